@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
 use crate::builder::Builder;
 use crate::port::Port;
@@ -61,6 +61,10 @@ impl Fake {
         });
         let Parts { shared, runtime, aws, imds, .. } = parts;
         Self(Arc::new(Inner { shared, runtime: Some(runtime), aws, imds, ca }))
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        self.0.runtime.as_ref().expect("the runtime is taken out by Drop alone").handle()
     }
 
     /// The variables with which a program finds the fake: endpoint, CA, IMDS.
@@ -145,7 +149,7 @@ fn up(port: &Port) {
 }
 
 /// An address that a client on this machine can use, where the listener takes all.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => ([127, 0, 0, 1], v4.port()).into(),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => ([0_u16, 0, 0, 0, 0, 0, 0, 1], v6.port()).into(),
