@@ -49,6 +49,9 @@ mod tls;
 mod watch;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use action::{Action, Rewrite};
 pub use builder::Builder;
 pub use call::Service;

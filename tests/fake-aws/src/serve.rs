@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::action::Action;
@@ -90,12 +90,15 @@ impl Connection {
         let mut buffer = Vec::new();
         while let Some(request) = http::read(&mut wire, &mut buffer).await? {
             let then = self.exchange(&mut wire, &request, &mut buffer).await?;
-            if then == Then::Close || request.wants_close() {
+            if then == Then::Close {
+                return Ok(());
+            }
+            if request.wants_close() {
                 break;
             }
         }
-        // Already closed by a fault, often; then there is nothing left to end.
-        Ok(())
+        // An orderly end, over TLS with a close_notify; faults have ended theirs in their own way.
+        wire.shutdown().await
     }
 
     async fn exchange<W: Wire>(&self, wire: &mut W, request: &Request, buffer: &mut Vec<u8>) -> io::Result<Then> {
