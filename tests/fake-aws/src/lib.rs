@@ -11,6 +11,7 @@ mod action;
 mod answer;
 mod auth;
 mod behaviour;
+mod black_hole;
 mod bucket;
 mod builder;
 mod call;

@@ -1,7 +1,8 @@
 //! Ports, TLS, many connections, the proxy and the control API.
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -45,6 +46,16 @@ fn down_and_up_on_the_same_port() {
     fake.up();
     assert_eq!(fake.endpoint_address(), before);
     assert_eq!(send(&fake, &get_x()).status, 200);
+}
+
+#[test]
+fn a_black_hole_neither_accepts_nor_refuses() {
+    let fake = fake();
+    let address = fake.black_hole();
+    let started = std::time::Instant::now();
+    let error = TcpStream::connect_timeout(&address, Duration::from_millis(300)).expect_err("accepted");
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert!(started.elapsed() >= Duration::from_millis(300));
 }
 
 #[test]
