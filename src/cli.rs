@@ -1,0 +1,241 @@
+//! What was typed. Nothing here looks at the system; what it means is decided in `spec`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::error::{Exit, Failure};
+use crate::spec::value::{self, Credentials, Existing, Separator};
+
+/// Start a command with its secrets: parameters from AWS SSM Parameter Store become environment variables, then
+/// stepzero becomes the command. Nothing is written to disk.
+#[derive(Debug, Parser)]
+#[command(name = "stepzero", version, max_term_width = 100, subcommand_required = true, disable_help_subcommand = true)]
+#[command(after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 64 USAGE, 65 DATAERR, 66 NOINPUT, 70 SOFTWARE, 71 OSERR, 75 TEMPFAIL (try again), 77 NOPERM, \
+78 CONFIG, 126 the command cannot be executed, 127 it is not found; anything else is the command's own.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fetch, then become COMMAND
+    Exec {
+        #[command(flatten)]
+        options: Box<Options>,
+        /// The command and its arguments; the first operand ends the options
+        #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
+    /// Offline: what would be asked for, for which variable, in which order, in how many calls
+    Plan {
+        #[command(flatten)]
+        options: Box<Options>,
+        /// How to print it
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Online: fetch as exec would, print what won and why, never a value; same exit codes as exec
+    Check {
+        #[command(flatten)]
+        options: Box<Options>,
+        /// How to print it
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// The least-privilege IAM policy for this spec
+    Policy {
+        #[command(flatten)]
+        options: Box<Options>,
+        #[command(flatten)]
+        policy: PolicyOptions,
+    },
+    /// One credential for systemd, on a socket (LoadCredential=NAME:SOCKET)
+    Credential {
+        #[command(flatten)]
+        options: Box<Options>,
+        /// Where the specs of units are: UNIT.toml for UNIT.service
+        #[arg(long, value_name = "DIR", default_value = "/etc/stepzero/units")]
+        units: PathBuf,
+    },
+    /// Completions for a shell, on stdout
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What exec, plan, check, policy and credential have in common.
+#[derive(Debug, Default, Args)]
+pub struct Options {
+    /// The TOML scope spec [env: STEPZERO_SPEC]
+    #[arg(short, long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
+    /// Fills {project} [env: STEPZERO_PROJECT]
+    #[arg(short, long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Fills {environment} [env: STEPZERO_ENVIRONMENT]
+    #[arg(short, long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Replaces the list of scopes, most specific first (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub scope: Vec<String>,
+    /// Which default list of scopes: dotted names or paths [default: .]
+    #[arg(long, value_name = ". or /", value_parser = Separator::parse)]
+    pub separator: Option<Separator>,
+    /// A key to look for in the scopes (repeatable)
+    #[arg(short, long, value_name = "[VAR=]KEY")]
+    pub key: Vec<String>,
+    /// A full parameter name or ARN, with an optional :version or :label (repeatable)
+    #[arg(long, value_name = "[VAR=]NAME")]
+    pub parameter: Vec<String>,
+    /// Every parameter under a / path (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub load: Vec<String>,
+    /// Also resolve inherited variables whose value is a reference such as ssm:NAME [env: STEPZERO_REFERENCES=true].
+    /// Off by default: whoever can set the environment could then read with the role's rights
+    #[arg(long)]
+    pub references: bool,
+    /// The command gets only the fetched variables, and those named by --keep
+    #[arg(long)]
+    pub pristine: bool,
+    /// With --pristine: an inherited variable to keep (repeatable)
+    #[arg(long, value_name = "VAR")]
+    pub keep: Vec<String>,
+    /// What a fetched value does to a variable that is already set: replace, keep or error [default: replace]
+    #[arg(long, value_name = "POLICY", value_parser = Existing::parse)]
+    pub existing: Option<Existing>,
+    /// The AWS Region [env: AWS_REGION]
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Where Systems Manager is, when not at its usual place [env: AWS_ENDPOINT_URL]
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// The profile of the AWS configuration files [env: AWS_PROFILE]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// auto: environment, profile, container, IMDS; instance-profile: IMDS alone, whatever the environment says
+    /// [env: STEPZERO_CREDENTIALS] [default: auto]
+    #[arg(long, value_name = "SOURCE", value_parser = Credentials::parse)]
+    pub credentials: Option<Credentials>,
+    /// One deadline over everything before the exec [env: STEPZERO_TIMEOUT] [default: 120s]
+    #[arg(long, value_name = "DURATION", value_parser = value::duration)]
+    pub timeout: Option<Duration>,
+    /// Accept, as root, a spec file that somebody else can write
+    #[arg(long)]
+    pub allow_writable_spec: bool,
+    /// Log more, on stderr (repeatable)
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Log nothing but the final error
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// How to log: text or json
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: Format,
+}
+
+/// What `policy` adds.
+#[derive(Debug, Default, Args)]
+pub struct PolicyOptions {
+    /// Grant whole scopes, as in projectA.production.*, instead of exactly the names that the plan asks for
+    #[arg(long)]
+    pub whole_scopes: bool,
+    /// A KMS key that may decrypt (repeatable); without one, any key, bound to Systems Manager and to the parameters
+    #[arg(long, value_name = "ARN")]
+    pub kms_key: Vec<String>,
+    /// The account of the parameters
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// The partition of the ARNs: aws, aws-cn or aws-us-gov
+    #[arg(long, value_name = "NAME")]
+    pub partition: Option<String>,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub format: PolicyFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PolicyFormat {
+    #[default]
+    Json,
+    /// With CloudFormation's pseudo parameters
+    Cloudformation,
+}
+
+/// The parsed command line, or what to print instead.
+pub enum Typed {
+    Cli(Cli),
+    /// `--help` and `--version`.
+    Help(String),
+}
+
+/// USAGE when the line is wrong, with clap's own words and suggestions.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, Failure> {
+    use clap::error::ErrorKind;
+    let error = match Cli::try_parse_from(args) {
+        Ok(cli) => return Ok(Typed::Cli(cli)),
+        Err(error) => error,
+    };
+    let text = error.render().to_string();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return Ok(Typed::Help(text));
+    }
+    let mut lines = text.trim().lines().filter(|line| !line.trim().is_empty());
+    let what = lines.next().unwrap_or("the command line is wrong");
+    let failure = Failure::new(Exit::Usage, crate::error::printable(what.trim_start_matches("error: ")));
+    Err(lines.fold(failure, |failure, line| failure.detail(crate::error::printable(line.trim()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(line: &[&str]) -> Vec<OsString> {
+        let args = ["stepzero", "exec"].iter().chain(line).map(OsString::from);
+        match parse(args) {
+            Ok(Typed::Cli(Cli { command: Command::Exec { command, .. } })) => command,
+            Ok(_) => panic!("not an exec: {line:?}"),
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn the_first_operand_ends_the_options_and_only_a_double_dash_before_it_is_ours() {
+        assert_eq!(command(&["-k", "a", "env", "-k", "b"]), ["env", "-k", "b"]);
+        assert_eq!(command(&["-k", "a", "--", "-h"]), ["-h"]);
+        assert_eq!(command(&["-k", "a", "env", "--", "x"]), ["env", "--", "x"]);
+        assert_eq!(command(&["--", "--", "x"]), ["--", "x"]);
+        assert_eq!(command(&["env", "", "--help"]), ["env", "", "--help"]);
+    }
+
+    #[test]
+    fn a_wrong_line_is_usage() {
+        for line in [
+            &["stepzero"][..],
+            &["stepzero", "exec"],
+            &["stepzero", "exec", "--nope", "x"],
+            &["stepzero", "plan", "--timeout", "x"],
+        ] {
+            let parsed = parse(line.iter().map(OsString::from));
+            assert!(matches!(parsed, Err(failure) if failure.exit == Exit::Usage), "{line:?}");
+        }
+    }
+}

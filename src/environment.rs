@@ -1,0 +1,195 @@
+//! The command's environment: one pure function of what was inherited, what was fetched, and the operator's policy.
+//! Inherited entries stay as they are, byte for byte; a variable that is set replaces all entries of its name.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::rc::Rc;
+
+use crate::error::{Exit, Failure, Failures};
+use crate::name::EnvName;
+use crate::secret::Secret;
+use crate::spec::OWN_VARIABLES;
+use crate::spec::entry::Target;
+use crate::spec::value::Existing;
+
+/// The environment that stepzero was given (environ(7)), raw: entries can repeat, or have no `=`.
+#[derive(Clone, Debug, Default)]
+pub struct Inherited(Vec<Vec<u8>>);
+
+impl Inherited {
+    pub fn new(entries: Vec<Vec<u8>>) -> Self {
+        Inherited(entries)
+    }
+
+    /// The first entry of that name, as getenv(3) finds it. An empty one counts as unset.
+    pub fn value(&self, name: &str) -> Option<&OsStr> {
+        self.raw(name).filter(|value| !value.is_empty()).map(OsStr::from_bytes)
+    }
+
+    /// Whether the command would inherit it, even if empty.
+    pub fn has(&self, name: &EnvName, policy: &Policy) -> bool {
+        policy.passes(name.as_str().as_bytes()) && self.raw(name.as_str()).is_some()
+    }
+
+    /// `PATH` as execvp(3) sees it: an empty one is the current directory, and not unset.
+    pub fn path(&self) -> Option<&OsStr> {
+        self.raw("PATH").map(OsStr::from_bytes)
+    }
+
+    fn raw(&self, name: &str) -> Option<&[u8]> {
+        let mut entries = self.0.iter().map(|entry| split(entry));
+        entries.find_map(|(found, value)| if found == name.as_bytes() { value } else { None })
+    }
+
+    /// Each variable once, with the value that getenv(3) would give.
+    pub fn variables(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut seen = HashSet::new();
+        self.0.iter().filter_map(move |entry| {
+            let (name, value) = split(entry);
+            let value = value?;
+            seen.insert(name).then_some((name, value))
+        })
+    }
+}
+
+/// What happens to the inherited environment.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    pub pristine: bool,
+    pub keep: Vec<EnvName>,
+    pub existing: Existing,
+}
+
+impl Policy {
+    /// Whether the command inherits a variable: stepzero's own never, and under `--pristine` only what is kept.
+    fn passes(&self, name: &[u8]) -> bool {
+        let own = OWN_VARIABLES.iter().any(|own| own.as_bytes() == name);
+        let kept = || self.keep.iter().any(|keep| keep.as_str().as_bytes() == name);
+        !own && (!self.pristine || kept())
+    }
+}
+
+/// Name and value of an entry; an entry without `=` has no value. A name can begin with `=`.
+fn split(entry: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match entry.iter().skip(1).position(|byte| *byte == b'=') {
+        Some(at) => (&entry[..=at], Some(&entry[at + 2..])),
+        None => (entry, None),
+    }
+}
+
+/// One variable and what it will hold.
+#[derive(Debug)]
+pub struct Binding {
+    pub variable: EnvName,
+    pub target: Target,
+    pub value: Value,
+    /// A reference replaces itself, whatever `--existing` says.
+    pub replaces_itself: bool,
+}
+
+/// The value of a binding. Several variables can share one fetched parameter.
+#[derive(Debug)]
+pub enum Value {
+    Fetched(Rc<Secret>),
+    /// A `default` of the spec, which is never a secret.
+    Default(String),
+}
+
+impl Value {
+    pub fn len(&self) -> usize {
+        match self {
+            Value::Fetched(secret) => secret.len(),
+            Value::Default(text) => text.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What the command will get; its strings are made by `exec`, at the last moment.
+#[derive(Debug)]
+pub struct Environment {
+    pub inherited: Vec<Vec<u8>>,
+    pub bindings: Vec<Binding>,
+}
+
+impl Environment {
+    /// DATAERR, naming all of them, for variables that are set already under `--existing error`.
+    pub fn new(inherited: Inherited, bindings: Vec<Binding>, policy: &Policy) -> Result<Self, Failures> {
+        let clashing = bindings.iter().filter(|binding| {
+            policy.existing == Existing::Error && !binding.replaces_itself && inherited.has(&binding.variable, policy)
+        });
+        let errors = clashing.map(|binding| {
+            Failure::new(Exit::DataErr, format!("{} is set already, and --existing is error", binding.variable))
+                .help("unset it, or choose --existing replace or keep")
+        });
+        Failures::check(errors.collect())?;
+        let set: HashSet<&[u8]> = bindings.iter().map(|binding| binding.variable.as_str().as_bytes()).collect();
+        let mut entries = inherited.0;
+        entries.retain(|entry| {
+            let (name, _) = split(entry);
+            policy.passes(name) && !set.contains(name)
+        });
+        Ok(Environment { inherited: entries, bindings })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inherited(entries: &[&[u8]]) -> Inherited {
+        Inherited::new(entries.iter().map(|entry| entry.to_vec()).collect())
+    }
+
+    fn binding(name: &str) -> Binding {
+        Binding {
+            variable: EnvName::new(name).expect("good"),
+            target: Target::Environment,
+            value: Value::Fetched(Rc::new(Secret::new("new".into()))),
+            replaces_itself: false,
+        }
+    }
+
+    fn policy(pristine: bool, keep: &[&str], existing: Existing) -> Policy {
+        let keep = keep.iter().map(|name| EnvName::new(name).expect("good")).collect();
+        Policy { pristine, keep, existing }
+    }
+
+    #[test]
+    fn a_set_variable_replaces_all_entries_of_its_name_and_no_other() {
+        let before = inherited(&[b"A=1", b"AB=2", b"A=3", b"junk", b"\xff\xfe=\xff", b"=A=x"]);
+        let after = Environment::new(before, vec![binding("A")], &Policy::default()).expect("no clash");
+        let rest: Vec<&[u8]> = vec![b"AB=2", b"junk", b"\xff\xfe=\xff", b"=A=x"];
+        assert_eq!(after.inherited, rest);
+    }
+
+    #[test]
+    fn own_variables_go_and_pristine_keeps_what_is_named() {
+        let all: &[&[u8]] = &[b"STEPZERO_SPEC=x", b"AWS_REGION=r", b"HOME=/", b"HOME=/2", b"X="];
+        let left = |policy| Environment::new(inherited(all), vec![], &policy).expect("no clash").inherited;
+        assert_eq!(left(Policy::default()), all[1..]);
+        assert_eq!(left(policy(true, &["HOME", "NOPE"], Existing::Replace)), all[2..4]);
+    }
+
+    #[test]
+    fn existing_error_names_every_clash_but_not_a_reference() {
+        let mut reference = binding("R");
+        reference.replaces_itself = true;
+        let bindings = vec![binding("A"), binding("B"), binding("C"), reference];
+        let policy = policy(false, &[], Existing::Error);
+        let errors = Environment::new(inherited(&[b"A=", b"B=1", b"R=ssm:x"]), bindings, &policy);
+        let errors = errors.expect_err("two clash");
+        assert_eq!((errors.exit(), errors.iter().count()), (Exit::DataErr, 2));
+    }
+
+    #[test]
+    fn empty_counts_as_unset_for_settings_and_as_set_for_the_command() {
+        let env = inherited(&[b"A=", b"A=2"]);
+        assert_eq!(env.value("A"), None);
+        assert!(env.has(&EnvName::new("A").expect("good"), &Policy::default()));
+    }
+}

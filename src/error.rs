@@ -1,0 +1,191 @@
+//! How stepzero fails: an exit code of `sysexits.h`, what happened, and the way out. Printed in one place, `log::fail`.
+
+use std::fmt::{self, Write as _};
+
+/// The exit codes, an interface: `RestartPreventExitStatus=` of a unit names them (`sysexits.h`; 126 and 127 as in POSIX `env`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The command line is wrong.
+    Usage = 64,
+    /// A fetched value or name cannot be used.
+    DataErr = 65,
+    /// A required parameter does not exist, or the spec file cannot be read.
+    NoInput = 66,
+    /// A bug in stepzero.
+    Software = 70,
+    /// A system call failed, or memory ran out.
+    OsErr = 71,
+    /// The deadline passed while the store could not answer.
+    TempFail = 75,
+    /// Credentials are missing or rejected, or an action is denied.
+    NoPerm = 77,
+    /// The spec or a setting is wrong.
+    Config = 78,
+    /// The command exists but cannot be executed.
+    CannotExecute = 126,
+    /// The command does not exist.
+    NotFound = 127,
+}
+
+impl Exit {
+    /// Of several failures the gravest speaks: what the operator wrote, then what AWS denied, then what is missing, then
+    /// what cannot be used. `TempFail` only when nothing permanent was found.
+    fn gravity(self) -> u8 {
+        match self {
+            Exit::Software => 9,
+            Exit::Usage => 8,
+            Exit::Config => 7,
+            Exit::OsErr => 6,
+            Exit::NoPerm => 5,
+            Exit::NoInput => 4,
+            Exit::DataErr => 3,
+            Exit::NotFound => 2,
+            Exit::CannotExecute => 1,
+            Exit::TempFail => 0,
+        }
+    }
+
+    /// The name that `sysexits.h` and systemd use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Exit::Usage => "USAGE",
+            Exit::DataErr => "DATAERR",
+            Exit::NoInput => "NOINPUT",
+            Exit::Software => "SOFTWARE",
+            Exit::OsErr => "OSERR",
+            Exit::TempFail => "TEMPFAIL",
+            Exit::NoPerm => "NOPERM",
+            Exit::Config => "CONFIG",
+            Exit::CannotExecute => "CANNOT_EXECUTE",
+            Exit::NotFound => "NOT_FOUND",
+        }
+    }
+}
+
+/// One thing that went wrong. It has no field that could hold a parameter's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub exit: Exit,
+    what: String,
+    details: Vec<String>,
+    help: Option<String>,
+}
+
+impl Failure {
+    /// `what` happened, in one line, without a full stop.
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Failure { exit, what: what.into(), details: Vec::new(), help: None }
+    }
+
+    /// Adds a line of evidence.
+    pub fn detail(mut self, line: impl Into<String>) -> Self {
+        self.details.push(line.into());
+        self
+    }
+
+    /// Says what to do about it.
+    pub fn help(mut self, line: impl Into<String>) -> Self {
+        self.help = Some(line.into());
+        self
+    }
+
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        for line in &self.details {
+            write!(f, "\n  {line}")?;
+        }
+        match &self.help {
+            Some(help) => write!(f, "\n  help: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Everything that went wrong, so that one run reports all of it. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failures(Vec<Failure>);
+
+impl Failures {
+    /// `Ok` when there is nothing to report.
+    pub fn check(found: Vec<Failure>) -> Result<(), Failures> {
+        if found.is_empty() { Ok(()) } else { Err(Failures(found)) }
+    }
+
+    pub fn exit(&self) -> Exit {
+        let gravest = self.0.iter().max_by_key(|failure| failure.exit.gravity());
+        gravest.map_or(Exit::Software, |failure| failure.exit)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Failure> {
+        self.0.iter()
+    }
+
+    pub fn into_vec(self) -> Vec<Failure> {
+        self.0
+    }
+}
+
+impl From<Failure> for Failures {
+    fn from(failure: Failure) -> Self {
+        Failures(vec![failure])
+    }
+}
+
+/// Text of somebody else (a server, a file name, an argument), made safe for a terminal and a journal: control and
+/// direction-changing characters are escaped, and it is cut after 300 characters.
+pub fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for (count, c) in text.chars().enumerate() {
+        if count == 300 {
+            safe.push('…');
+            break;
+        }
+        let redirects =
+            matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if c.is_control() || redirects {
+            // Writing to a String cannot fail.
+            let _ = write!(safe, "{}", c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// `1 name`, `2 names`.
+pub fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gravest_failure_gives_the_code() {
+        let order = [Exit::TempFail, Exit::DataErr, Exit::NoInput, Exit::NoPerm];
+        for pair in order.windows(2) {
+            let both = Failures(pair.iter().map(|exit| Failure::new(*exit, "x")).collect());
+            assert_eq!(both.exit(), pair[1]);
+        }
+    }
+
+    #[test]
+    fn a_message_shows_what_the_evidence_and_the_way_out() {
+        let failure = Failure::new(Exit::Config, "no region").detail("looked in AWS_REGION").help("say --region");
+        assert_eq!(failure.to_string(), "no region\n  looked in AWS_REGION\n  help: say --region");
+    }
+
+    #[test]
+    fn foreign_text_cannot_steer_a_terminal() {
+        assert_eq!(printable("a\x1b[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\nc\\u{202e}d");
+        assert_eq!(printable(&"x".repeat(400)).chars().count(), 301);
+    }
+}

@@ -1,0 +1,162 @@
+//! stepzero: an exec wrapper that puts parameters of AWS SSM Parameter Store into a command's environment.
+//!
+//! The data goes one way: what was typed ([`cli`]) and the spec file become a [`spec::Spec`], that a [`plan::Plan`] of
+//! names, that [`store::Answers`], those bindings ([`resolve`]), those an [`environment::Environment`], and that ends in
+//! the exec ([`exec`]). Values exist from `store` on, and are exposed in `exec`.
+#![deny(unsafe_code)]
+
+pub mod cli;
+mod denied;
+pub mod environment;
+pub mod error;
+mod exec;
+mod log;
+pub mod name;
+mod notify;
+pub mod parameter;
+pub mod plan;
+mod reference;
+mod report;
+pub mod resolve;
+pub mod scope;
+pub mod secret;
+pub mod spec;
+pub mod store;
+#[allow(unsafe_code)]
+mod sys;
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::path::Path;
+
+use cli::{Cli, Command, Format, Options, Typed};
+use environment::{Environment, Inherited};
+use error::{Exit, Failure, Failures, printable};
+use plan::Plan;
+use resolve::{Outcome, Settled};
+use spec::Spec;
+use store::{Answers, Fetched, OnDenial};
+
+/// A spec is written by hand; a file that is larger is not one.
+const SPEC_LIMIT: u64 = 1024 * 1024;
+
+/// The program: returns the exit code, or never, because it has become the command.
+pub fn run() -> i32 {
+    let inheritance = sys::begin();
+    match dispatch(&inheritance) {
+        Ok(()) => 0,
+        Err(failures) => {
+            log::fail(&failures);
+            failures.exit() as i32
+        }
+    }
+}
+
+fn dispatch(inheritance: &sys::Inheritance) -> Result<(), Failures> {
+    let cli = match cli::parse(std::env::args_os())? {
+        Typed::Cli(cli) => cli,
+        Typed::Help(text) => return print(&text),
+    };
+    let inherited = Inherited::new(sys::environment());
+    match cli.command {
+        Command::Exec { options, command } => match exec(*options, command, inherited, inheritance)? {},
+        Command::Plan { options, format } => {
+            let (plan, _) = prepare(*options, &inherited)?;
+            print(&report::plan(&plan, format))
+        }
+        Command::Check { options, format } => check(*options, format, &inherited),
+        Command::Policy { .. } | Command::Credential { .. } => {
+            Err(Failure::new(Exit::Usage, "this command is not there yet").into())
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "stepzero", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+/// Plan, find the command, fetch, resolve, become the command.
+fn exec(
+    options: Options,
+    command: Vec<OsString>,
+    inherited: Inherited,
+    inheritance: &sys::Inheritance,
+) -> Result<Infallible, Failures> {
+    let (plan, aws) = prepare(options, &inherited)?;
+    let command = exec::find(command, inherited.path())?;
+    let Fetched { answers, waited } = fetch(&plan, aws, OnDenial::Stop)?;
+    let outcomes = resolve::settle(&plan, answers, &inherited);
+    tell(&outcomes);
+    let bindings = resolve::bindings(&plan, outcomes)?;
+    let environment = Environment::new(inherited, bindings, &plan.policy)?;
+    if waited {
+        notify::hand_over();
+    }
+    Err(exec::replace(command, environment, inheritance).into())
+}
+
+/// Fetch as exec would, and say what won.
+fn check(options: Options, format: Format, inherited: &Inherited) -> Result<(), Failures> {
+    let (plan, aws) = prepare(options, inherited)?;
+    let Fetched { answers, .. } = fetch(&plan, aws, OnDenial::Bisect)?;
+    let outcomes = resolve::settle(&plan, answers, inherited);
+    print(&report::check(&outcomes, format))?;
+    let bindings = resolve::bindings(&plan, outcomes)?;
+    let environment = Environment::new(inherited.clone(), bindings, &plan.policy);
+    environment.map(|_| ())
+}
+
+/// How to reach AWS, and until when.
+struct Reach {
+    aws: spec::Aws,
+    timeout: std::time::Duration,
+}
+
+fn prepare(options: Options, inherited: &Inherited) -> Result<(Plan, Reach), Failures> {
+    log::init(log::Settings { verbose: options.verbose, quiet: options.quiet, format: options.log_format });
+    let trusting = options.allow_writable_spec;
+    let mut spec = Spec::new(options, inherited, |path| read_spec(path, trusting))?;
+    let reach = Reach { aws: std::mem::take(&mut spec.aws), timeout: spec.timeout };
+    Ok((Plan::new(spec, inherited)?, reach))
+}
+
+/// Nothing to fetch: no client, no network.
+fn fetch(plan: &Plan, reach: Reach, on_denial: OnDenial) -> Result<Fetched, Failures> {
+    if !plan.needs_aws() {
+        return Ok(Fetched { answers: Answers::none(), waited: false });
+    }
+    sys::guard_secrets();
+    store::fetch(plan, reach.aws, reach.timeout, on_denial)
+}
+
+/// NOINPUT when it cannot be read. As root, CONFIG when somebody else could have written it: who writes the spec chooses
+/// the variables of a root process.
+fn read_spec(path: &Path, trusting: bool) -> Result<Vec<u8>, Failure> {
+    let shown = printable(&path.to_string_lossy());
+    let (bytes, owner) = sys::read_file(path, SPEC_LIMIT).map_err(|error| {
+        let why = error.to_string().to_lowercase();
+        Failure::new(Exit::NoInput, format!("the spec {shown} cannot be read: {why}"))
+    })?;
+    if sys::is_root() && !trusting && (owner.uid != 0 || owner.writable_by_others) {
+        return Err(Failure::new(Exit::Config, format!("the spec {shown} can be written by others than root"))
+            .detail(format!("owner {}, writable by group or others: {}", owner.uid, owner.writable_by_others))
+            .help("chown root and chmod go-w it, or say --allow-writable-spec"));
+    }
+    Ok(bytes)
+}
+
+/// With `-v`: what won.
+fn tell(outcomes: &[Outcome]) {
+    for outcome in outcomes {
+        if let Ok(Settled::Fetched(won)) = &outcome.result {
+            tracing::info!("{} from {}", outcome.variable, won.describe());
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), Failures> {
+    report::print(text).map_err(|error| {
+        Failure::new(Exit::OsErr, format!("cannot write to stdout: {}", error.to_string().to_lowercase())).into()
+    })
+}

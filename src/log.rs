@@ -1,0 +1,171 @@
+//! The only writer of messages: stderr, prefixed `stepzero: `, or one JSON object a line. stdout belongs to the command.
+//! Of the `tracing` events only stepzero's own pass, whatever `RUST_LOG` says: the SDK, hyper and rustls log whole
+//! answers, values included.
+
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::cli::Format;
+use crate::error::Failures;
+
+/// How to log.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub verbose: u8,
+    pub quiet: bool,
+    pub format: Format,
+}
+
+static SETTINGS: OnceLock<Settings> = OnceLock::new();
+
+/// Once, before anything is logged. By default warnings; `-v` adds what won, `-vv` what was tried.
+pub fn init(settings: Settings) {
+    let level = match (settings.quiet, settings.verbose) {
+        (true, _) => LevelFilter::OFF,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, 2) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
+    };
+    if SETTINGS.set(settings).is_ok() {
+        // Nobody else sets one.
+        let _ = tracing::subscriber::set_global_default(Logger { level });
+    }
+}
+
+/// A line that a person should see at the default level.
+pub fn notice(text: &str) {
+    if !settings().quiet {
+        write("INFO", text, &[]);
+    }
+}
+
+/// The final error; `-q` does not hide it.
+pub fn fail(failures: &Failures) {
+    for failure in failures.iter() {
+        let exit = failure.exit;
+        write(
+            "ERROR",
+            &failure.to_string(),
+            &[("exit_code", (exit as u8).to_string()), ("exit_name", format!("\"{}\"", exit.name()))],
+        );
+    }
+}
+
+fn settings() -> Settings {
+    SETTINGS.get().copied().unwrap_or(Settings { verbose: 0, quiet: false, format: Format::Text })
+}
+
+/// One write a message, so that parallel writers do not mix. `extra` is JSON, for the JSON format only.
+fn write(level: &str, text: &str, extra: &[(&str, String)]) {
+    let line = match settings().format {
+        Format::Text if level == "ERROR" || level == "INFO" => format!("stepzero: {text}\n"),
+        Format::Text => format!("stepzero: {}: {text}\n", level.to_lowercase()),
+        Format::Json => {
+            let mut line = format!("{{\"time\":\"{}\",\"level\":\"{level}\",\"message\":{}", now(), json(text));
+            for (name, value) in extra {
+                // Writing to a String cannot fail.
+                let _ = write!(line, ",\"{name}\":{value}");
+            }
+            line + "}\n"
+        }
+    };
+    // Without a stderr there is nobody to tell.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Seconds and milliseconds since 1970, UTC, as RFC 3339 has it.
+fn now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", since.subsec_millis())
+}
+
+/// A day since 1970 to a date, by the proleptic Gregorian calendar.
+fn civil(mut days: u64) -> (u64, u64, u64) {
+    let mut year = 1970;
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 1;
+    for length in lengths {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    (year, month, days + 1)
+}
+
+/// Lets through the events of this crate up to a level, and no spans.
+struct Logger {
+    level: LevelFilter,
+}
+
+impl Subscriber for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let target = metadata.target();
+        let ours = target == "stepzero" || target.starts_with("stepzero::");
+        ours && metadata.is_event() && *metadata.level() <= self.level
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        write(event.metadata().level().as_str(), &message.0, &[]);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            // Writing to a String cannot fail.
+            let _ = write!(self.0, "{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        assert_eq!(civil(0), (1970, 1, 1));
+        assert_eq!(civil(11_016), (2000, 2, 29));
+        assert_eq!(civil(11_017), (2000, 3, 1));
+        assert_eq!(civil(20_780), (2026, 11, 23));
+    }
+}

@@ -1,0 +1,260 @@
+//! The names that users write, each a type that cannot be wrong once made. Errors say what is wrong with the text;
+//! the caller adds where it stood.
+
+use std::fmt;
+
+use crate::error::printable;
+
+/// Why a name is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadName(pub String);
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn bad<T>(what: &str, text: &str, why: &str) -> Result<T, BadName> {
+    Err(BadName(format!("{what} \"{}\" {why}", printable(text))))
+}
+
+/// The name of an environment variable: not empty, no `=`, no NUL (environ(7)). Anything else is the operator's choice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EnvName(String);
+
+impl EnvName {
+    pub fn new(text: &str) -> Result<Self, BadName> {
+        if text.is_empty() || text.contains(['=', '\0']) {
+            return bad("the variable", text, "cannot be set: a name is not empty and has no \"=\" and no NUL");
+        }
+        Ok(EnvName(text.to_owned()))
+    }
+
+    /// The mapping of the contract: upper-case ASCII, every character outside `A-Z 0-9 _` becomes `_`,
+    /// and a leading digit gets `_` before it. `prefix` comes before the mapped text, as it is.
+    pub fn mapped(prefix: &str, text: &str) -> Result<Self, BadName> {
+        let body = text.chars().map(|c| match c.to_ascii_uppercase() {
+            c @ ('A'..='Z' | '0'..='9' | '_') => c,
+            _ => '_',
+        });
+        let name: String = prefix.chars().chain(body).collect();
+        let guard = if name.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
+        EnvName::new(&format!("{guard}{name}"))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EnvName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&printable(&self.0))
+    }
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')
+}
+
+/// What is looked for in every scope: the last part of a parameter's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key(String);
+
+impl Key {
+    pub fn new(text: &str) -> Result<Self, BadName> {
+        if text.contains(':') {
+            return bad(
+                "the key",
+                text,
+                "has a selector: use --parameter NAME:SELECTOR, or `version` or `label` in the spec",
+            );
+        }
+        if text.is_empty() || !text.chars().all(|c| is_name_char(c) || c == '/') {
+            return bad("the key", text, "is not a part of a parameter name: those are made of a-z A-Z 0-9 _ . - /");
+        }
+        Ok(Key(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A project or an environment: one segment of a name, and never `shared`, which is everybody's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment(String);
+
+impl Segment {
+    pub fn new(what: &str, text: &str) -> Result<Self, BadName> {
+        if text == "shared" {
+            return bad(what, text, "is the name of everybody's scope: choose another");
+        }
+        if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {
+            return bad(what, text, "is not one segment of a parameter name: those are made of a-z A-Z 0-9 _ -");
+        }
+        Ok(Segment(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which version of a parameter: a number, or a label that somebody moves.
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-labels.html>
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Selector {
+    Version(u64),
+    Label(String),
+    /// The id of a version of a Secrets Manager secret.
+    SecretVersion(String),
+}
+
+impl Selector {
+    /// From the text after the `:` of a parameter's name.
+    pub fn parse(text: &str) -> Result<Self, BadName> {
+        if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
+            return match text.parse() {
+                Ok(version) if version > 0 => Ok(Selector::Version(version)),
+                _ => bad("the version", text, "is not a number from 1"),
+            };
+        }
+        Selector::label(text)
+    }
+
+    pub fn label(text: &str) -> Result<Self, BadName> {
+        let lower = text.to_ascii_lowercase();
+        let starts_badly = text.starts_with(|c: char| c.is_ascii_digit());
+        let reserved = lower.starts_with("aws") || lower.starts_with("ssm");
+        if text.is_empty() || text.len() > 100 || starts_badly || reserved || !text.chars().all(is_name_char) {
+            return bad(
+                "the label",
+                text,
+                "is not one: at most 100 of a-z A-Z 0-9 _ . -, not first a digit, aws or ssm",
+            );
+        }
+        Ok(Selector::Label(text.to_owned()))
+    }
+
+    /// Of a Secrets Manager reference: a version id, or a staging label such as `AWSPREVIOUS`.
+    pub fn of_secret(text: &str) -> Result<Self, BadName> {
+        if text.is_empty() || text.len() > 256 || !text.chars().all(|c| is_name_char(c) || "/+=@".contains(c)) {
+            return bad("the secret's version", text, "is neither a version id nor a staging label");
+        }
+        Ok(Selector::SecretVersion(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Selector::Version(version) => write!(f, ":{version}"),
+            Selector::Label(text) | Selector::SecretVersion(text) => write!(f, ":{text}"),
+        }
+    }
+}
+
+/// Names that a program is loaded or run by. The store's writers must not choose them: who may write one parameter
+/// under a loaded path would then run code. The list and its reasons: `docs/field-bugs.md`.
+pub fn loads_code(name: &str) -> bool {
+    const EXACT: &[&str] = &[
+        "GLIBC_TUNABLES",
+        "GCONV_PATH",
+        "LOCPATH",
+        "NLSPATH",
+        "RES_OPTIONS",
+        "HOSTALIASES",
+        "TMPDIR",
+        "PATH",
+        "IFS",
+        "BASH_ENV",
+        "SHELLOPTS",
+        "PS4",
+        "PROMPT_COMMAND",
+        "NODE_OPTIONS",
+        "NODE_PATH",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONSTARTUP",
+        "PERL5OPT",
+        "PERL5LIB",
+        "PERL5DB",
+        "RUBYOPT",
+        "RUBYLIB",
+        "JAVA_TOOL_OPTIONS",
+        "_JAVA_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "DOTNET_STARTUP_HOOKS",
+        "GIT_EXEC_PATH",
+        "GIT_SSH",
+        "GIT_SSH_COMMAND",
+        "OPENSSL_CONF",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_PROFILE",
+        "AWS_CA_BUNDLE",
+    ];
+    const STARTS: &[&str] = &["LD_", "DYLD_", "BASH_FUNC_", "CORECLR_", "GIT_CONFIG", "SSL_CERT_", "AWS_ENDPOINT_URL"];
+    EXACT.contains(&name) || STARTS.iter().any(|start| name.starts_with(start)) || name.ends_with("_PROXY")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mapping() {
+        for (prefix, text, want) in [
+            ("", "database_password", "DATABASE_PASSWORD"),
+            ("", "db.host-name/x", "DB_HOST_NAME_X"),
+            ("", "2fa", "_2FA"),
+            ("APP_", "2fa", "APP_2FA"),
+            ("", "é", "_"),
+            ("app_", "x", "app_X"),
+        ] {
+            assert_eq!(EnvName::mapped(prefix, text).map(|name| name.0), Ok(want.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn selectors() {
+        assert_eq!(Selector::parse("3"), Ok(Selector::Version(3)));
+        assert_eq!(Selector::parse("current"), Ok(Selector::Label("current".into())));
+        for wrong in ["", "0", "3a", "awsx", "SSM1", "a b", "99999999999999999999999"] {
+            assert!(Selector::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(Selector::label("3").is_err());
+    }
+
+    #[test]
+    fn segments_and_keys() {
+        assert!(Segment::new("the project", "projectA").is_ok());
+        for wrong in ["", "shared", "a.b", "a/b", "a b"] {
+            assert!(Segment::new("the project", wrong).is_err(), "{wrong}");
+        }
+        assert!(Key::new("db/host.x-1_y").is_ok());
+        for wrong in ["", "a b", "a:1", "é"] {
+            assert!(Key::new(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_that_load_code() {
+        for name in [
+            "LD_PRELOAD",
+            "PATH",
+            "BASH_FUNC_X__",
+            "HTTPS_PROXY",
+            "AWS_ENDPOINT_URL_SSM",
+            "SSL_CERT_FILE",
+            "GIT_CONFIG_COUNT",
+        ] {
+            assert!(loads_code(name), "{name}");
+        }
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_S3_BUCKET", "ENV", "PATHS", "DATABASE_PASSWORD"] {
+            assert!(!loads_code(name), "{name}");
+        }
+    }
+}

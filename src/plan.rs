@@ -1,0 +1,292 @@
+//! The plan: what is asked for, for which variable, in which order. Names only: it can be printed, and it is made without
+//! the network.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::environment::{Inherited, Policy};
+use crate::error::{Exit, Failure, Failures, printable};
+use crate::name::{BadName, EnvName, Selector};
+use crate::parameter::{ParameterName, Request, SECRET_PREFIX};
+use crate::reference;
+use crate::scope::{self, Placeholders, Scope};
+use crate::spec::Spec;
+use crate::spec::entry::{Absent, Entry, Origin, Shape, Source, Target};
+use crate::spec::value::Existing;
+
+/// `GetParameters` takes at most so many names.
+/// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>
+pub const NAMES_PER_CALL: usize = 10;
+
+/// Names, variables and policy, and never a value.
+#[derive(Debug)]
+pub struct Plan {
+    /// The scopes that keys are looked for in; empty when there is no key.
+    pub scopes: Vec<Scope>,
+    /// Each name once.
+    pub requests: Vec<Request>,
+    pub loads: Vec<Load>,
+    pub variables: Vec<Variable>,
+    /// Variables that `--existing keep` leaves alone; they are not asked for.
+    pub kept: Vec<EnvName>,
+    pub policy: Policy,
+}
+
+/// An index into [`Plan::requests`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(pub usize);
+
+/// One variable of the command.
+#[derive(Debug)]
+pub struct Variable {
+    pub name: EnvName,
+    pub origin: Origin,
+    /// The key that is looked for; `None` when there is one full name.
+    pub key: Option<String>,
+    /// In order: the first that exists wins.
+    pub candidates: Vec<Candidate>,
+    pub absent: Absent,
+    pub shape: Shape,
+    pub target: Target,
+    /// Whether it is set already, and may be passed on.
+    pub inherited: bool,
+}
+
+impl Variable {
+    pub fn is_reference(&self) -> bool {
+        self.origin == Origin::Reference
+    }
+}
+
+/// One place where a variable's value can come from.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The scope, for a key.
+    pub scope: Option<Scope>,
+    pub request: RequestId,
+    /// For a label on a key: the same parameter without it, to tell a missing label from a missing parameter.
+    pub bare: Option<RequestId>,
+}
+
+/// Everything under a path.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Load {
+    pub origin: Origin,
+    pub path: String,
+    pub recursive: bool,
+    pub prefix: String,
+    pub label: Option<Selector>,
+    pub optional: bool,
+}
+
+impl Plan {
+    /// Makes the plan. Reports everything that is wrong at once.
+    pub fn new(spec: Spec, inherited: &Inherited) -> Result<Self, Failures> {
+        let mut errors = Vec::new();
+        let placeholders = Placeholders { project: spec.project.as_ref(), environment: spec.environment.as_ref() };
+        let (layered, kept) = layers(spec.entries, &spec.policy, inherited, &mut errors);
+        let has_keys = layered.iter().any(|entry| matches!(entry.source, Source::Key(_)));
+        let scopes = match has_keys.then(|| scope::expand(spec.scopes.as_deref(), spec.separator, placeholders)) {
+            Some(Ok(scopes)) => scopes,
+            Some(Err(failures)) => {
+                errors.extend(failures);
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        let mut builder = Builder {
+            scopes,
+            placeholders,
+            policy: &spec.policy,
+            inherited,
+            requests: Vec::new(),
+            ids: HashMap::new(),
+        };
+        let mut variables: Vec<Variable> = Vec::new();
+        for entry in layered {
+            let origin = entry.origin.clone();
+            match builder.variable(entry) {
+                Ok(variable) => variables.push(variable),
+                Err(Trouble::Bad(bad)) => errors.push(Failure::new(Exit::Config, format!("{origin}: {bad}"))),
+                Err(Trouble::Failure(failure)) => errors.push(failure),
+            }
+        }
+        if spec.references {
+            builder.references(&mut variables, &mut errors);
+        }
+        let loads = spec.loads.into_iter().filter_map(|load| {
+            let filled = placeholders.fill(&load.path, &load.origin).and_then(|path| checked_path(path, &load.origin));
+            let path = filled.map_err(|failure| errors.push(failure)).ok()?;
+            let (origin, prefix, label) = (load.origin, load.prefix, load.label);
+            Some(Load { origin, path, recursive: load.recursive, prefix, label, optional: load.optional })
+        });
+        let loads = loads.collect();
+        let Builder { scopes, requests, .. } = builder;
+        Failures::check(errors)?;
+        Ok(Plan { scopes, requests, loads, variables, kept, policy: spec.policy })
+    }
+
+    /// Whether AWS has to be asked at all.
+    pub fn needs_aws(&self) -> bool {
+        !self.requests.is_empty() || !self.loads.is_empty()
+    }
+
+    /// How many `GetParameters` calls there will be.
+    pub fn calls(&self) -> usize {
+        self.requests.len().div_ceil(NAMES_PER_CALL)
+    }
+
+    pub fn request(&self, id: RequestId) -> &Request {
+        // A RequestId is only made by the Builder of the same plan, from an index of `requests`.
+        &self.requests[id.0]
+    }
+}
+
+/// Flags replace `[env]` and `[files]`; two of one layer for one variable are an error that names both. What
+/// `--existing keep` leaves alone comes back apart.
+fn layers(
+    entries: Vec<Entry>,
+    policy: &Policy,
+    inherited: &Inherited,
+    errors: &mut Vec<Failure>,
+) -> (Vec<Entry>, Vec<EnvName>) {
+    let mut first: HashMap<(EnvName, bool), &Entry> = HashMap::new();
+    for entry in &entries {
+        let by_flag = entry.origin.is_flag();
+        let Some(other) = first.insert((entry.variable.clone(), by_flag), entry) else { continue };
+        let exit = if by_flag { Exit::Usage } else { Exit::Config };
+        let what = format!("two sources for {}: {} and {}", entry.variable, describe(other), describe(entry));
+        errors.push(Failure::new(exit, what).help("give one of them another variable, as in VAR=KEY"));
+    }
+    let flags: HashSet<EnvName> = first.into_keys().filter(|(_, by_flag)| *by_flag).map(|(name, _)| name).collect();
+    let mut kept = Vec::new();
+    let layered = entries.into_iter().filter(|entry| {
+        if policy.existing == Existing::Keep && inherited.has(&entry.variable, policy) {
+            kept.push(entry.variable.clone());
+            return false;
+        }
+        entry.origin.is_flag() || !flags.contains(&entry.variable)
+    });
+    (layered.collect(), kept)
+}
+
+fn describe(entry: &Entry) -> String {
+    let text = match &entry.source {
+        Source::Key(key) => key.as_str(),
+        Source::Parameter(text) | Source::Secret(text) => text,
+    };
+    format!("{} {}", entry.origin, printable(text))
+}
+
+/// A path to load: as a name with slashes, and not `/` alone with an empty level.
+fn checked_path(path: String, origin: &Origin) -> Result<String, Failure> {
+    let trimmed = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(&path);
+    let good = trimmed == "/" || (trimmed.starts_with('/') && ParameterName::new(trimmed).is_ok());
+    if good {
+        return Ok(trimmed.to_owned());
+    }
+    Err(Failure::new(Exit::Config, format!("{origin}: \"{}\" is not a path of parameters", printable(&path)))
+        .help("a path begins with / and is made of a-z A-Z 0-9 _ . - between slashes; dotted names cannot be listed"))
+}
+
+enum Trouble {
+    Bad(BadName),
+    Failure(Failure),
+}
+
+impl From<BadName> for Trouble {
+    fn from(bad: BadName) -> Self {
+        Trouble::Bad(bad)
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Trouble::Failure(failure)
+    }
+}
+
+struct Builder<'a> {
+    scopes: Vec<Scope>,
+    placeholders: Placeholders<'a>,
+    policy: &'a Policy,
+    inherited: &'a Inherited,
+    requests: Vec<Request>,
+    ids: HashMap<Request, RequestId>,
+}
+
+impl Builder<'_> {
+    fn variable(&mut self, entry: Entry) -> Result<Variable, Trouble> {
+        let (key, candidates) = match &entry.source {
+            Source::Key(key) => (Some(key.as_str().to_owned()), self.in_scopes(key.as_str(), entry.selector.as_ref())?),
+            Source::Parameter(text) => {
+                let request = Request::parse(&self.placeholders.fill(text, &entry.origin)?)?;
+                (None, vec![self.exactly(request, entry.selector)?])
+            }
+            Source::Secret(id) => {
+                let name = format!("{SECRET_PREFIX}{}", self.placeholders.fill(id, &entry.origin)?);
+                (None, vec![self.exactly(Request::parse(&name)?, entry.selector)?])
+            }
+        };
+        let inherited = self.inherited.has(&entry.variable, self.policy);
+        let Entry { variable: name, origin, absent, shape, target, .. } = entry;
+        Ok(Variable { name, origin, key, candidates, absent, shape, target, inherited })
+    }
+
+    fn exactly(&mut self, request: Request, selector: Option<Selector>) -> Result<Candidate, BadName> {
+        let request = match selector {
+            Some(selector) => request.with(selector)?,
+            None => request,
+        };
+        Ok(Candidate { scope: None, request: self.ask(request), bare: None })
+    }
+
+    fn in_scopes(&mut self, key: &str, selector: Option<&Selector>) -> Result<Vec<Candidate>, BadName> {
+        if matches!(selector, Some(Selector::Version(_))) && self.scopes.len() > 1 {
+            return Err(BadName(format!(
+                "`version` on the key \"{key}\", which is looked for in several scopes: versions count per parameter, \
+                 so name the parameter in full"
+            )));
+        }
+        let mut candidates = Vec::new();
+        for scope in self.scopes.clone() {
+            let name = ParameterName::new(&scope.name_of(key))?;
+            let request = self.ask(Request::named(name.clone(), selector.cloned()));
+            let labelled = matches!(selector, Some(Selector::Label(_)));
+            let bare = labelled.then(|| self.ask(Request::named(name, None)));
+            candidates.push(Candidate { scope: Some(scope), request, bare });
+        }
+        Ok(candidates)
+    }
+
+    /// Inherited variables whose value is a reference. A variable of the spec or of a flag goes before it; under
+    /// `--existing keep` that one is gone from the plan already.
+    fn references(&mut self, variables: &mut Vec<Variable>, errors: &mut Vec<Failure>) {
+        for (name, request) in reference::find(self.inherited, errors) {
+            if variables.iter().any(|variable| variable.name == name) {
+                continue;
+            }
+            let candidates = vec![Candidate { scope: None, request: self.ask(request), bare: None }];
+            variables.push(Variable {
+                name,
+                origin: Origin::Reference,
+                key: None,
+                candidates,
+                absent: Absent::Fail,
+                shape: Shape::default(),
+                target: Target::Environment,
+                inherited: true,
+            });
+        }
+    }
+
+    /// The id of a request, which is asked once however many variables want it.
+    fn ask(&mut self, request: Request) -> RequestId {
+        if let Some(id) = self.ids.get(&request) {
+            return *id;
+        }
+        let id = RequestId(self.requests.len());
+        self.requests.push(request.clone());
+        self.ids.insert(request, id);
+        id
+    }
+}

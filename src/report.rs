@@ -1,0 +1,226 @@
+//! What `plan` and `check` print: a table for people, or JSON for programs (`docs/json.md`). There is no value to print.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde_json::{Value as Json, json};
+
+use crate::cli::Format;
+use crate::error::{count, printable};
+use crate::plan::{Plan, Variable};
+use crate::resolve::{Outcome, Settled, Unmet};
+use crate::spec::entry::{Absent, Target};
+
+/// The version of the JSON formats: raised when a field goes or changes its meaning, not when one is added.
+const FORMAT: u32 = 1;
+
+/// What would be asked for.
+pub fn plan(plan: &Plan, format: Format) -> String {
+    match format {
+        Format::Text => plan_text(plan),
+        Format::Json => pretty(&plan_json(plan)),
+    }
+}
+
+fn plan_text(plan: &Plan) -> String {
+    let mut text = format!(
+        "{}, {}, {}{}\n",
+        count(plan.variables.len(), "variable"),
+        count(plan.requests.len(), "name"),
+        count(plan.calls(), "GetParameters call"),
+        if plan.loads.is_empty() { String::new() } else { format!(", {}", count(plan.loads.len(), "path")) }
+    );
+    let mut rows = vec![["VARIABLE", "SOURCE", "ASKED FOR, FIRST WINS", "IF ABSENT"].map(str::to_owned).to_vec()];
+    for variable in &plan.variables {
+        let mut asked = variable.candidates.iter().map(|candidate| plan.request(candidate.request).to_string());
+        let first = asked.next().unwrap_or_default();
+        rows.push(vec![shown(variable), source(plan, variable), first, if_absent(variable).to_owned()]);
+        rows.extend(asked.map(|name| vec![String::new(), String::new(), name, String::new()]));
+    }
+    for load in &plan.loads {
+        let label = load.label.as_ref().map(ToString::to_string).unwrap_or_default();
+        let path = format!("{}/*{}{label}", load.path.trim_end_matches('/'), if load.recursive { "*" } else { "" });
+        let absent = if load.optional { "nothing is set" } else { "error" };
+        rows.push(vec![format!("{}*", load.prefix), format!("path, {}", load.origin), path, absent.to_owned()]);
+    }
+    for name in &plan.kept {
+        rows.push(vec![name.to_string(), "kept as inherited".into(), String::new(), String::new()]);
+    }
+    text.push_str(&table(&rows));
+    text
+}
+
+fn shown(variable: &Variable) -> String {
+    match variable.target {
+        Target::Environment => variable.name.to_string(),
+        Target::File { mode } => format!("{} (file {mode:04o})", variable.name),
+    }
+}
+
+fn source(plan: &Plan, variable: &Variable) -> String {
+    let kind = match (&variable.key, variable.candidates.first()) {
+        (Some(key), _) => format!("key {key}"),
+        (None, _) if variable.is_reference() => "reference".to_owned(),
+        (None, Some(candidate)) if plan.request(candidate.request).name().is_secret() => "secret".to_owned(),
+        (None, _) => "parameter".to_owned(),
+    };
+    format!("{kind}, {}", variable.origin)
+}
+
+fn if_absent(variable: &Variable) -> &'static str {
+    match (&variable.absent, variable.inherited) {
+        (Absent::Fail, _) => "error",
+        (Absent::Skip, true) | (Absent::Default(_), true) => "stays as inherited",
+        (Absent::Skip, false) => "not set",
+        (Absent::Default(_), false) => "default",
+    }
+}
+
+fn plan_json(plan: &Plan) -> Json {
+    let names: Vec<String> = plan.requests.iter().map(ToString::to_string).collect();
+    let scopes: Vec<&str> = plan.scopes.iter().map(crate::scope::Scope::as_str).collect();
+    let variables: Vec<Json> = plan.variables.iter().map(|variable| variable_json(plan, variable)).collect();
+    let loads = plan.loads.iter().map(|load| {
+        json!({
+            "path": load.path, "recursive": load.recursive, "prefix": load.prefix, "optional": load.optional,
+            "label": load.label.as_ref().map(|label| label.to_string().trim_start_matches(':').to_owned()),
+            "origin": load.origin.to_string(),
+        })
+    });
+    let kept: Vec<&str> = plan.kept.iter().map(crate::name::EnvName::as_str).collect();
+    json!({
+        "format": FORMAT, "scopes": scopes, "calls": plan.calls(), "names": names,
+        "variables": variables, "loads": loads.collect::<Vec<_>>(), "kept": kept,
+    })
+}
+
+fn variable_json(plan: &Plan, variable: &Variable) -> Json {
+    let candidates = variable.candidates.iter().map(|candidate| {
+        json!({
+            "parameter": plan.request(candidate.request).to_string(),
+            "scope": candidate.scope.as_ref().map(crate::scope::Scope::as_str),
+        })
+    });
+    json!({
+        "variable": variable.name.as_str(),
+        "source": source(plan, variable).split([' ', ',']).next(),
+        "key": variable.key,
+        "origin": variable.origin.to_string(),
+        "target": target(variable.target),
+        "candidates": candidates.collect::<Vec<_>>(),
+        "if_absent": match variable.absent { Absent::Fail => "error", Absent::Skip => "skip", Absent::Default(_) => "default" },
+        "inherited": variable.inherited,
+    })
+}
+
+fn target(target: Target) -> &'static str {
+    match target {
+        Target::Environment => "environment",
+        Target::File { .. } => "file",
+    }
+}
+
+/// What won and why.
+pub fn check(outcomes: &[Outcome], format: Format) -> String {
+    match format {
+        Format::Text => check_text(outcomes),
+        Format::Json => {
+            let variables: Vec<Json> = outcomes.iter().map(outcome_json).collect();
+            let ok = outcomes.iter().all(|outcome| outcome.result.is_ok());
+            pretty(&json!({ "format": FORMAT, "ok": ok, "variables": variables }))
+        }
+    }
+}
+
+fn check_text(outcomes: &[Outcome]) -> String {
+    let mut rows =
+        vec![["VARIABLE", "STATUS", "PARAMETER", "SCOPE", "VERSION", "TYPE", "OVERRODE"].map(str::to_owned).to_vec()];
+    for outcome in outcomes {
+        let name = outcome.variable.to_string();
+        match &outcome.result {
+            Ok(Settled::Fetched(won)) => {
+                let (scope, overrode) = (won.scope.clone().unwrap_or_default(), won.overrode.join(", "));
+                let (version, kind) = (won.version.to_string(), won.kind.name().to_owned());
+                rows.push(vec![name, status(outcome).into(), won.parameter.clone(), scope, version, kind, overrode]);
+            }
+            Err(Unmet::Missing(names)) => rows.push(vec![name, status(outcome).into(), names.join(", ")]),
+            Err(Unmet::Denied(denials)) => {
+                for denial in denials {
+                    let resource = denial.resource.clone().unwrap_or_default();
+                    rows.push(vec![name.clone(), format!("{} {}", status(outcome), denial.action), resource]);
+                }
+            }
+            _ => rows.push(vec![name, status(outcome).into()]),
+        }
+    }
+    table(&rows)
+}
+
+fn status(outcome: &Outcome) -> &'static str {
+    match &outcome.result {
+        Ok(Settled::Fetched(_)) => "ok",
+        Ok(Settled::Default(_)) => "default",
+        Ok(Settled::LeftAlone) => "left alone",
+        Err(Unmet::Missing(_)) => "missing",
+        Err(Unmet::Denied(_)) => "denied",
+        Err(Unmet::Failure(_)) => "unusable",
+    }
+}
+
+fn outcome_json(outcome: &Outcome) -> Json {
+    let mut json = json!({
+        "variable": outcome.variable.as_str(), "status": status(outcome).replace(' ', "_"), "target": target(outcome.target),
+    });
+    let (name, detail) = match &outcome.result {
+        Ok(Settled::Fetched(won)) => {
+            json["parameter"] = won.parameter.clone().into();
+            json["scope"] = won.scope.clone().into();
+            json["version"] = won.version.into();
+            json["type"] = won.kind.name().into();
+            ("overrode", won.overrode.clone().into())
+        }
+        Err(Unmet::Missing(names)) => ("asked_for", names.clone().into()),
+        Err(Unmet::Denied(denials)) => {
+            let denied = denials.iter().map(|denial| {
+                json!({ "action": denial.action, "resource": denial.resource, "principal": denial.principal, "note": denial.note })
+            });
+            ("denied", denied.collect::<Vec<_>>().into())
+        }
+        Err(Unmet::Failure(failure)) => ("reason", failure.what().into()),
+        Ok(_) => return json,
+    };
+    json[name] = detail;
+    json
+}
+
+fn pretty(json: &Json) -> String {
+    // A Json of strings, numbers and booleans always prints.
+    serde_json::to_string_pretty(json).unwrap_or_default() + "\n"
+}
+
+/// Aligned columns; the heading is bold on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
+fn table(rows: &[Vec<String>]) -> String {
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for (at, row) in rows.iter().enumerate() {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{:<width$}", printable(cell)));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        let line = line.trim_end();
+        let heading = at == 0 && colour;
+        text.push_str(&if heading { format!("\x1b[1m{line}\x1b[0m\n") } else { format!("{line}\n") });
+    }
+    text
+}
+
+/// To stdout. A reader that has gone away is no error.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,312 @@
+//! From answers to variables: which candidate wins, what is missing, what cannot be used. Values pass through here as
+//! [`Secret`]s, unseen.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::environment::{Binding, Inherited, Value};
+use crate::error::{Exit, Failure, Failures, count, printable};
+use crate::name::{EnvName, loads_code};
+use crate::parameter::Request;
+use crate::plan::{Candidate, Load, Plan, Variable};
+use crate::secret::Secret;
+use crate::spec::entry::{Absent, Shape, Target};
+use crate::spec::value::Existing;
+use crate::store::{Answers, Denial, Kind, LoadReply, Parameter, Reply};
+
+/// What became of one variable.
+#[derive(Debug)]
+pub struct Outcome {
+    pub variable: EnvName,
+    pub target: Target,
+    pub is_reference: bool,
+    pub result: Result<Settled, Unmet>,
+}
+
+/// How a variable is settled.
+#[derive(Debug)]
+pub enum Settled {
+    Fetched(Won),
+    Default(String),
+    /// `optional`, or a `default` for a variable that is inherited.
+    LeftAlone,
+}
+
+/// The parameter that won, and why.
+#[derive(Debug)]
+pub struct Won {
+    /// The parameter's name, with the selector that was asked for.
+    pub parameter: String,
+    pub scope: Option<String>,
+    pub version: i64,
+    pub kind: Kind,
+    /// Less specific parameters that exist too.
+    pub overrode: Vec<String>,
+    value: Rc<Secret>,
+}
+
+/// Why a variable cannot be set.
+#[derive(Debug)]
+pub enum Unmet {
+    /// Nobody has it: these were asked for.
+    Missing(Vec<String>),
+    Denied(Vec<Denial>),
+    Failure(Failure),
+}
+
+/// Settles every variable of the plan, and those that the loads bring.
+pub fn settle(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outcome> {
+    let Answers { replies, loads } = answers;
+    let mut outcomes: Vec<Outcome> = plan.variables.iter().map(|variable| single(plan, variable, &replies)).collect();
+    let taken: Vec<EnvName> = outcomes.iter().map(|outcome| outcome.variable.clone()).collect();
+    let mut loaded = Loaded { outcomes: Vec::new(), sources: HashMap::new() };
+    for (load, reply) in plan.loads.iter().zip(loads) {
+        match reply {
+            LoadReply::Found(parameters) if parameters.is_empty() && !load.optional => loaded.empty(load),
+            LoadReply::Found(parameters) => {
+                for parameter in parameters {
+                    loaded.add(load, parameter, |name| {
+                        let keeps = plan.policy.existing == Existing::Keep && inherited.has(name, &plan.policy);
+                        keeps || taken.contains(name)
+                    });
+                }
+            }
+            LoadReply::Denied(denial) => loaded.denied(load, denial),
+        }
+    }
+    outcomes.extend(loaded.outcomes);
+    outcomes
+}
+
+/// The bindings, or everything that stands in their way. What is missing comes as one failure.
+pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> Result<Vec<Binding>, Failures> {
+    let mut bindings = Vec::new();
+    let mut missing = Vec::new();
+    let mut errors: Vec<Failure> = Vec::new();
+    for Outcome { variable, target, is_reference, result } in outcomes {
+        let value = match result {
+            Ok(Settled::Fetched(won)) => Value::Fetched(won.value),
+            Ok(Settled::Default(text)) => Value::Default(text),
+            Ok(Settled::LeftAlone) => continue,
+            Err(Unmet::Missing(names)) => {
+                missing.push(format!("{variable}: {}", names.join(", ")));
+                continue;
+            }
+            Err(Unmet::Denied(denials)) => {
+                for denial in denials {
+                    let failure = crate::denied::failure(&denial, plan);
+                    if !errors.contains(&failure) {
+                        errors.push(failure);
+                    }
+                }
+                continue;
+            }
+            Err(Unmet::Failure(failure)) => {
+                errors.push(failure);
+                continue;
+            }
+        };
+        bindings.push(Binding { variable, target, value, replaces_itself: is_reference });
+    }
+    if !missing.is_empty() {
+        errors.push(absent(&missing));
+    }
+    Failures::check(errors).map(|()| bindings)
+}
+
+fn absent(missing: &[String]) -> Failure {
+    let noun =
+        if missing.len() == 1 { "required parameter does not exist" } else { "required parameters do not exist" };
+    let failure = Failure::new(Exit::NoInput, format!("{} {noun}", missing.len()));
+    let failure = missing.iter().fold(failure, |failure, line| failure.detail(line));
+    failure.help("put it into one of the places named (aws ssm put-parameter), or say `optional = true` or a `default` in the spec")
+}
+
+fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
+    let result = winner(plan, variable, replies).and_then(|found| match (found, &variable.absent) {
+        (Some((candidate, parameter)), _) => {
+            shaped(&variable.name, plan.request(candidate.request), parameter, &variable.shape, variable.target).map(
+                |value| {
+                    Settled::Fetched(Won {
+                        parameter: plan.request(candidate.request).to_string(),
+                        scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),
+                        version: parameter.version,
+                        kind: parameter.kind,
+                        overrode: overrode(plan, variable, candidate, replies),
+                        value,
+                    })
+                },
+            )
+        }
+        (None, Absent::Skip) => Ok(Settled::LeftAlone),
+        (None, Absent::Default(_)) if variable.inherited => Ok(Settled::LeftAlone),
+        (None, Absent::Default(text)) => Ok(Settled::Default(text.clone())),
+        (None, Absent::Fail) => {
+            let asked = variable.candidates.iter().map(|candidate| plan.request(candidate.request).to_string());
+            Err(Unmet::Missing(asked.collect()))
+        }
+    });
+    Outcome { variable: variable.name.clone(), target: variable.target, is_reference: variable.is_reference(), result }
+}
+
+type Found<'a> = Option<(&'a Candidate, &'a Parameter)>;
+
+/// The first candidate that exists. A denied one, wherever it stands, is fatal; so is a scope that has the parameter
+/// without the label, before the winner.
+fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Result<Found<'a>, Unmet> {
+    let denials = variable.candidates.iter().filter_map(|candidate| match &replies[candidate.request.0] {
+        Reply::Denied(denial) => Some(denial.clone()),
+        _ => None,
+    });
+    let denials: Vec<Denial> = denials.collect();
+    if !denials.is_empty() {
+        return Err(Unmet::Denied(denials));
+    }
+    for candidate in &variable.candidates {
+        if let Reply::Found(parameter) = &replies[candidate.request.0] {
+            return Ok(Some((candidate, parameter)));
+        }
+        if let Some(Reply::Found(bare)) = candidate.bare.map(|bare| &replies[bare.0]) {
+            let what = format!(
+                "{}: {} does not exist, but {} does (version {})",
+                variable.name,
+                plan.request(candidate.request),
+                printable(&bare.name),
+                bare.version
+            );
+            return Err(Unmet::Failure(
+                Failure::new(Exit::NoInput, what)
+                    .help("label a version of it (aws ssm label-parameter-version); a less specific scope is not taken in its place"),
+            ));
+        }
+    }
+    Ok(None)
+}
+
+fn overrode(plan: &Plan, variable: &Variable, winner: &Candidate, replies: &[Reply]) -> Vec<String> {
+    let after = variable.candidates.iter().skip_while(|candidate| candidate.request != winner.request).skip(1);
+    let existing = after.filter(|candidate| matches!(replies[candidate.request.0], Reply::Found(_)));
+    existing.map(|candidate| plan.request(candidate.request).to_string()).collect()
+}
+
+/// The value as the variable wants it.
+fn shaped(
+    variable: &EnvName,
+    request: &Request,
+    parameter: &Parameter,
+    shape: &Shape,
+    target: Target,
+) -> Result<Rc<Secret>, Unmet> {
+    let unusable = |why: String| {
+        Unmet::Failure(Failure::new(Exit::DataErr, format!("{variable}: the value of {request} cannot be used: {why}")))
+    };
+    let mut value = parameter.value.clone();
+    if let Some(separator) = &shape.list {
+        if parameter.kind != Kind::StringList {
+            return Err(unusable(format!("`list` is for a StringList, and this is a {}", parameter.kind.name())));
+        }
+        value = Rc::new(value.list_joined_by(separator));
+    }
+    if let Some(path) = &shape.json {
+        value = Rc::new(value.json_field(path).map_err(|why| unusable(why.to_string()))?);
+    }
+    if shape.base64 {
+        value = Rc::new(value.decode_base64().map_err(|why| unusable(why.to_string()))?);
+    }
+    if target == Target::Environment && value.has_nul() {
+        return Err(unusable("it has a NUL byte, which no variable can hold; [files] can".into()));
+    }
+    Ok(value)
+}
+
+/// The variables that the loads bring.
+struct Loaded {
+    outcomes: Vec<Outcome>,
+    /// The first source of each: its name relative to the path, its full name, and the load.
+    sources: HashMap<EnvName, (String, String, usize)>,
+}
+
+impl Loaded {
+    fn fail(&mut self, variable: EnvName, unmet: Unmet) {
+        let target = Target::Environment;
+        self.outcomes.push(Outcome { variable, target, is_reference: false, result: Err(unmet) });
+    }
+
+    fn empty(&mut self, load: &Load) {
+        let label = load.label.as_ref().map(|label| format!(" with the label {label}")).unwrap_or_default();
+        let failure = Failure::new(
+            Exit::NoInput,
+            format!("{}: there is no parameter under {}{label}", load.origin, printable(&load.path)),
+        )
+        .help("look for a misspelt path, or a missing `recursive`; say `optional = true` if it may be empty");
+        self.fail(placeholder(load), Unmet::Failure(failure));
+    }
+
+    fn denied(&mut self, load: &Load, denial: Denial) {
+        self.fail(placeholder(load), Unmet::Denied(vec![denial]));
+    }
+
+    /// `passes_over` says which variables come from elsewhere, or stay as they are.
+    fn add(&mut self, load: &Load, parameter: Parameter, passes_over: impl Fn(&EnvName) -> bool) {
+        let relative =
+            parameter.name.strip_prefix(&load.path).unwrap_or(&parameter.name).trim_start_matches('/').to_owned();
+        let variable = match EnvName::mapped(&load.prefix, &relative) {
+            Ok(variable) if passes_over(&variable) => return,
+            Ok(variable) => variable,
+            Err(bad) => return self.fail(placeholder(load), Unmet::Failure(Failure::new(Exit::DataErr, bad.0))),
+        };
+        let name = printable(&parameter.name);
+        if loads_code(variable.as_str()) {
+            let what = format!(
+                "{variable}, from {name}, is a name that a program is loaded or run by: refused from a loaded path"
+            );
+            let permit =
+                format!("if it is meant, write it under [env] in the spec: {variable} = {{ parameter = \"{name}\" }}");
+            return self.fail(variable, Unmet::Failure(Failure::new(Exit::DataErr, what).help(permit)));
+        }
+        if let Some((other, full, at)) = self.sources.get(&variable) {
+            if *other == relative && *full != parameter.name {
+                if let Ok(Settled::Fetched(won)) = &mut self.outcomes[*at].result {
+                    won.overrode.push(name);
+                }
+                return;
+            }
+            let failure =
+                Failure::new(Exit::DataErr, format!("two parameters for {variable}: {} and {name}", printable(full)))
+                    .help("rename one, or give one of them another variable under [env] in the spec");
+            return self.fail(variable, Unmet::Failure(failure));
+        }
+        self.sources.insert(variable.clone(), (relative, parameter.name.clone(), self.outcomes.len()));
+        let result = if parameter.value.has_nul() {
+            let what = format!("{variable}: the value of {name} has a NUL byte, which no variable can hold");
+            Err(Unmet::Failure(Failure::new(Exit::DataErr, what)))
+        } else {
+            let Parameter { version, kind, value, .. } = parameter;
+            Ok(Settled::Fetched(Won {
+                parameter: name,
+                scope: Some(load.path.clone()),
+                version,
+                kind,
+                overrode: Vec::new(),
+                value,
+            }))
+        };
+        self.outcomes.push(Outcome { variable, target: Target::Environment, is_reference: false, result });
+    }
+}
+
+/// A load that brings nothing has no variable; its path stands in the report.
+fn placeholder(load: &Load) -> EnvName {
+    EnvName::new(&format!("{}*", load.prefix)).unwrap_or_else(|_| EnvName::new("*").expect("neither empty nor with ="))
+}
+
+impl Won {
+    /// A line for logs: what won, in how many bytes nobody says.
+    pub fn describe(&self) -> String {
+        let overrode = match self.overrode.len() {
+            0 => String::new(),
+            n => format!(", over {}", count(n, "less specific parameter")),
+        };
+        format!("{} version {} ({}){overrode}", self.parameter, self.version, self.kind.name())
+    }
+}

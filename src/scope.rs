@@ -1,0 +1,139 @@
+//! Scopes: where a key is looked for, from the most specific to the least, and the placeholders that stand in them.
+
+use crate::error::{Exit, Failure, printable};
+use crate::name::Segment;
+use crate::spec::entry::Origin;
+use crate::spec::value::Separator;
+
+/// The default list, as the article that the project began with has it.
+const DOTTED: [&str; 4] = ["{project}.{environment}", "{project}.shared", "{environment}", "shared"];
+/// The same as paths.
+const SLASHED: [&str; 4] = ["/{project}/{environment}", "/{project}/shared", "/{environment}", "/shared"];
+
+/// One scope, placeholders filled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope(String);
+
+impl Scope {
+    /// The full name of a key in this scope: joined by `/` when the scope begins with `/`, else by `.`.
+    pub fn name_of(&self, key: &str) -> String {
+        let separator = if self.0.starts_with('/') { '/' } else { '.' };
+        format!("{}{separator}{key}", self.0)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What `{project}` and `{environment}` stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct Placeholders<'a> {
+    pub project: Option<&'a Segment>,
+    pub environment: Option<&'a Segment>,
+}
+
+impl Placeholders<'_> {
+    /// Fills a text; CONFIG for a placeholder that nothing fills, or that does not exist.
+    pub fn fill(&self, text: &str, origin: &Origin) -> Result<String, Failure> {
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}').ok_or_else(|| unknown(text, origin))?;
+            let (segment, way) = match name {
+                "project" => (self.project, "--project, STEPZERO_PROJECT or `project` in the spec"),
+                "environment" => (self.environment, "--environment, STEPZERO_ENVIRONMENT or `environment` in the spec"),
+                _ => return Err(unknown(text, origin)),
+            };
+            let segment = segment.ok_or_else(|| {
+                Failure::new(Exit::Config, format!("{origin}: nothing fills {{{name}}} in \"{}\"", printable(text)))
+                    .help(format!("say {way}"))
+            })?;
+            filled.push_str(before);
+            filled.push_str(segment.as_str());
+            rest = after;
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+}
+
+fn unknown(text: &str, origin: &Origin) -> Failure {
+    Failure::new(Exit::Config, format!("{origin}: \"{}\" has an unknown placeholder", printable(text)))
+        .help("the placeholders are {project} and {environment}")
+}
+
+/// The list of scopes, most specific first: the patterns that were written, or the default list of the separator.
+/// CONFIG for a placeholder without a value, an empty pattern, or two patterns that come to the same.
+pub fn expand(
+    written: Option<&[(String, Origin)]>,
+    separator: Separator,
+    placeholders: Placeholders<'_>,
+) -> Result<Vec<Scope>, Vec<Failure>> {
+    let default: Vec<(String, Origin)>;
+    let patterns = match written {
+        Some(patterns) => patterns,
+        None => {
+            let list = if separator == Separator::Dot { DOTTED } else { SLASHED };
+            default =
+                list.iter().map(|pattern| ((*pattern).to_owned(), Origin::Setting("the default scopes"))).collect();
+            &default
+        }
+    };
+    let mut scopes: Vec<Scope> = Vec::new();
+    let mut errors = Vec::new();
+    for (pattern, origin) in patterns {
+        match placeholders.fill(pattern, origin).map(Scope) {
+            Ok(scope) if scope.0.is_empty() => {
+                errors.push(Failure::new(Exit::Config, format!("{origin}: a scope is empty")))
+            }
+            Ok(scope) if scopes.contains(&scope) => {
+                errors
+                    .push(Failure::new(Exit::Config, format!("{origin}: two scopes are \"{}\"", printable(&scope.0))));
+            }
+            Ok(scope) => scopes.push(scope),
+            Err(failure) => errors.push(failure),
+        }
+    }
+    if errors.is_empty() { Ok(scopes) } else { Err(errors) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(separator: Separator) -> Vec<String> {
+        let project = Segment::new("the project", "projectA").expect("good");
+        let environment = Segment::new("the environment", "production").expect("good");
+        let filled = Placeholders { project: Some(&project), environment: Some(&environment) };
+        let scopes = expand(None, separator, filled).expect("all filled");
+        scopes.iter().map(|scope| scope.name_of("k")).collect()
+    }
+
+    #[test]
+    fn the_article_s_four_scopes_in_both_spellings() {
+        assert_eq!(names(Separator::Dot), ["projectA.production.k", "projectA.shared.k", "production.k", "shared.k"]);
+        assert_eq!(
+            names(Separator::Slash),
+            ["/projectA/production/k", "/projectA/shared/k", "/production/k", "/shared/k"]
+        );
+    }
+
+    #[test]
+    fn an_unfilled_placeholder_is_named() {
+        let empty = Placeholders { project: None, environment: None };
+        let errors = expand(None, Separator::Dot, empty).expect_err("nothing fills them");
+        assert_eq!(errors.len(), 3);
+        assert!(errors[0].to_string().contains("nothing fills {project}"), "{}", errors[0]);
+        for text in ["{nope}", "{project", "{"] {
+            assert!(empty.fill(text, &Origin::Flag("--scope")).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn two_equal_scopes_and_an_empty_one_are_refused() {
+        let empty = Placeholders { project: None, environment: None };
+        let written = ["a", "a", ""].map(|text| (text.to_owned(), Origin::Flag("--scope")));
+        assert_eq!(expand(Some(&written), Separator::Dot, empty).expect_err("both").len(), 2);
+    }
+}

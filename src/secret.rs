@@ -1,0 +1,171 @@
+//! A parameter's value. The type shows nothing, cannot be copied or compared, and is wiped when dropped.
+//! What must look inside (a JSON field, a list, base64) happens here, secret in and secret out;
+//! [`Secret::expose`] is called in one place, `exec`, where the command's environment is made.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret as _, SecretBox};
+use serde_json::value::RawValue;
+
+/// A decrypted value: no Clone, no PartialEq, no Serialize, and a Debug that hides it.
+pub struct Secret(SecretBox<Vec<u8>>);
+
+impl Secret {
+    /// Takes the value over without copying it.
+    pub fn new(value: String) -> Self {
+        Self::from_bytes(value.into_bytes())
+    }
+
+    fn from_bytes(value: Vec<u8>) -> Self {
+        Secret(SecretBox::new(Box::new(value)))
+    }
+
+    /// The length in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes().is_empty()
+    }
+
+    /// Whether it holds a NUL byte, which ends a string of the environment.
+    pub fn has_nul(&self) -> bool {
+        self.bytes().contains(&0)
+    }
+
+    /// One field of a JSON value. A string comes as it is; a number, boolean, array or object as its JSON text, byte for byte.
+    pub fn json_field(&self, path: &JsonPath) -> Result<Secret, Unusable> {
+        let text = std::str::from_utf8(self.bytes()).map_err(|_| Unusable::NotJson)?;
+        let mut here: &RawValue = serde_json::from_str(text).map_err(|_| Unusable::NotJson)?;
+        for (depth, step) in path.0.iter().enumerate() {
+            here = descend(here, step).ok_or_else(|| Unusable::NoField(path.0[..=depth].join(".")))?;
+        }
+        match here.get().as_bytes().first() {
+            Some(b'"') => serde_json::from_str(here.get()).map(Secret::new).map_err(|_| Unusable::NotJson),
+            Some(b'n') => Err(Unusable::Null(path.to_string())),
+            _ => Ok(Secret::new(here.get().to_owned())),
+        }
+    }
+
+    /// A StringList (joined by commas, which AWS does not escape) joined by another separator.
+    pub fn list_joined_by(&self, separator: &str) -> Secret {
+        let parts: Vec<&[u8]> = self.bytes().split(|byte| *byte == b',').collect();
+        Secret::from_bytes(parts.join(separator.as_bytes()))
+    }
+
+    /// The bytes that a base64 text stands for; white space around and between its lines is allowed.
+    pub fn decode_base64(&self) -> Result<Secret, Unusable> {
+        let compact =
+            Secret::from_bytes(self.bytes().iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect());
+        STANDARD.decode(compact.bytes()).map(Secret::from_bytes).map_err(|_| Unusable::NotBase64)
+    }
+
+    /// The plaintext, for the strings and sealed files of the exec and for a systemd credential, and for nothing else.
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.bytes()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+fn descend<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
+    if value.get().starts_with('[') {
+        let items: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+        return items.get(step.parse::<usize>().ok()?).copied();
+    }
+    let fields: std::collections::HashMap<std::borrow::Cow<'a, str>, &RawValue> =
+        serde_json::from_str(value.get()).ok()?;
+    fields.get(step).copied()
+}
+
+/// Where in a JSON value: names and array indices between dots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonPath(Vec<String>);
+
+impl JsonPath {
+    /// `None` for an empty path or an empty step.
+    pub fn parse(text: &str) -> Option<Self> {
+        let steps: Vec<String> = text.split('.').map(str::to_owned).collect();
+        (!steps.iter().any(String::is_empty)).then_some(JsonPath(steps))
+    }
+}
+
+impl fmt::Display for JsonPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("."))
+    }
+}
+
+/// Why a value cannot be used. It names places, never content.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unusable {
+    NotJson,
+    NoField(String),
+    Null(String),
+    NotBase64,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unusable::NotJson => f.write_str("the value is not JSON"),
+            Unusable::NoField(path) => write!(f, "the JSON value has no field \"{path}\""),
+            Unusable::Null(path) => write!(f, "the JSON field \"{path}\" is null"),
+            Unusable::NotBase64 => f.write_str("the value is not base64"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(json: &str, path: &str) -> Result<String, Unusable> {
+        let path = JsonPath::parse(path).expect("the tests write good paths");
+        let secret = Secret::new(json.to_owned()).json_field(&path)?;
+        Ok(String::from_utf8(secret.expose().to_vec()).expect("JSON text is UTF-8"))
+    }
+
+    #[test]
+    fn a_json_field_comes_byte_for_byte() {
+        let json = r#"{"host":"db\u002e1","port":5432,"big":12345678901234567890.10,"on":true,"deep":{"list":[{"a":1 ,"b": 2}]},"none":null}"#;
+        for (path, want) in [
+            ("host", "db.1"),
+            ("port", "5432"),
+            ("big", "12345678901234567890.10"),
+            ("on", "true"),
+            ("deep.list.0", r#"{"a":1 ,"b": 2}"#),
+            ("deep.list.0.b", "2"),
+        ] {
+            assert_eq!(field(json, path).as_deref(), Ok(want), "{path}");
+        }
+        assert_eq!(field(json, "deep.list.1"), Err(Unusable::NoField("deep.list.1".into())));
+        assert_eq!(field(json, "deep.nope.x"), Err(Unusable::NoField("deep.nope".into())));
+        assert_eq!(field(json, "host.x"), Err(Unusable::NoField("host.x".into())));
+        assert_eq!(field(json, "none"), Err(Unusable::Null("none".into())));
+        assert_eq!(field("not json", "a"), Err(Unusable::NotJson));
+    }
+
+    #[test]
+    fn lists_and_base64() {
+        assert_eq!(Secret::new("a,b,,c".into()).list_joined_by(" ").expose(), b"a b  c");
+        assert_eq!(Secret::new("AAEC\n/w==\n".into()).decode_base64().expect("base64").expose(), [0, 1, 2, 255]);
+        assert_eq!(Secret::new("a-b".into()).decode_base64().map(|_| ()), Err(Unusable::NotBase64));
+    }
+
+    #[test]
+    fn debug_hides_it() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2".into())), "Secret");
+    }
+}

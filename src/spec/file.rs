@@ -1,0 +1,161 @@
+//! The spec file: TOML text to what it says, with the place of every value. The grammar is section 4 of the contract,
+//! and `packaging/stepzero.schema.json` is the same for editors (a test holds the two together).
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::entry::{Entry, LoadEntry, Origin, Target};
+use super::source;
+use super::table::{Table, Text};
+use super::value::{Credentials, Existing, Separator, duration};
+use crate::error::{Exit, Failure, Failures};
+use crate::name::{EnvName, Selector};
+
+/// What a spec file says. An unset value is `None`, so that the next in the order of precedence speaks.
+#[derive(Debug, Default)]
+pub struct File {
+    pub project: Option<(String, Origin)>,
+    pub environment: Option<(String, Origin)>,
+    pub separator: Option<Separator>,
+    pub scopes: Option<Vec<(String, Origin)>>,
+    pub references: Option<bool>,
+    pub pristine: Option<bool>,
+    pub keep: Option<Vec<EnvName>>,
+    pub existing: Option<Existing>,
+    pub timeout: Option<std::time::Duration>,
+    pub region: Option<(String, Origin)>,
+    pub credentials: Option<Credentials>,
+    pub entries: Vec<Entry>,
+    pub loads: Vec<LoadEntry>,
+}
+
+/// Parses the text of the file at `path`. CONFIG, with file, line and column, for anything that is not a spec.
+pub fn parse(path: &str, text: &str) -> Result<File, Failures> {
+    let text = Text { path: Rc::from(path), text };
+    let root = DeTable::parse(text.text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        text.failure(&span, &format!("not TOML: {}", error.message().replace('\n', ", ")))
+    })?;
+    let mut errors = Vec::new();
+    let file = read(Table::new(text, root.span(), root.get_ref()), &mut errors);
+    Failures::check(errors).map(|()| file)
+}
+
+fn read(mut table: Table<'_, '_>, errors: &mut Vec<Failure>) -> File {
+    let text = table.text.clone();
+    let place = |(value, span): (String, Range<usize>)| (value, text.origin(&span));
+    let file = File {
+        project: table.string("project", errors).map(place),
+        environment: table.string("environment", errors).map(place),
+        separator: parsed(&mut table, "separator", Separator::parse, errors),
+        scopes: table.strings("scopes", errors).map(|patterns| patterns.into_iter().map(place).collect()),
+        references: table.bool("references", errors),
+        pristine: table.bool("pristine", errors),
+        keep: keep(&mut table, errors),
+        existing: parsed(&mut table, "existing", Existing::parse, errors),
+        timeout: parsed(&mut table, "timeout", duration, errors),
+        region: table.string("region", errors).map(place),
+        credentials: parsed(&mut table, "credentials", Credentials::parse, errors),
+        entries: entries(&mut table, errors),
+        loads: loads(&mut table, errors),
+    };
+    table.finish(errors);
+    file
+}
+
+/// A string with a grammar of its own.
+fn parsed<T>(
+    table: &mut Table<'_, '_>,
+    key: &'static str,
+    parse: impl Fn(&str) -> Result<T, String>,
+    errors: &mut Vec<Failure>,
+) -> Option<T> {
+    let (value, span) = table.string(key, errors)?;
+    parse(&value).map_err(|why| errors.push(table.text.failure(&span, &format!("`{key}`: {why}")))).ok()
+}
+
+fn keep(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Vec<EnvName>> {
+    let names = table.strings("keep", errors)?;
+    let mut good = Vec::new();
+    for (name, span) in names {
+        match EnvName::new(&name) {
+            Ok(name) => good.push(name),
+            Err(bad) => errors.push(table.text.failure(&span, &bad.0)),
+        }
+    }
+    Some(good)
+}
+
+fn entries(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (section, target) in [("env", Target::Environment), ("files", Target::File { mode: 0o400 })] {
+        let Some((value, _)) = table.take(section) else { continue };
+        let Some(variables) = value.get_ref().as_table() else {
+            let _: Option<()> = table.wrong_type(section, "a table", value, errors);
+            continue;
+        };
+        for (name, value) in variables {
+            match EnvName::new(name.get_ref()) {
+                Ok(variable) => {
+                    entries.extend(source::entry(&table.text, variable, name.span(), value, target, errors))
+                }
+                Err(bad) => errors.push(table.text.failure(&name.span(), &bad.0)),
+            }
+        }
+    }
+    // TOML tables are sorted by name here; the order of the file is the order of the plan.
+    entries.sort_by_key(|entry| match &entry.origin {
+        Origin::File { line, column, .. } => (*line, *column),
+        _ => (0, 0),
+    });
+    entries
+}
+
+fn loads(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<LoadEntry> {
+    let Some((value, _)) = table.take("load") else { return Vec::new() };
+    let Some(items) = value.get_ref().as_array() else {
+        let wanted = "a list of tables, each under [[load]]";
+        let _: Option<()> = table.wrong_type("load", wanted, value, errors);
+        return Vec::new();
+    };
+    items.iter().filter_map(|item| load(&table.text, item, errors)).collect()
+}
+
+fn load(text: &Text<'_>, item: &Spanned<DeValue<'_>>, errors: &mut Vec<Failure>) -> Option<LoadEntry> {
+    let Some(inner) = item.get_ref().as_table() else {
+        errors.push(text.failure(&item.span(), "`load` is a list of tables, each under [[load]]"));
+        return None;
+    };
+    let mut table = Table::new(text.clone(), item.span(), inner);
+    let path = table.string("path", errors);
+    let recursive = table.bool("recursive", errors).unwrap_or(false);
+    let prefix = prefix(&mut table, errors);
+    let label = parsed(&mut table, "label", |label| Selector::label(label).map_err(|bad| bad.0), errors);
+    let optional = table.bool("optional", errors).unwrap_or(false);
+    if path.is_none() && inner.get("path").is_none() {
+        errors.push(text.failure(&(item.span().start..item.span().start + 1), "[[load]] has no `path`"));
+    }
+    table.finish(errors);
+    let (path, span) = path?;
+    Some(LoadEntry { origin: text.origin(&span), path, recursive, prefix, label, optional })
+}
+
+fn prefix(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> String {
+    let Some((prefix, span)) = table.string("prefix", errors) else { return String::new() };
+    if prefix.contains(['=', '\0']) {
+        errors.push(table.text.failure(&span, "`prefix` begins the name of a variable: it has no \"=\" and no NUL"));
+    }
+    prefix
+}
+
+/// Reads the file: NOINPUT when it cannot be read, CONFIG when it is not UTF-8 text or over 1 MiB.
+pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Failure::new(Exit::Config, format!("{path}:{line}: the spec is not UTF-8 text (byte {at})"))
+    })
+}

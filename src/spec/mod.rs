@@ -1,0 +1,270 @@
+//! What the command line, the `STEPZERO_*` variables and the spec file mean together: flags first, then variables, then
+//! the file. Lists and scalars replace; `-k`, `--parameter` and `--load` add.
+
+pub mod entry;
+pub mod file;
+mod source;
+mod table;
+pub mod value;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::Options;
+use crate::environment::{Inherited, Policy};
+use crate::error::{Exit, Failure, Failures, printable};
+use crate::name::{BadName, EnvName, Key, Segment};
+use crate::parameter::Request;
+use crate::scope::Placeholders;
+use entry::{Entry, LoadEntry, Origin, Source};
+use file::File;
+use value::{Credentials, Separator};
+
+/// The variables that stepzero reads and the command does not inherit.
+pub const OWN_VARIABLES: [&str; 6] = [
+    "STEPZERO_SPEC",
+    "STEPZERO_PROJECT",
+    "STEPZERO_ENVIRONMENT",
+    "STEPZERO_REFERENCES",
+    "STEPZERO_CREDENTIALS",
+    "STEPZERO_TIMEOUT",
+];
+
+/// Without `--timeout`: long enough for a thousand simultaneous boots against the default quota.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Everything the operator said, merged.
+#[derive(Debug)]
+pub struct Spec {
+    pub project: Option<Segment>,
+    pub environment: Option<Segment>,
+    pub separator: Separator,
+    /// As written; `None` is the default list of the separator.
+    pub scopes: Option<Vec<(String, Origin)>>,
+    pub entries: Vec<Entry>,
+    pub loads: Vec<LoadEntry>,
+    pub references: bool,
+    pub policy: Policy,
+    pub timeout: Duration,
+    pub aws: Aws,
+}
+
+/// How AWS is reached; what is `None` here is looked up by the AWS conventions.
+#[derive(Clone, Debug, Default)]
+pub struct Aws {
+    pub region: Option<String>,
+    pub endpoint_url: Option<String>,
+    pub profile: Option<String>,
+    pub credentials: Credentials,
+}
+
+impl Spec {
+    /// Merges; `read` opens the spec file, so that this stays free of system calls.
+    pub fn new(
+        options: Options,
+        inherited: &Inherited,
+        read: impl FnOnce(&Path) -> Result<Vec<u8>, Failure>,
+    ) -> Result<Self, Failures> {
+        let path = options.spec.clone().or_else(|| inherited.value("STEPZERO_SPEC").map(PathBuf::from));
+        let references = options.references || flag(inherited, "STEPZERO_REFERENCES")?;
+        let nothing = options.key.is_empty() && options.parameter.is_empty() && options.load.is_empty();
+        if path.is_none() && nothing && !references {
+            return Err(Failure::new(
+                Exit::Usage,
+                "nothing to do: no spec, no key, no parameter, no path, no references",
+            )
+            .help("name what the command needs, with --spec, --key, --parameter, --load or --references")
+            .into());
+        }
+        let file = match &path {
+            Some(path) => {
+                let shown = printable(&path.to_string_lossy());
+                file::parse(&shown, &file::decode(&shown, read(path)?)?)?
+            }
+            None => File::default(),
+        };
+        merge(options, inherited, file, references)
+    }
+}
+
+fn merge(options: Options, inherited: &Inherited, file: File, references: bool) -> Result<Spec, Failures> {
+    let mut errors = Vec::new();
+    let project = pick(options.project, "--project", inherited, "STEPZERO_PROJECT", file.project);
+    let environment = pick(options.environment, "--environment", inherited, "STEPZERO_ENVIRONMENT", file.environment);
+    let project = segment("the project", project, &mut errors);
+    let environment = segment("the environment", environment, &mut errors);
+    if let (Some((project, origin)), Some((environment, _))) = (&project, &environment)
+        && project == environment
+    {
+        let what = format!("{origin}: project and environment are both \"{}\"", project.as_str());
+        errors.push(Failure::new(Exit::Config, what).help(
+            "choose two names: a project named like an environment would read what every project of that environment may read",
+        ));
+    }
+    let project = project.map(|(segment, _)| segment);
+    let environment = environment.map(|(segment, _)| segment);
+    let placeholders = Placeholders { project: project.as_ref(), environment: environment.as_ref() };
+    let flags = flag_entries(&options.key, &options.parameter, placeholders, &mut errors);
+    let entries = file.entries.into_iter().chain(flags).collect();
+    let keep =
+        if options.keep.is_empty() { file.keep.unwrap_or_default() } else { flag_keep(&options.keep, &mut errors) };
+    let timeout = setting(inherited, "STEPZERO_TIMEOUT", value::duration, &mut errors);
+    let credentials = setting(inherited, "STEPZERO_CREDENTIALS", Credentials::parse, &mut errors);
+    let region = options.region.map(|region| (region, Origin::Flag("--region"))).or(file.region);
+    let spec = Spec {
+        project,
+        environment,
+        separator: options.separator.or(file.separator).unwrap_or_default(),
+        scopes: written_scopes(options.scope).or(file.scopes),
+        entries,
+        loads: file.loads.into_iter().chain(options.load.into_iter().map(flag_load)).collect(),
+        references: references || file.references.unwrap_or(false),
+        policy: Policy {
+            pristine: options.pristine || file.pristine.unwrap_or(false),
+            keep,
+            existing: options.existing.or(file.existing).unwrap_or_default(),
+        },
+        timeout: options.timeout.or(timeout).or(file.timeout).unwrap_or(TIMEOUT),
+        aws: Aws {
+            region: region.and_then(|region| checked_region(region, &mut errors)),
+            endpoint_url: options.endpoint_url.filter(|url| !url.is_empty()),
+            profile: options.profile.filter(|profile| !profile.is_empty()),
+            credentials: options.credentials.or(credentials).or(file.credentials).unwrap_or_default(),
+        },
+    };
+    Failures::check(errors).map(|()| spec)
+}
+
+/// Flag, then variable, then file.
+fn pick(
+    flag: Option<String>,
+    flag_name: &'static str,
+    inherited: &Inherited,
+    variable: &'static str,
+    file: Option<(String, Origin)>,
+) -> Option<(String, Origin)> {
+    flag.map(|value| (value, Origin::Flag(flag_name)))
+        .or_else(|| {
+            let value = inherited.value(variable)?;
+            Some((value.to_string_lossy().into_owned(), Origin::Setting(variable)))
+        })
+        .or(file)
+}
+
+fn segment(what: &str, text: Option<(String, Origin)>, errors: &mut Vec<Failure>) -> Option<(Segment, Origin)> {
+    let (text, origin) = text?;
+    match Segment::new(what, &text) {
+        Ok(segment) => Some((segment, origin)),
+        Err(bad) => {
+            errors.push(named_badly(&origin, bad));
+            None
+        }
+    }
+}
+
+fn named_badly(origin: &Origin, bad: BadName) -> Failure {
+    Failure::new(Exit::Config, format!("{origin}: {bad}"))
+}
+
+fn flag(inherited: &Inherited, variable: &'static str) -> Result<bool, Failure> {
+    let Some(value) = inherited.value(variable) else { return Ok(false) };
+    match value.to_str() {
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        _ => Err(Failure::new(Exit::Config, format!("{variable}: it is \"true\" or \"false\""))),
+    }
+}
+
+fn setting<T>(
+    inherited: &Inherited,
+    variable: &'static str,
+    parse: impl Fn(&str) -> Result<T, String>,
+    errors: &mut Vec<Failure>,
+) -> Option<T> {
+    let value = inherited.value(variable)?;
+    let parsed = parse(&value.to_string_lossy());
+    parsed.map_err(|why| errors.push(Failure::new(Exit::Config, format!("{variable}: {why}")))).ok()
+}
+
+fn written_scopes(patterns: Vec<String>) -> Option<Vec<(String, Origin)>> {
+    let patterns: Vec<_> = patterns.into_iter().map(|pattern| (pattern, Origin::Flag("--scope"))).collect();
+    (!patterns.is_empty()).then_some(patterns)
+}
+
+fn flag_keep(names: &[String], errors: &mut Vec<Failure>) -> Vec<EnvName> {
+    let mut keep = Vec::new();
+    for name in names {
+        match EnvName::new(name) {
+            Ok(name) => keep.push(name),
+            Err(bad) => errors.push(Failure::new(Exit::Usage, format!("--keep: {bad}"))),
+        }
+    }
+    keep
+}
+
+fn flag_load(path: String) -> LoadEntry {
+    let origin = Origin::Flag("--load");
+    LoadEntry { origin, path, recursive: false, prefix: String::new(), label: None, optional: false }
+}
+
+fn flag_entries(
+    keys: &[String],
+    parameters: &[String],
+    placeholders: Placeholders<'_>,
+    errors: &mut Vec<Failure>,
+) -> Vec<Entry> {
+    let keys = keys.iter().map(|text| key_entry(text));
+    let parameters = parameters.iter().map(|text| parameter_entry(text, placeholders));
+    let mut entries = Vec::new();
+    for made in keys.chain(parameters) {
+        match made {
+            Ok(entry) => entries.push(entry),
+            Err(failure) => errors.push(failure),
+        }
+    }
+    entries
+}
+
+fn key_entry(text: &str) -> Result<Entry, Failure> {
+    let origin = Origin::Flag("--key");
+    let (variable, key) = split_variable(text, &origin)?;
+    let key = Key::new(key).map_err(|bad| named_badly(&origin, bad))?;
+    let last = key.as_str();
+    let variable = variable.map_or_else(|| EnvName::mapped("", last), Ok).map_err(|bad| named_badly(&origin, bad))?;
+    Ok(Entry::new(variable, origin, Source::Key(key)))
+}
+
+fn parameter_entry(text: &str, placeholders: Placeholders<'_>) -> Result<Entry, Failure> {
+    let origin = Origin::Flag("--parameter");
+    let (variable, name) = split_variable(text, &origin)?;
+    let name = placeholders.fill(name, &origin)?;
+    let mapped = || Request::parse(&name).and_then(|request| EnvName::mapped("", request.last_segment()));
+    let variable = variable.map_or_else(mapped, Ok).map_err(|bad| named_badly(&origin, bad))?;
+    Ok(Entry::new(variable, origin, Source::Parameter(name)))
+}
+
+/// `VAR=REST` or `REST`.
+fn split_variable<'a>(text: &'a str, origin: &Origin) -> Result<(Option<EnvName>, &'a str), Failure> {
+    let Some((variable, rest)) = text.split_once('=') else { return Ok((None, text)) };
+    let variable = EnvName::new(variable).map_err(|bad| Failure::new(Exit::Usage, format!("{origin}: {bad}")))?;
+    Ok((Some(variable), rest))
+}
+
+/// A Region becomes part of a host name.
+fn checked_region((region, origin): (String, Origin), errors: &mut Vec<Failure>) -> Option<String> {
+    if region.is_empty() {
+        return None;
+    }
+    if is_region(&region) {
+        return Some(region);
+    }
+    errors.push(Failure::new(Exit::Config, format!("{origin}: \"{}\" is not a Region", printable(&region))));
+    None
+}
+
+/// Whether a text can be the name of a Region.
+pub fn is_region(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 63
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}

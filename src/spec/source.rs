@@ -1,0 +1,161 @@
+//! One value of `[env]` or `[files]`: a key as a string, or a table that says more.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::entry::{Absent, Entry, Shape, Source, Target};
+use super::table::{Table, Text};
+use crate::error::Failure;
+use crate::name::{BadName, EnvName, Key, Selector};
+use crate::secret::JsonPath;
+
+/// Reads the value of `variable`, whose name stands at `name`. `None` when an error was added.
+pub fn entry(
+    text: &Text<'_>,
+    variable: EnvName,
+    name: Range<usize>,
+    value: &Spanned<DeValue<'_>>,
+    target: Target,
+    errors: &mut Vec<Failure>,
+) -> Option<Entry> {
+    let origin = text.origin(&name);
+    match value.get_ref() {
+        DeValue::String(key) => {
+            let key = at(text, &value.span(), Key::new(key), errors)?;
+            Some(Entry { target, ..Entry::new(variable, origin, Source::Key(key)) })
+        }
+        DeValue::Table(inner) => {
+            let mut table = Table::new(text.clone(), value.span(), inner);
+            let before = errors.len();
+            let source = source(&mut table, errors);
+            let is_secret = matches!(source, Some(Source::Secret(_)));
+            let selector = selector(&mut table, is_secret, errors);
+            let absent = absent(&mut table, errors);
+            let shape = shape(&mut table, matches!(target, Target::File { .. }), errors);
+            let target = mode(&mut table, target, errors);
+            table.finish(errors);
+            let entry = Entry { selector, absent, shape, target, ..Entry::new(variable, origin, source?) };
+            (errors.len() == before).then_some(entry)
+        }
+        other => {
+            let found = other.type_str();
+            let what = format!(
+                "a variable comes from a key (a string) or from a table such as {{ key = \"…\" }}, not from a value of type {found}"
+            );
+            errors.push(text.failure(&value.span(), &what));
+            None
+        }
+    }
+}
+
+fn at<T>(text: &Text<'_>, span: &Range<usize>, made: Result<T, BadName>, errors: &mut Vec<Failure>) -> Option<T> {
+    made.map_err(|bad| errors.push(text.failure(span, &bad.0))).ok()
+}
+
+/// Exactly one of `key`, `parameter` and `secret`.
+fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source> {
+    let key = table.string("key", errors);
+    let parameter = table.string("parameter", errors);
+    let secret = table.string("secret", errors);
+    match (key, parameter, secret) {
+        (Some((key, span)), None, None) => at(&table.text, &span, Key::new(&key), errors).map(Source::Key),
+        (None, Some((name, _)), None) => Some(Source::Parameter(name)),
+        (None, None, Some((id, _))) => Some(Source::Secret(id)),
+        (None, None, None) => {
+            errors.push(table.text.failure(&table.span, "where from? Say one of `key`, `parameter` and `secret`"));
+            None
+        }
+        _ => {
+            errors.push(table.text.failure(&table.span, "only one of `key`, `parameter` and `secret`"));
+            None
+        }
+    }
+}
+
+fn selector(table: &mut Table<'_, '_>, is_secret: bool, errors: &mut Vec<Failure>) -> Option<Selector> {
+    let version = version(table, is_secret, errors);
+    let label = table.string("label", errors).and_then(|(label, span)| {
+        let made = if is_secret { Selector::of_secret(&label) } else { Selector::label(&label) };
+        at(&table.text, &span, made, errors)
+    });
+    if version.is_some() && label.is_some() {
+        errors.push(table.text.failure(&table.span, "only one of `version` and `label`"));
+    }
+    version.or(label)
+}
+
+/// A number from 1; of a secret, the id of a version as a string.
+fn version(table: &mut Table<'_, '_>, is_secret: bool, errors: &mut Vec<Failure>) -> Option<Selector> {
+    let (value, span) = table.take("version")?;
+    match value.get_ref() {
+        DeValue::Integer(number) if !is_secret && number.radix() == 10 => {
+            let digits = number.as_str().replace('_', "");
+            at(&table.text, &span, Selector::parse(digits.trim_start_matches('+')), errors)
+                .filter(|selector| matches!(selector, Selector::Version(_)))
+        }
+        DeValue::String(id) if is_secret => at(&table.text, &span, Selector::of_secret(id), errors),
+        _ if is_secret => table.wrong_type("version", "the id of a secret's version, a string", value, errors),
+        _ => table.wrong_type("version", "a number from 1", value, errors),
+    }
+}
+
+fn absent(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Absent {
+    let optional = table.bool("optional", errors).unwrap_or(false);
+    match (table.string("default", errors), optional) {
+        (Some((_, span)), true) => {
+            let what =
+                "`optional` and `default` together: without a match, `optional` sets nothing and `default` sets this";
+            errors.push(table.text.failure(&span, what));
+            Absent::Fail
+        }
+        (Some((text, span)), false) => {
+            if text.contains('\0') {
+                errors.push(table.text.failure(&span, "`default` has a NUL byte, which no variable can hold"));
+            }
+            Absent::Default(text)
+        }
+        (None, true) => Absent::Skip,
+        (None, false) => Absent::Fail,
+    }
+}
+
+fn shape(table: &mut Table<'_, '_>, is_file: bool, errors: &mut Vec<Failure>) -> Shape {
+    let json = table.string("json", errors).and_then(|(path, span)| {
+        let parsed = JsonPath::parse(&path);
+        if parsed.is_none() {
+            errors.push(table.text.failure(&span, "`json` is the name of a field, or names between dots"));
+        }
+        parsed
+    });
+    let list = table.string("list", errors);
+    if let (Some(_), Some((_, span))) = (&json, &list) {
+        errors.push(table.text.failure(span, "`list` is for a StringList, `json` for a JSON value: only one of them"));
+    }
+    let base64 = is_file && decode(table, errors);
+    Shape { json, list: list.map(|(separator, _)| separator), base64 }
+}
+
+fn decode(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> bool {
+    let Some((encoding, span)) = table.string("decode", errors) else { return false };
+    if encoding != "base64" {
+        errors.push(table.text.failure(&span, "`decode` knows \"base64\""));
+    }
+    true
+}
+
+/// `mode = "0444"`: the permissions of the sealed file, octal as chmod(1) takes them.
+fn mode(table: &mut Table<'_, '_>, target: Target, errors: &mut Vec<Failure>) -> Target {
+    let Target::File { .. } = target else { return target };
+    let Some((text, span)) = table.string("mode", errors) else { return target };
+    match u32::from_str_radix(&text, 8) {
+        Ok(mode) if (3..=4).contains(&text.len()) && mode & !0o444 == 0 && mode & 0o400 != 0 => Target::File { mode },
+        _ => {
+            errors.push(
+                table.text.failure(&span, "`mode` is octal and only grants reading: \"0400\", \"0440\" or \"0444\""),
+            );
+            target
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The settings that have a few fixed words or a grammar of their own, the same for a flag, a variable and the spec.
+
+use std::time::Duration;
+
+/// How scope and key are joined in the default list of scopes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Separator {
+    #[default]
+    Dot,
+    Slash,
+}
+
+impl Separator {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        word(text, &[(".", Separator::Dot), ("/", Separator::Slash)])
+    }
+}
+
+/// What a fetched value does to a variable that is already set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    #[default]
+    Replace,
+    /// The variable stays, and is not fetched at all.
+    Keep,
+    Error,
+}
+
+impl Existing {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        word(text, &[("replace", Existing::Replace), ("keep", Existing::Keep), ("error", Existing::Error)])
+    }
+}
+
+/// Where credentials come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Credentials {
+    /// Environment, profile, web identity, container, IMDS: the first that has some.
+    #[default]
+    Auto,
+    /// IMDS alone, whatever the environment says.
+    InstanceProfile,
+}
+
+impl Credentials {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        word(text, &[("auto", Credentials::Auto), ("instance-profile", Credentials::InstanceProfile)])
+    }
+}
+
+fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let known: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        format!("\"{}\" is none of {}", crate::error::printable(text), known.join(", "))
+    })
+}
+
+/// `120s`, `2m`, `500ms`, `1m30s`, or a bare number of seconds. More than zero, at most a day.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("\"{}\" is not a duration such as 120s, 2m or 500ms", crate::error::printable(text));
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
+        let amount: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let millis = match &rest[digits..unit] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "" if digits == text.len() => 1_000,
+            _ => return Err(wrong()),
+        };
+        total = total.saturating_add(Duration::from_millis(amount.saturating_mul(millis)));
+        rest = &rest[unit..];
+    }
+    if total.is_zero() || total > Duration::from_secs(86_400) {
+        return Err(format!("{}; it is more than zero and at most 24h", wrong()));
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, millis) in
+            [("120s", 120_000), ("2m", 120_000), ("500ms", 500), ("1m30s", 90_000), ("5", 5_000), ("24h", 86_400_000)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "0", "0s", "s", "5x", "-1s", "1.5s", "5 s", "1m30", "25h", "99999999999999999999s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

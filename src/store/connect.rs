@@ -1,0 +1,174 @@
+//! From a URI to an open connection: through a proxy or not, name resolution, TCP, TLS.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{HeaderValue, Uri};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::http::HttpError;
+use super::tls::Tls;
+
+/// A TCP or TLS stream.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Which way a request goes.
+pub struct Route {
+    /// Requests with the same key can share a connection.
+    pub key: String,
+    /// For messages.
+    pub host: String,
+    /// `host:port` as the `Host` header has it.
+    pub authority: String,
+    pub absolute_form: bool,
+    pub proxy_authorization: Option<HeaderValue>,
+    uri: Uri,
+    port: u16,
+    secure: bool,
+    proxy: Option<Uri>,
+}
+
+/// Makes connections.
+pub struct Connector {
+    tls: Tls,
+    proxies: Matcher,
+    direct: HashSet<String>,
+}
+
+impl Connector {
+    /// `direct` are the authorities (`host` or `host:port`) that are never reached through a proxy: IMDS and the
+    /// container's credential endpoint, whose answers are credentials.
+    pub fn new(tls: Tls, direct: HashSet<String>) -> Self {
+        Connector { tls, proxies: Matcher::from_env(), direct }
+    }
+
+    pub fn route(&self, uri: &Uri) -> Result<Route, HttpError> {
+        let malformed = || HttpError::Malformed(format!("no host in the address {uri}"));
+        let host = uri.host().ok_or_else(malformed)?.to_owned();
+        let secure = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let authority = uri.port_u16().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+        let intercept = if self.is_direct(&host, &authority) { None } else { self.proxies.intercept(uri) };
+        let proxy = intercept.as_ref().map(|proxy| proxy.uri().clone());
+        if proxy.as_ref().is_some_and(|proxy| proxy.scheme_str() != Some("http")) {
+            return Err(HttpError::Proxy(
+                "only http:// proxies are spoken to; set HTTPS_PROXY=http://… or NO_PROXY".into(),
+            ));
+        }
+        Ok(Route {
+            key: format!("{secure} {authority} {}", proxy.as_ref().map(Uri::to_string).unwrap_or_default()),
+            absolute_form: proxy.is_some() && !secure,
+            proxy_authorization: intercept.and_then(|proxy| proxy.basic_auth().cloned()),
+            uri: uri.clone(),
+            host,
+            authority,
+            port,
+            secure,
+            proxy,
+        })
+    }
+
+    /// Link-local addresses are those of IMDS and of the container endpoints.
+    fn is_direct(&self, host: &str, authority: &str) -> bool {
+        host.starts_with("169.254.") || host.starts_with("[fd00:ec2:") || self.direct.contains(authority)
+    }
+
+    pub async fn connect(&self, route: &Route) -> Result<Box<dyn Stream>, HttpError> {
+        let Some(proxy) = &route.proxy else {
+            return self.secured(route, tcp(&route.host, route.port).await?).await;
+        };
+        let host = proxy.host().ok_or_else(|| HttpError::Proxy("its address has no host".into()))?;
+        let port = proxy.port_u16().unwrap_or(80);
+        if route.absolute_form {
+            return Ok(Box::new(tcp(host, port).await?));
+        }
+        let mut tunnel = Tunnel::new(proxy.clone(), ToProxy { host: host.to_owned(), port });
+        if let Some(authorization) = &route.proxy_authorization {
+            tunnel = tunnel.with_auth(authorization.clone());
+        }
+        let stream = tunnel.call(route.uri.clone()).await.map_err(|error| HttpError::Proxy(error.to_string()))?;
+        self.secured(route, stream.into_inner()).await
+    }
+
+    async fn secured(&self, route: &Route, stream: TcpStream) -> Result<Box<dyn Stream>, HttpError> {
+        if !route.secure {
+            return Ok(Box::new(stream));
+        }
+        let trust = self.tls.trust();
+        match self.tls.handshake(&trust, &route.host, stream).await {
+            // Once more, with the system's trust store, on a new connection.
+            Err(HttpError::UnknownIssuer(_)) if self.tls.fall_back(&trust, &route.host) => {
+                Box::pin(self.connect(route)).await
+            }
+            Err(error) => Err(error),
+            Ok(stream) => Ok(Box::new(stream)),
+        }
+    }
+}
+
+async fn tcp(host: &str, port: u16) -> Result<TcpStream, HttpError> {
+    let shown = format!("{host}:{port}");
+    let addresses = resolve(host, port).await.map_err(|error| match error.kind() {
+        io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock => HttpError::Connect(shown.clone(), error),
+        _ => HttpError::Resolve(host.to_owned()),
+    })?;
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                // Requests are one write each; waiting for more (Nagle) only delays them. An error changes nothing else.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(HttpError::Connect(shown, last))
+}
+
+/// getaddrinfo(3) blocks, so it runs on a thread of its own, with a small stack: tokio's pool would start one as well,
+/// and panic when it cannot.
+async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    if let Ok(address) = bare.parse() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let (answer, found) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new().name("resolve".into()).stack_size(256 * 1024).spawn(move || {
+        let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(bare.as_str(), port));
+        // Nobody waits any more when the attempt was given up.
+        let _ = answer.send(addresses.map(Iterator::collect));
+    })?;
+    found.await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+}
+
+/// Connects to the proxy, for the tunnel through it.
+struct ToProxy {
+    host: String,
+    port: u16,
+}
+
+impl Service<Uri> for ToProxy {
+    type Response = TokioIo<TcpStream>;
+    type Error = HttpError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, HttpError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), HttpError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let (host, port) = (self.host.clone(), self.port);
+        Box::pin(async move { tcp(&host, port).await.map(TokioIo::new) })
+    }
+}

@@ -1,0 +1,213 @@
+//! Who we are: the chain of the AWS SDKs under `auto`, or the instance profile alone.
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::rc::Rc;
+
+use aws_config::Region;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileSet};
+use aws_config::provider_config::ProviderConfig;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use super::clock::Clock;
+use super::http::{Http, HttpError};
+use super::imds::Imds;
+use super::settings::Settings;
+use super::trouble::{Cause, Trouble, sort, sort_http};
+use crate::error::{Exit, Failure, printable};
+use crate::spec::value::Credentials as Source;
+
+type Provider = (&'static str, Box<dyn ProvideCredentials>);
+
+/// The places where credentials can be, in order.
+pub struct Chain {
+    /// Before IMDS, each with its name for messages.
+    providers: Vec<Provider>,
+    imds: Option<Rc<Imds>>,
+    /// Whether a silent IMDS is one that is not there.
+    gives_up_on_imds: bool,
+    uses_sso: bool,
+}
+
+impl Chain {
+    /// The chain of these settings. `region` is for STS, which only some places ask.
+    pub fn new(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock, imds: Option<Rc<Imds>>) -> Self {
+        let gives_up_on_imds = settings.gives_up_on_imds();
+        if settings.aws.credentials == Source::InstanceProfile {
+            return Chain { providers: Vec::new(), imds, gives_up_on_imds, uses_sso: false };
+        }
+        let local = ProviderConfig::empty().with_http_client(http.clone()).with_time_source(clock.clone());
+        let remote = local
+            .clone()
+            .with_region(region.map(|region| Region::new(region.to_owned())))
+            .with_sleep_impl(TokioSleep::new())
+            .with_retry_config(RetryConfig::disabled())
+            .with_timeout_config(TimeoutConfig::disabled());
+        let profile = settings.aws.profile.as_deref();
+        let uses_sso = selected(&settings.profiles, profile).is_some_and(|profile| {
+            ["sso_session", "sso_start_url", "sso_account_id"].iter().any(|key| profile.get(key).is_some())
+        });
+        let mut from_profile = ProfileFileCredentialsProvider::builder().configure(&remote);
+        if let Some(name) = profile {
+            // As with the aws command: a profile that is named is the only place.
+            from_profile = from_profile.profile_name(name);
+            let providers: Vec<Provider> = vec![("the profile", Box::new(from_profile.build()))];
+            return Chain { providers, imds: None, gives_up_on_imds, uses_sso };
+        }
+        let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&remote).build();
+        // Without a sleep implementation this provider does not retry: `patience` does.
+        let container = EcsCredentialsProvider::builder().configure(&local).build();
+        let providers: Vec<Provider> = vec![
+            ("the environment", Box::new(EnvironmentVariableCredentialsProvider::new())),
+            ("the profile", Box::new(from_profile.build())),
+            ("the web identity", Box::new(web_identity)),
+            ("the container", Box::new(container)),
+        ];
+        Chain { providers, imds, gives_up_on_imds, uses_sso }
+    }
+
+    /// One try.
+    pub async fn load(&self) -> Result<Credentials, Trouble> {
+        for (place, provider) in &self.providers {
+            match provider.provide_credentials().await {
+                Ok(credentials) => return checked(place, credentials),
+                Err(CredentialsError::CredentialsNotLoaded(_)) => tracing::debug!("no credentials in {place}"),
+                Err(error) => return Err(self.explain(place, &error)),
+            }
+        }
+        let Some(imds) = &self.imds else {
+            return Err(Trouble::Permanent(self.nowhere()));
+        };
+        match imds.credentials().await {
+            Ok(credentials) => checked("the instance profile", credentials),
+            Err(Trouble::Temporary(cause)) => match imds.absence() {
+                Some(failure) if self.gives_up_on_imds => Err(Trouble::Permanent(failure)),
+                _ => Err(Trouble::Temporary(cause)),
+            },
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    fn nowhere(&self) -> Failure {
+        let failure = Failure::new(Exit::NoPerm, "no credentials: not in the environment, a profile or a container");
+        if self.uses_sso {
+            failure.help(SSO)
+        } else {
+            failure.help("give them by the environment or --profile; IMDS is switched off")
+        }
+    }
+
+    fn explain(&self, place: &'static str, error: &CredentialsError) -> Trouble {
+        if matches!(error, CredentialsError::ProviderTimedOut(_)) {
+            return Trouble::Temporary(Cause::new(format!("{place} gave no credentials in time")));
+        }
+        if let Some(trouble) = sort_sources(error) {
+            return trouble;
+        }
+        if matches!(error, CredentialsError::InvalidConfiguration(_)) {
+            let failure = Failure::new(Exit::Config, format!("{place} is not set up to give credentials"));
+            let failure = match error.source() {
+                Some(why) => failure.detail(printable(&why.to_string())),
+                None => failure,
+            };
+            return Trouble::Permanent(if self.uses_sso {
+                failure.help(SSO)
+            } else {
+                failure.help("look at the AWS_* variables and ~/.aws/config")
+            });
+        }
+        // The container's endpoint answers errors for a moment; a credential_process that fails stays so.
+        if place == "the container" {
+            return Trouble::Temporary(Cause::new("the container's credential endpoint gave no credentials"));
+        }
+        let failure = Failure::new(Exit::NoPerm, format!("{place} gave no credentials"));
+        Trouble::Permanent(failure.help(
+            "run `aws sts get-caller-identity` with the same environment, or the profile's credential_process by hand",
+        ))
+    }
+}
+
+const SSO: &str = "stepzero does not speak SSO: run `eval \"$(aws configure export-credentials --format env)\"` first";
+
+fn selected<'a>(set: &'a ProfileSet, profile: Option<&str>) -> Option<&'a aws_config::profile::Profile> {
+    set.get_profile(profile.unwrap_or_else(|| set.selected_profile()))
+}
+
+/// Whether the profile assumes a role, and so needs the Region before there are credentials.
+pub fn assumes_role(set: &ProfileSet, profile: Option<&str>) -> bool {
+    selected(set, profile).is_some_and(|profile| profile.get("role_arn").is_some())
+}
+
+/// Looks for what STS or the connector said, under the SDK's wrapping.
+fn sort_sources(error: &CredentialsError) -> Option<Trouble> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(error) = inner.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
+            return Some(refused(sort("STS", error)));
+        }
+        if let Some(error) = inner.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>() {
+            return Some(refused(sort("STS", error)));
+        }
+        if let Some(error) = inner.downcast_ref::<AssumeRoleError>() {
+            return Some(refused(super::trouble::sort_modelled("STS", error)));
+        }
+        if let Some(error) = inner.downcast_ref::<HttpError>() {
+            return Some(sort_http(error));
+        }
+        source = inner.source();
+    }
+    None
+}
+
+/// Credentials that STS refuses are not fetched anew here: they are the operator's own.
+fn refused(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Rejected(cause) => Trouble::Permanent(
+            Failure::new(Exit::NoPerm, format!("the role cannot be assumed: {}", cause.what))
+                .help("look at the credentials that assume it, and at the role's trust policy"),
+        ),
+        other => other,
+    }
+}
+
+/// A line break in a key would panic the SDK when it makes the header of it.
+fn checked(place: &str, credentials: Credentials) -> Result<Credentials, Trouble> {
+    let visible = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let parts = [
+        ("access key id", Some(credentials.access_key_id())),
+        ("secret access key", Some(credentials.secret_access_key())),
+        ("session token", credentials.session_token()),
+    ];
+    for (part, text) in parts {
+        if text.is_some_and(|text| !visible(text)) {
+            let what =
+                format!("the {part} from {place} has a space, a line break or another character that none can have");
+            return Err(Trouble::Permanent(
+                Failure::new(Exit::NoPerm, what).help("look for a stray newline where it was set"),
+            ));
+        }
+    }
+    tracing::debug!("credentials from {place}");
+    Ok(credentials)
+}
+
+/// The authorities that give credentials, and so are never reached through a proxy.
+pub fn direct_authorities(imds: Option<String>) -> HashSet<String> {
+    let container = std::env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI").ok();
+    let authority =
+        |url: String| url.parse::<http::Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
+    [imds, container].into_iter().flatten().filter_map(authority).collect()
+}

@@ -1,0 +1,221 @@
+//! The calls: `GetParameters` for ten names each, all at once, and `GetParametersByPath` page by page. What has arrived is
+//! kept while the rest is tried again.
+
+use std::rc::Rc;
+
+use aws_sdk_ssm::types::{Parameter as SdkParameter, ParameterStringFilter, ParameterType};
+use futures_util::future::Either;
+use futures_util::stream::{FuturesUnordered, TryStreamExt as _};
+
+use super::answers::{Answers, Item, Kind, LoadReply, Parameter, Reply, match_call};
+use super::patience::{Patience, SERVICE};
+use super::session::Session;
+use super::trouble::{Cause, Denial, Trouble, sort};
+use crate::error::{Exit, Failure, printable};
+use crate::parameter::Subject;
+use crate::plan::{Load, NAMES_PER_CALL, Plan, RequestId};
+use crate::secret::Secret;
+
+/// One parameter more than this many pages of ten under one path is taken for a server that never ends.
+const MOST_PAGES: usize = 1000;
+
+/// How a denial is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDenial {
+    /// It ends the fetch: the command cannot start.
+    Stop,
+    /// Each denied call is halved until every denied name is known, for `check`.
+    Bisect,
+}
+
+/// Asks for everything in the plan.
+pub async fn all(session: &Session, plan: &Plan, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {
+    let fetch = Fetch { session, plan, patience, on_denial };
+    fetch.check_regions()?;
+    let ids: Vec<RequestId> = (0..plan.requests.len()).map(RequestId).collect();
+    let calls = FuturesUnordered::new();
+    for batch in ids.chunks(NAMES_PER_CALL) {
+        calls.push(Either::Left(fetch.batch(batch)));
+    }
+    for (at, load) in plan.loads.iter().enumerate() {
+        calls.push(Either::Right(fetch.load(at, load)));
+    }
+    let arrived: Vec<Arrived> = calls.try_collect().await?;
+    let mut replies: Vec<Option<Reply>> = ids.iter().map(|_| None).collect();
+    let mut loads: Vec<Option<LoadReply>> = plan.loads.iter().map(|_| None).collect();
+    for part in arrived {
+        match part {
+            Arrived::Replies(part) => part.into_iter().for_each(|(id, reply)| replies[id.0] = Some(reply)),
+            Arrived::Load(at, load) => loads[at] = Some(load),
+        }
+    }
+    // Every id is in one batch, and a batch returns a reply for each of its ids.
+    let replies = replies.into_iter().map(|reply| reply.unwrap_or(Reply::Missing)).collect();
+    let loads = loads.into_iter().map(|load| load.unwrap_or(LoadReply::Found(Vec::new()))).collect();
+    Ok(Answers { replies, loads })
+}
+
+enum Arrived {
+    Replies(Vec<(RequestId, Reply)>),
+    Load(usize, LoadReply),
+}
+
+struct Fetch<'a> {
+    session: &'a Session,
+    plan: &'a Plan,
+    patience: &'a Patience,
+    on_denial: OnDenial,
+}
+
+impl Fetch<'_> {
+    /// An ARN of another Region would be refused by AWS without a word about the Region.
+    fn check_regions(&self) -> Result<(), Trouble> {
+        let here = &self.session.region;
+        for request in &self.plan.requests {
+            if let Subject::Arn(arn) = &request.subject
+                && arn.region != *here
+            {
+                let what = format!("{request} is in {}, but this is {here}", arn.region);
+                let failure = Failure::new(Exit::Config, what)
+                    .help("one run asks one Region: copy the parameter, or say --region");
+                return Err(Trouble::Permanent(failure));
+            }
+        }
+        Ok(())
+    }
+
+    async fn batch(&self, ids: &[RequestId]) -> Result<Arrived, Trouble> {
+        // Halving is a loop over what is left, because an async function cannot call itself without a box.
+        let mut left = vec![ids.to_vec()];
+        let mut replies = Vec::new();
+        while let Some(ids) = left.pop() {
+            match self.call(&ids).await {
+                Ok(part) => replies.extend(part),
+                Err(Trouble::Denied(denial)) if self.on_denial == OnDenial::Bisect => {
+                    if let [id] = ids[..] {
+                        replies.push((id, Reply::Denied(denial)));
+                    } else {
+                        let (front, back) = ids.split_at(ids.len() / 2);
+                        left.extend([back.to_vec(), front.to_vec()]);
+                    }
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(Arrived::Replies(replies))
+    }
+
+    async fn call(&self, ids: &[RequestId]) -> Result<Vec<(RequestId, Reply)>, Trouble> {
+        let names: Vec<String> = ids.iter().map(|id| self.plan.request(*id).to_string()).collect();
+        self.patience
+            .insist("Parameter Store", SERVICE, async || {
+                let request = self.session.client.get_parameters().set_names(Some(names.clone())).with_decryption(true);
+                let before = self.session.generation();
+                let output = match request.send().await.map_err(|error| sort("Parameter Store", &error)) {
+                    Ok(output) => output,
+                    Err(trouble) => return Err(self.settle(before, trouble).await),
+                };
+                let garbled = |why: &str| {
+                    Trouble::Temporary(Cause::new(format!("Parameter Store's answer is not usable: {why}")))
+                };
+                let items = output.parameters.unwrap_or_default().into_iter().map(item).collect::<Option<Vec<_>>>();
+                let items = items.ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
+                match_call(self.plan, ids, items, &output.invalid_parameters.unwrap_or_default()).map_err(garbled)
+            })
+            .await
+    }
+
+    /// After refused credentials were dealt with, the call is tried again.
+    async fn settle(&self, before: u32, trouble: Trouble) -> Trouble {
+        let Trouble::Rejected(cause) = trouble else { return trouble };
+        match self.session.refused(before, cause.clone()).await {
+            Ok(()) => Trouble::Temporary(cause),
+            Err(trouble) => trouble,
+        }
+    }
+
+    /// All pages of a path, or nothing.
+    async fn load(&self, at: usize, load: &Load) -> Result<Arrived, Trouble> {
+        let mut found = Vec::new();
+        let mut tokens: Vec<String> = Vec::new();
+        loop {
+            let page = match self.page(load, tokens.last()).await {
+                Err(Trouble::Denied(denial)) if self.on_denial == OnDenial::Bisect => {
+                    return Ok(Arrived::Load(at, LoadReply::Denied(denial)));
+                }
+                page => page?,
+            };
+            found.extend(page.0);
+            // A page can be empty and still not be the last one; only a missing token ends it.
+            match page.1.filter(|token| !token.is_empty()) {
+                None => return Ok(Arrived::Load(at, LoadReply::Found(found))),
+                Some(token) if tokens.contains(&token) || tokens.len() >= MOST_PAGES => {
+                    let what = format!(
+                        "Parameter Store lists {} without end: the same page token again",
+                        printable(&load.path)
+                    );
+                    return Err(Trouble::Permanent(Failure::new(Exit::TempFail, what)));
+                }
+                Some(token) => tokens.push(token),
+            }
+        }
+    }
+
+    async fn page(&self, load: &Load, token: Option<&String>) -> Result<(Vec<Parameter>, Option<String>), Trouble> {
+        self.patience
+            .insist("Parameter Store", SERVICE, async || {
+                let label = load.label.as_ref().map(|label| {
+                    let label = label.to_string().trim_start_matches(':').to_owned();
+                    let filter = ParameterStringFilter::builder().key("Label").option("Equals").values(label);
+                    filter.build().expect("the key is set")
+                });
+                let request = self.session.client.get_parameters_by_path().path(&load.path).recursive(load.recursive);
+                let request = request.with_decryption(true).max_results(10).set_next_token(token.cloned());
+                let request = request.set_parameter_filters(label.map(|label| vec![label]));
+                let before = self.session.generation();
+                let output = match request.send().await.map_err(|error| sort("Parameter Store", &error)) {
+                    Ok(output) => output,
+                    Err(trouble) => return Err(self.settle(before, by_path(trouble)).await),
+                };
+                let garbled = || {
+                    Trouble::Temporary(Cause::new(
+                        "Parameter Store's answer is not usable: a parameter without its parts, or of another path",
+                    ))
+                };
+                let items = output.parameters.unwrap_or_default().into_iter().map(item).collect::<Option<Vec<_>>>();
+                let items = items.ok_or_else(garbled)?;
+                if !items.iter().all(|item| is_below(&load.path, &item.parameter.name)) {
+                    return Err(garbled());
+                }
+                Ok((items.into_iter().map(|item| item.parameter).collect(), output.next_token))
+            })
+            .await
+    }
+}
+
+/// Where AWS does not say the action, it was this one.
+fn by_path(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Denied(denial) if denial.action == "ssm:GetParameters" && denial.resource.is_none() => {
+            Trouble::Denied(Denial { action: "ssm:GetParametersByPath".into(), ..denial })
+        }
+        other => other,
+    }
+}
+
+fn is_below(path: &str, name: &str) -> bool {
+    path == "/" || name.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Moves the value out of the SDK's type, whose other copies of it are dropped here. `None` when a part is missing.
+fn item(mut parameter: SdkParameter) -> Option<Item> {
+    let kind = match parameter.r#type? {
+        ParameterType::String => Kind::String,
+        ParameterType::StringList => Kind::StringList,
+        ParameterType::SecureString => Kind::SecureString,
+        _ => return None,
+    };
+    let value = Rc::new(Secret::new(parameter.value.take()?));
+    let parameter_ = Parameter { name: parameter.name?, version: parameter.version, kind, value };
+    Some(Item { arn: parameter.arn, selector: parameter.selector, parameter: parameter_ })
+}

@@ -1,0 +1,211 @@
+//! HTTP/1.1 under the SDK and for IMDS: one client of ours, because the SDK's reads some 450 certificate files at every
+//! start, sends IMDS requests through a proxy, and has no limit for the size or the time of an answer.
+//! An answer is read whole, up to [`BODY_LIMIT`], before anybody looks at it. Errors never carry its content.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+
+use super::clock::Clock;
+use super::connect::{Connector, Route};
+
+/// Ten values of 8 KiB in which every byte is escaped as `\u00XX` are half a megabyte.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// TCP and TLS; DNS has its own share of the attempt.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum HttpError {
+    /// The host's name does not resolve.
+    Resolve(String),
+    Connect(String, std::io::Error),
+    ConnectTimeout(String),
+    /// Nobody we trust has signed the certificate.
+    UnknownIssuer(String),
+    /// It is signed, but not for this.
+    WrongCertificate(String, String),
+    Tls(String, String),
+    Proxy(String),
+    /// The connection broke, or what came is not HTTP.
+    Broken(String, String),
+    TooLarge(String),
+    Malformed(String),
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HttpError::Resolve(host) => write!(f, "the name {host} does not resolve"),
+            HttpError::Connect(host, error) => write!(f, "cannot connect to {host}: {}", io_text(error)),
+            HttpError::ConnectTimeout(host) => {
+                write!(f, "cannot connect to {host}: no answer within {} s", CONNECT_LIMIT.as_secs())
+            }
+            HttpError::UnknownIssuer(host) => {
+                write!(f, "the certificate of {host} is signed by nobody that is trusted here")
+            }
+            HttpError::WrongCertificate(host, why) => write!(f, "the certificate of {host} is not accepted: {why}"),
+            HttpError::Tls(host, why) => write!(f, "no TLS with {host}: {why}"),
+            HttpError::Proxy(why) => write!(f, "the proxy: {why}"),
+            HttpError::Broken(host, why) => write!(f, "the connection to {host} broke: {why}"),
+            HttpError::TooLarge(host) => write!(f, "the answer of {host} is over {BODY_LIMIT} bytes, or broke off"),
+            HttpError::Malformed(why) => write!(f, "the request cannot be made: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for HttpError {}
+
+/// The operating system's words, without Rust's "(os error N)".
+fn io_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+/// The client: cheap to clone, one pool of connections.
+#[derive(Clone)]
+pub struct Http(Arc<Shared>);
+
+struct Shared {
+    connector: Connector,
+    clock: Clock,
+    idle: Mutex<HashMap<String, Vec<SendRequest<Full<Bytes>>>>>,
+}
+
+impl Http {
+    pub fn new(connector: Connector, clock: Clock) -> Self {
+        Http(Arc::new(Shared { connector, clock, idle: Mutex::default() }))
+    }
+
+    /// Sends one request and reads the whole answer.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let route = self.0.connector.route(request.uri())?;
+        let request = prepare(request, &route)?;
+        let (mut sender, reused) = match self.idle(&route) {
+            Some(sender) => (sender, true),
+            None => (self.open(&route).await?, false),
+        };
+        let answer = match sender.try_send_request(request).await {
+            Ok(answer) => answer,
+            // A connection that the server closed while it lay idle: nothing was sent, so it is safe to send it again.
+            Err(mut error) if reused && error.message().is_some() => {
+                let Some(request) = error.take_message() else { return Err(broken(&route, &error.into_error())) };
+                sender = self.open(&route).await?;
+                sender.send_request(request).await.map_err(|error| broken(&route, &error))?
+            }
+            Err(error) => return Err(broken(&route, &error.into_error())),
+        };
+        let (parts, body) = answer.into_parts();
+        let body =
+            Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| HttpError::TooLarge(route.host.clone()))?;
+        self.0.clock.seen(parts.headers.get(header::DATE).and_then(|date| date.to_str().ok()));
+        self.keep(&route, sender);
+        Ok(Response::from_parts(parts, body.to_bytes()))
+    }
+
+    /// Opens a connection that the next request will use, while something else is waited for. Best effort: what goes
+    /// wrong here goes wrong again, and is reported, when the request is sent.
+    pub async fn warm(&self, uri: &Uri) {
+        let Ok(route) = self.0.connector.route(uri) else { return };
+        if let Ok(sender) = self.open(&route).await {
+            self.keep(&route, sender);
+        }
+    }
+
+    async fn open(&self, route: &Route) -> Result<SendRequest<Full<Bytes>>, HttpError> {
+        let opening = self.0.connector.connect(route);
+        let stream = tokio::time::timeout(CONNECT_LIMIT, opening)
+            .await
+            .map_err(|_| HttpError::ConnectTimeout(route.host.clone()))??;
+        let handshake = http1::handshake(hyper_util::rt::TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|error| broken(route, &error))?;
+        // Drives the connection; its end shows in the sender.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    fn idle(&self, route: &Route) -> Option<SendRequest<Full<Bytes>>> {
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let senders = idle.get_mut(&route.key)?;
+        std::iter::from_fn(|| senders.pop()).find(|sender| !sender.is_closed())
+    }
+
+    fn keep(&self, route: &Route, sender: SendRequest<Full<Bytes>>) {
+        if !sender.is_closed() {
+            let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.entry(route.key.clone()).or_default().push(sender);
+        }
+    }
+}
+
+/// To the origin form, which servers expect (RFC 9112, 3.2.1); a proxy for plain HTTP gets the absolute form.
+fn prepare(request: Request<Bytes>, route: &Route) -> Result<Request<Full<Bytes>>, HttpError> {
+    let (mut parts, body) = request.into_parts();
+    if !parts.headers.contains_key(header::HOST) {
+        let host = HeaderValue::from_str(&route.authority);
+        parts.headers.insert(header::HOST, host.map_err(|_| HttpError::Malformed("the host".into()))?);
+    }
+    if !route.absolute_form {
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        parts.uri = path.parse().map_err(|_| HttpError::Malformed("the path".into()))?;
+    } else if let Some(authorization) = &route.proxy_authorization {
+        parts.headers.insert(header::PROXY_AUTHORIZATION, authorization.clone());
+    }
+    Ok(Request::from_parts(parts, Full::new(body)))
+}
+
+/// hyper's errors name what failed, never the bytes.
+fn broken(route: &Route, error: &hyper::Error) -> HttpError {
+    let mut why = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        why = format!("{why}: {inner}");
+        source = inner.source();
+    }
+    HttpError::Broken(route.host.clone(), why)
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Http")
+    }
+}
+
+impl HttpClient for Http {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Http {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let http = self.clone();
+        HttpConnectorFuture::new(async move {
+            let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+            // Requests of SSM and STS are small and in memory.
+            let body = |body: SdkBody| body.bytes().map(Bytes::copy_from_slice);
+            let (parts, streamed) = request.into_parts();
+            let body = body(streamed).ok_or_else(|| malformed("a streaming body"))?;
+            let answer = http.send(Request::from_parts(parts, body)).await;
+            let answer = answer.map_err(|error| ConnectorError::io(Box::new(error)))?;
+            HttpResponse::try_from(answer.map(SdkBody::from)).map_err(|error| ConnectorError::io(Box::new(error)))
+        })
+    }
+}
+
+fn malformed(what: &str) -> ConnectorError {
+    ConnectorError::user(Box::new(HttpError::Malformed(what.to_owned())))
+}

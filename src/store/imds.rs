@@ -1,0 +1,237 @@
+//! The instance metadata service, version 2 only: a session token by PUT, then the role, its credentials and the Region.
+//! Of our own, because the SDK's client gives up after a second or two on 404 and 429, as a booting machine answers them,
+//! and panics on a role name with a space.
+//! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, Uri};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::http::Http;
+use super::trouble::{Cause, Trouble};
+use crate::error::{Exit, Failure};
+
+const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+const REGION: &str = "/latest/meta-data/placement/region";
+/// One answer of a service on the same host.
+const REQUEST_LIMIT: Duration = Duration::from_secs(2);
+/// So many failures in a row, and requests come at most once a second: IMDS shares 1024 packets a second with DNS and NTP.
+const PATIENT_AFTER: u32 = 3;
+/// An IMDS that has never answered for so long is not there.
+const ABSENT_AFTER: Duration = Duration::from_secs(10);
+/// So often expired credentials are asked for anew before they are used: in an outage AWS extends them.
+const EXPIRED_TRIES: u32 = 3;
+
+/// What IMDS told so far. Used from one task.
+pub struct Imds {
+    http: Http,
+    base: String,
+    token: tokio::sync::Mutex<Option<String>>,
+    role: RefCell<Option<String>>,
+    expired: Cell<u32>,
+    started: Instant,
+    answered: Cell<bool>,
+    failures: Cell<u32>,
+    last: Cell<Option<Instant>>,
+}
+
+impl Imds {
+    /// `base` is `http://169.254.169.254`, or what the AWS conventions put in its place.
+    pub fn new(http: Http, base: &str) -> Self {
+        Imds {
+            http,
+            base: base.trim_end_matches('/').to_owned(),
+            token: tokio::sync::Mutex::default(),
+            role: RefCell::default(),
+            expired: Cell::default(),
+            started: Instant::now(),
+            answered: Cell::default(),
+            failures: Cell::default(),
+            last: Cell::default(),
+        }
+    }
+
+    /// One try for the Region of this instance.
+    pub async fn region(&self) -> Result<String, Trouble> {
+        let text = self.get(REGION, "the Region").await?;
+        let region = text.trim();
+        if crate::spec::is_region(region) {
+            return Ok(region.to_owned());
+        }
+        Err(self.failed("IMDS answered something that is no Region"))
+    }
+
+    /// One try for the credentials of the instance profile's role.
+    pub async fn credentials(&self) -> Result<Credentials, Trouble> {
+        let known = self.role.borrow().clone();
+        let role = match known {
+            Some(role) => role,
+            None => self.role_name().await?,
+        };
+        *self.role.borrow_mut() = Some(role.clone());
+        let text = self.get(&format!("{ROLES}{role}"), "the credentials").await.inspect_err(|_| {
+            // The profile can have been replaced: ask for the role again.
+            self.role.borrow_mut().take();
+        })?;
+        let credentials = parse(&text).map_err(|why| self.failed(&format!("IMDS: {why}")))?;
+        let expired = credentials.expiry().is_some_and(|expiry| expiry <= SystemTime::now());
+        if expired && self.expired.get() < EXPIRED_TRIES {
+            self.expired.set(self.expired.get() + 1);
+            return Err(self.failed("IMDS hands out credentials that have expired"));
+        }
+        self.failures.set(0);
+        Ok(credentials)
+    }
+
+    async fn role_name(&self) -> Result<String, Trouble> {
+        let list = self.get(ROLES, "the role").await?;
+        let role = list.lines().next().unwrap_or("").trim_end();
+        // The characters of a role's name (IAM's CreateRole); anything else must not become part of a path.
+        let good = !role.is_empty()
+            && role.len() <= 128
+            && role.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c));
+        if good { Ok(role.to_owned()) } else { Err(self.failed("IMDS answered something that is no role name")) }
+    }
+
+    /// Whether IMDS has been silent for so long that it is not there.
+    pub fn is_absent(&self) -> bool {
+        !self.answered.get() && self.started.elapsed() >= ABSENT_AFTER
+    }
+
+    /// NOPERM once it is not there.
+    pub fn absence(&self) -> Option<Failure> {
+        self.is_absent().then(|| {
+            Failure::new(
+                Exit::NoPerm,
+                "no credentials: not in the environment, a profile or a container, and IMDS never answered",
+            )
+            .detail(format!("asked {} for {} s", self.base, self.started.elapsed().as_secs()))
+            .help(
+                "on EC2 in a container, the metadata hop limit must be 2 (aws ec2 modify-instance-metadata-options \
+                     --http-put-response-hop-limit 2); elsewhere, give credentials by the environment or --profile \
+                     (for SSO: aws configure export-credentials)",
+            )
+        })
+    }
+
+    async fn get(&self, path: &str, what: &str) -> Result<String, Trouble> {
+        let token = self.session_token().await?;
+        let request = Request::get(self.uri(path)?).header("x-aws-ec2-metadata-token", token);
+        let (status, body, _) = self.send(request.body(Bytes::new()), what).await?;
+        match status {
+            StatusCode::OK => Ok(body),
+            StatusCode::UNAUTHORIZED => {
+                self.token.lock().await.take();
+                Err(self.failed("IMDS refuses its own session token (status 401)"))
+            }
+            StatusCode::NOT_FOUND if path == ROLES => Err(Trouble::Temporary(
+                self.cause("IMDS knows no role (status 404)").help("attach an instance profile to this instance"),
+            )),
+            status => Err(self.failed(&format!("IMDS answered {} for {what}", status.as_u16()))),
+        }
+    }
+
+    /// One session token for all requests.
+    async fn session_token(&self) -> Result<String, Trouble> {
+        let mut held = self.token.lock().await;
+        if let Some(token) = &*held {
+            return Ok(token.clone());
+        }
+        let request = Request::builder()
+            .method(Method::PUT)
+            .uri(self.uri("/latest/api/token")?)
+            .header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+        let (status, body, is_session) = self.send(request.body(Bytes::new()), "a session token").await?;
+        let token = body.trim();
+        let good = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        if status == StatusCode::FORBIDDEN {
+            let cause = self.cause("IMDS answered 403 for a session token");
+            return Err(Trouble::Temporary(
+                cause.help("IMDS is switched off for this instance (HttpEndpoint), or a proxy is in the way"),
+            ));
+        }
+        if status != StatusCode::OK || !is_session || !good {
+            return Err(self.failed(&format!("IMDS gave no session token (status {})", status.as_u16())));
+        }
+        *held = Some(token.to_owned());
+        Ok(token.to_owned())
+    }
+
+    fn uri(&self, path: &str) -> Result<Uri, Trouble> {
+        format!("{}{path}", self.base).parse().map_err(|_| {
+            let what =
+                format!("the IMDS endpoint \"{}\" is not an http:// address", crate::error::printable(&self.base));
+            Trouble::Permanent(Failure::new(Exit::Config, what).help("look at AWS_EC2_METADATA_SERVICE_ENDPOINT"))
+        })
+    }
+
+    async fn send(
+        &self,
+        request: http::Result<Request<Bytes>>,
+        what: &str,
+    ) -> Result<(StatusCode, String, bool), Trouble> {
+        let request = request.map_err(|_| self.failed("the IMDS request cannot be made"))?;
+        self.pace().await;
+        let answer = match timeout(REQUEST_LIMIT, self.http.send(request)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                self.failures.set(self.failures.get() + 1);
+                return Err(super::trouble::sort_http(&error));
+            }
+            Err(_) => {
+                return Err(self.failed(&format!("IMDS did not answer within {} s for {what}", REQUEST_LIMIT.as_secs())));
+            }
+        };
+        self.answered.set(true);
+        let is_session = answer.headers().contains_key("x-aws-ec2-metadata-token-ttl-seconds");
+        let (status, body) = (answer.status(), answer.into_body());
+        let body =
+            String::from_utf8(body.to_vec()).map_err(|_| self.failed("IMDS answered something that is no text"))?;
+        Ok((status, body, is_session))
+    }
+
+    /// After some failures, at most one request a second.
+    async fn pace(&self) {
+        if self.failures.get() >= PATIENT_AFTER
+            && let Some(last) = self.last.get()
+        {
+            sleep_until(last + Duration::from_secs(1)).await;
+        }
+        self.last.set(Some(Instant::now()));
+    }
+
+    fn cause(&self, what: &str) -> Cause {
+        self.failures.set(self.failures.get() + 1);
+        Cause::new(what)
+    }
+
+    fn failed(&self, what: &str) -> Trouble {
+        Trouble::Temporary(self.cause(what))
+    }
+}
+
+/// The JSON document of a role's credentials.
+fn parse(text: &str) -> Result<Credentials, String> {
+    let document: serde_json::Value =
+        serde_json::from_str(text).map_err(|_| "the credentials are not JSON".to_owned())?;
+    let field = |name: &str| document.get(name).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty());
+    match field("Code") {
+        None | Some("Success") => {}
+        Some(code) if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) => {
+            return Err(format!("the role cannot be assumed: {code}; does its trust policy name ec2.amazonaws.com?"));
+        }
+        Some(_) => return Err("the credentials carry an unknown code".into()),
+    }
+    let (Some(id), Some(secret)) = (field("AccessKeyId"), field("SecretAccessKey")) else {
+        return Err("the credentials are incomplete".into());
+    };
+    let expiry = field("Expiration").and_then(|text| DateTime::from_str(text, Format::DateTime).ok());
+    let expiry = expiry.and_then(|time| SystemTime::try_from(time).ok());
+    Ok(Credentials::new(id, secret, field("Token").map(str::to_owned), expiry, "instance profile"))
+}

@@ -1,0 +1,61 @@
+//! AWS: the only module that knows it. A plan goes in, answers come out, by the deadline.
+
+mod answers;
+mod clock;
+mod connect;
+mod credentials;
+mod endpoint;
+mod fetch;
+mod http;
+mod imds;
+pub mod patience;
+mod session;
+mod settings;
+mod tls;
+pub mod trouble;
+
+pub use answers::{Answers, Kind, LoadReply, Parameter, Reply};
+pub use fetch::OnDenial;
+pub use trouble::Denial;
+
+use std::time::Duration;
+
+use crate::error::{Exit, Failure, Failures};
+use crate::plan::Plan;
+use crate::spec::Aws;
+use patience::Patience;
+use trouble::Trouble;
+
+/// Answers, and whether the wait for them was so long that systemd was asked for more time.
+pub struct Fetched {
+    pub answers: Answers,
+    pub waited: bool,
+}
+
+/// Fetches what the plan asks for. All of it, or a failure by the deadline.
+pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Failures> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        let what = format!("cannot start: {}", error.kind());
+        Failure::new(Exit::OsErr, what).help("raise the limit of file descriptors (ulimit -n): about 10 are needed")
+    })?;
+    let patience = Patience::new(timeout);
+    let fetching = patience.tell(async {
+        let settings = settings::Settings::load(aws).await.map_err(Trouble::Permanent)?;
+        let session = session::Session::open(&settings, &patience).await?;
+        fetch::all(&session, plan, &patience, on_denial).await
+    });
+    let answers = runtime.block_on(fetching);
+    // Not waited for: a name resolution that still blocks ends with the exec.
+    runtime.shutdown_background();
+    let answers = answers.map_err(|trouble| Failures::from(failure(trouble, plan)))?;
+    Ok(Fetched { answers, waited: patience.told() })
+}
+
+fn failure(trouble: Trouble, plan: &Plan) -> Failure {
+    match trouble {
+        Trouble::Permanent(failure) => failure,
+        Trouble::Denied(denial) => crate::denied::failure(&denial, plan),
+        Trouble::Temporary(cause) => Failure::new(Exit::TempFail, cause.what),
+        Trouble::Rejected(cause) => Failure::new(Exit::NoPerm, cause.what),
+    }
+}

@@ -1,0 +1,229 @@
+//! One deadline over everything, and the one retry loop: exponential backoff with full jitter, bounded by the deadline and
+//! not by a number of attempts. What is waited for can be told to a person and to systemd.
+//! <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::trouble::{Cause, Trouble};
+use crate::error::{Exit, Failure, count};
+use crate::notify;
+
+/// How long one attempt may take, and how the pauses between attempts grow.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    pub attempt: Duration,
+    /// The longest first pause; it doubles with every failure.
+    pub base: Duration,
+    pub cap: Duration,
+}
+
+/// For AWS's services: a thousand simultaneous boots against 40 calls a second all get through within 120 s.
+pub const SERVICE: Policy =
+    Policy { attempt: Duration::from_secs(10), base: Duration::from_secs(1), cap: Duration::from_secs(20) };
+
+/// For what is on this machine: IMDS and a container's credential endpoint.
+pub const LOCAL: Policy =
+    Policy { attempt: Duration::from_secs(5), base: Duration::from_millis(500), cap: Duration::from_secs(3) };
+
+/// The silence after which a wait is told.
+const SILENCE: Duration = Duration::from_secs(3);
+/// How often it is told again.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// The deadline, and what is being waited for.
+#[derive(Debug)]
+pub struct Patience {
+    started: Instant,
+    timeout: Duration,
+    waiting: RefCell<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    what: &'static str,
+    tries: u32,
+    cause: Option<String>,
+    told: bool,
+}
+
+impl Patience {
+    pub fn new(timeout: Duration) -> Self {
+        Patience { started: Instant::now(), timeout, waiting: RefCell::default() }
+    }
+
+    fn remaining(&self) -> Duration {
+        self.timeout.saturating_sub(self.started.elapsed())
+    }
+
+    /// Tries until it works, until it fails for good, or until the deadline: then TEMPFAIL with the last cause, the number
+    /// of tries and the time. A cut attempt counts as one that failed.
+    pub async fn insist<T>(
+        &self,
+        what: &'static str,
+        policy: Policy,
+        mut attempt: impl AsyncFnMut() -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            self.trying(what, tries);
+            let limit = policy.attempt.min(self.remaining());
+            let result = timeout(limit, attempt()).await;
+            let cause = match result {
+                Ok(Err(Trouble::Temporary(cause))) => cause,
+                Ok(settled) => return settled,
+                Err(_) => Cause::new(format!("no complete answer within {:.1} s", limit.as_secs_f64())),
+            };
+            tracing::debug!("{what}: try {tries}: {}", cause.what);
+            self.waiting.borrow_mut().cause = Some(cause.what.clone());
+            let pause = self.pause(policy, tries, &cause);
+            if self.remaining().is_zero() {
+                return Err(Trouble::Permanent(self.gave_up(what, tries, cause)));
+            }
+            sleep(pause).await;
+            if self.remaining().is_zero() {
+                return Err(Trouble::Permanent(self.gave_up(what, tries, cause)));
+            }
+        }
+    }
+
+    /// Full jitter, at least what the server asked for. A pause that would outlast the deadline leaves a second for one
+    /// last attempt.
+    fn pause(&self, policy: Policy, tries: u32, cause: &Cause) -> Duration {
+        let ceiling = policy.base.saturating_mul(1 << (tries - 1).min(16)).min(policy.cap);
+        let jittered = ceiling.mul_f64(fastrand::f64());
+        let wanted = jittered.max(cause.pause.unwrap_or_default());
+        let remaining = self.remaining();
+        let last_call = remaining.saturating_sub(Duration::from_secs(1));
+        if wanted < remaining {
+            wanted
+        } else if last_call.is_zero() {
+            remaining
+        } else {
+            last_call
+        }
+    }
+
+    fn gave_up(&self, what: &str, tries: u32, cause: Cause) -> Failure {
+        let (tries, seconds) = (count(tries as usize, "try"), self.started.elapsed().as_secs_f64());
+        let tries = tries.replace("trys", "tries");
+        let failure = Failure::new(Exit::TempFail, format!("gave up on {what} after {tries} in {seconds:.1} s"))
+            .detail(format!("last: {}", cause.what));
+        match cause.help {
+            Some(help) => failure.help(help),
+            None => {
+                failure.help(format!("try again later, or allow more than --timeout {}s", self.timeout.as_secs_f64()))
+            }
+        }
+    }
+
+    fn trying(&self, what: &'static str, tries: u32) {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.what = what;
+        waiting.tries = tries;
+    }
+
+    /// Runs `work`, telling about a long wait: a line on stderr, and under systemd more time and a status (sd_notify(3)).
+    pub async fn tell<T>(&self, work: impl Future<Output = T>) -> T {
+        let teller = async {
+            sleep(SILENCE).await;
+            let mut next = Instant::now();
+            loop {
+                if Instant::now() >= next {
+                    self.say();
+                    next = Instant::now() + AGAIN;
+                }
+                notify::extend(self.remaining() + Duration::from_secs(10), &self.status());
+                sleep(Duration::from_secs(2)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = teller => unreachable!("the teller never ends"),
+        }
+    }
+
+    /// Whether a wait was told, and systemd's time extended.
+    pub fn told(&self) -> bool {
+        self.waiting.borrow().told
+    }
+
+    fn say(&self) {
+        let status = self.status();
+        self.waiting.borrow_mut().told = true;
+        crate::log::notice(&status);
+    }
+
+    fn status(&self) -> String {
+        let waiting = self.waiting.borrow();
+        let left = self.remaining().as_secs();
+        let cause = waiting.cause.as_deref().unwrap_or("no answer yet");
+        format!("waiting for {}: {cause} (try {}, {left} s left)", waiting.what, waiting.tries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_tries_until_it_works() {
+        let patience = Patience::new(Duration::from_secs(120));
+        let mut tries = 0;
+        let result = patience
+            .insist("x", SERVICE, async || {
+                tries += 1;
+                if tries < 5 { Err(Trouble::Temporary(Cause::new("busy"))) } else { Ok(tries) }
+            })
+            .await;
+        assert!(matches!(result, Ok(5)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_at_the_deadline_with_the_cause() {
+        let patience = Patience::new(Duration::from_secs(7));
+        let started = Instant::now();
+        let result: Result<(), _> =
+            patience.insist("SSM", SERVICE, async || Err(Trouble::Temporary(Cause::new("busy")))).await;
+        let Err(Trouble::Permanent(failure)) = result else { panic!("it gave up: {result:?}") };
+        assert_eq!(failure.exit, Exit::TempFail);
+        assert!(failure.to_string().contains("last: busy"), "{failure}");
+        let after = started.elapsed();
+        assert!(after >= Duration::from_secs(7) && after < Duration::from_secs(8), "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_attempt_is_cut_and_a_permanent_failure_ends_it() {
+        let patience = Patience::new(Duration::from_secs(60));
+        let mut tries = 0;
+        let result: Result<(), _> = patience
+            .insist("x", SERVICE, async || {
+                tries += 1;
+                if tries == 1 {
+                    std::future::pending::<()>().await;
+                }
+                Err(Trouble::Permanent(Failure::new(Exit::NoPerm, "denied")))
+            })
+            .await;
+        assert!(matches!(result, Err(Trouble::Permanent(failure)) if failure.exit == Exit::NoPerm));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_server_s_pause_is_respected() {
+        let patience = Patience::new(Duration::from_secs(60));
+        let started = Instant::now();
+        let mut tries = 0;
+        let _: Result<(), _> = patience
+            .insist("x", SERVICE, async || {
+                tries += 1;
+                let pause = Some(Duration::from_secs(9));
+                if tries == 1 { Err(Trouble::Temporary(Cause { pause, ..Cause::new("busy") })) } else { Ok(()) }
+            })
+            .await;
+        assert!(started.elapsed() >= Duration::from_secs(9));
+    }
+}

@@ -1,0 +1,119 @@
+//! What the AWS conventions say about this run before anything is asked: variables, then the profile.
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use aws_config::profile::ProfileSet;
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use aws_types::os_shim_internal::{Env, Fs};
+
+use super::clock::Clock;
+use super::connect::Connector;
+use super::credentials;
+use super::http::Http;
+use super::tls::Tls;
+use super::trouble::Trouble;
+use crate::error::{Exit, Failure, printable};
+use crate::spec::value::Credentials as Source;
+use crate::spec::{Aws, is_region};
+
+/// Flags and spec, completed by variables and profile.
+pub struct Settings {
+    pub aws: Aws,
+    /// Unless only IMDS knows it.
+    pub region: Option<String>,
+    pub profiles: ProfileSet,
+    files: EnvConfigFiles,
+}
+
+impl Settings {
+    /// Reads the profile files, but not under `--credentials instance-profile`, unless `--profile` asks for it.
+    pub async fn load(aws: Aws) -> Result<Self, Failure> {
+        let files = if aws.credentials == Source::Auto || aws.profile.is_some() {
+            EnvConfigFiles::default()
+        } else {
+            EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "").build()
+        };
+        let profiles = profiles(&aws, &files).await?;
+        let from_profile = || profiles.get("region").map(|region| ("the profile's region", region.to_owned()));
+        let found = match &aws.region {
+            Some(region) => Some(("--region", region.clone())),
+            None => variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).or_else(from_profile),
+        };
+        let region = match found {
+            Some((place, region)) if !is_region(&region) => {
+                let what = format!("{place}: \"{}\" is not a Region", printable(&region));
+                return Err(Failure::new(Exit::Config, what).help("a Region is a name such as us-east-1"));
+            }
+            found => found.map(|(_, region)| region),
+        };
+        Ok(Settings { aws, region, profiles, files })
+    }
+
+    /// The profile files that the SDK may read.
+    pub fn profile_files(&self) -> EnvConfigFiles {
+        self.files.clone()
+    }
+
+    /// Whether STS is asked for credentials, which needs the Region first.
+    pub fn assumes_role(&self) -> bool {
+        self.aws.credentials == Source::Auto
+            && (variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some()
+                || credentials::assumes_role(&self.profiles, self.aws.profile.as_deref()))
+    }
+
+    /// Where IMDS is; `None` when it is switched off. `instance-profile` takes no variable's word for it.
+    pub fn imds_endpoint(&self) -> Option<String> {
+        const V4: &str = "http://169.254.169.254";
+        if self.aws.credentials == Source::InstanceProfile {
+            return Some(V4.to_owned());
+        }
+        if variable("AWS_EC2_METADATA_DISABLED").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true")) {
+            return None;
+        }
+        let setting = |name: &'static str, key: &str| {
+            variable(name).map(|(_, value)| value).or_else(|| self.profiles.get(key).map(str::to_owned))
+        };
+        setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint").or_else(|| {
+            let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+            let v6 = mode.is_some_and(|mode| mode.eq_ignore_ascii_case("IPv6"));
+            Some(if v6 { "http://[fd00:ec2::254]" } else { V4 }.to_owned())
+        })
+    }
+
+    /// Whether an IMDS that stays silent is taken as not there. On an instance whose profile is the only source, it is
+    /// waited for.
+    pub fn gives_up_on_imds(&self) -> bool {
+        self.aws.credentials == Source::Auto
+    }
+
+    /// The one HTTP client of this run.
+    pub fn http(&self, clock: Clock) -> Result<Http, Trouble> {
+        let bundle = |name: &'static str| {
+            std::env::var_os(name).filter(|value| !value.is_empty()).map(|path| (name, PathBuf::from(path)))
+        };
+        let profile = || self.profiles.get("ca_bundle").map(|path| ("ca_bundle", PathBuf::from(path)));
+        let bundle = bundle("AWS_CA_BUNDLE").or_else(profile).or_else(|| bundle("SSL_CERT_FILE"));
+        let tls = Tls::new(bundle).map_err(Trouble::Permanent)?;
+        let direct = credentials::direct_authorities(self.imds_endpoint());
+        Ok(Http::new(Connector::new(tls, direct), clock))
+    }
+}
+
+/// A variable of the AWS conventions; an empty one counts as unset.
+fn variable(name: &'static str) -> Option<(&'static str, String)> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| (name, value))
+}
+
+async fn profiles(aws: &Aws, files: &EnvConfigFiles) -> Result<ProfileSet, Failure> {
+    let (fs, env) = (Fs::real(), Env::real());
+    let selected = aws.profile.clone().map(Cow::Owned);
+    aws_config::profile::load(&fs, &env, files, selected).await.map_err(|error| {
+        let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        Failure::new(Exit::Config, "the AWS configuration files cannot be read")
+            .detail(printable(&error.to_string()))
+            .detail(printable(&why))
+            .help("mend them, or point AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE elsewhere")
+    })
+}

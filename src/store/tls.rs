@@ -1,0 +1,132 @@
+//! Whom we trust: the roots that are compiled in (Mozilla's, Amazon's among them), unless `AWS_CA_BUNDLE` or else
+//! `SSL_CERT_FILE` names other ones, which then replace them. When nobody of the compiled-in roots has signed the
+//! server's certificate, as behind a proxy that inspects TLS, the system's store gets one try, with a warning.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::http::HttpError;
+use crate::error::{Exit, Failure, printable};
+
+/// The TLS side of the connector. Built once; the configuration (with its session cache) is shared by all connections.
+pub struct Tls {
+    trust: Mutex<Trust>,
+}
+
+/// Whom a handshake trusts.
+#[derive(Clone)]
+pub struct Trust {
+    config: Arc<ClientConfig>,
+    source: Source,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    CompiledIn,
+    /// By a variable.
+    Named,
+    System,
+}
+
+impl Tls {
+    /// `bundle` is the file that a variable names, and the variable. CONFIG when it holds no certificate.
+    pub fn new(bundle: Option<(&'static str, PathBuf)>) -> Result<Self, Failure> {
+        let (roots, source) = match bundle {
+            Some((variable, path)) => (named_roots(variable, &path)?, Source::Named),
+            None => (RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, Source::CompiledIn),
+        };
+        Ok(Tls { trust: Mutex::new(Trust { config: config(roots), source }) })
+    }
+
+    /// Whom to trust now.
+    pub fn trust(&self) -> Trust {
+        self.trust.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub async fn handshake(
+        &self,
+        trust: &Trust,
+        host: &str,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, HttpError> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(bare).map_err(|_| HttpError::Malformed("the host name".into()))?;
+        let connector = TlsConnector::from(trust.config.clone());
+        connector.connect(name, stream).await.map_err(|error| explain(host, &error))
+    }
+
+    /// After an unknown issuer: the system's trust store, once. `false` when there is nothing left to try.
+    pub fn fall_back(&self, from: &Trust, host: &str) -> bool {
+        let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        if trust.source != from.source {
+            // Another connection has switched in the meantime.
+            return true;
+        }
+        if trust.source != Source::CompiledIn {
+            return false;
+        }
+        let mut roots = RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if added == 0 {
+            return false;
+        }
+        tracing::warn!(
+            "the certificate of {host} is signed by none of the compiled-in roots: trying the system's {added}"
+        );
+        *trust = Trust { config: config(roots), source: Source::System };
+        true
+    }
+}
+
+fn named_roots(variable: &str, path: &std::path::Path) -> Result<RootCertStore, Failure> {
+    let shown = printable(&path.to_string_lossy());
+    let wrong = |why: String| {
+        Failure::new(Exit::Config, format!("{variable}: {shown}: {why}"))
+            .help("name a PEM file of certificates, or unset it")
+    };
+    let mut roots = RootCertStore::empty();
+    let certificates =
+        CertificateDer::pem_file_iter(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| wrong(format!("is not PEM: {error}")))?;
+        // A bundle can hold roots that this parser does not know; the others still count.
+        let _ = roots.add(certificate);
+    }
+    if roots.is_empty() { Err(wrong("holds no certificate".into())) } else { Ok(roots) }
+}
+
+fn config(roots: RootCertStore) -> Arc<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    // The provider is ring's own, which has cipher suites of both versions.
+    let builder = versions.expect("ring supports TLS 1.2 and 1.3");
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
+fn explain(host: &str, error: &std::io::Error) -> HttpError {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
+            HttpError::UnknownIssuer(host.to_owned())
+        }
+        // A machine that has just booted can have the wrong time for a while.
+        Some(rustls::Error::InvalidCertificate(
+            why @ (CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. }),
+        )) => HttpError::Tls(host.to_owned(), format!("its certificate: {why}; is this machine's clock right?")),
+        Some(rustls::Error::InvalidCertificate(why)) => HttpError::WrongCertificate(host.to_owned(), why.to_string()),
+        Some(why) => HttpError::Tls(host.to_owned(), why.to_string()),
+        None => HttpError::Tls(host.to_owned(), error.kind().to_string()),
+    }
+}

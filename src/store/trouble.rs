@@ -1,0 +1,250 @@
+//! What goes wrong between us and AWS, sorted once: tried again, reported, or a matter of credentials.
+//! The SDK's errors print whole answers, so ours are made anew from code, status and the ARNs of a denial.
+//! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html>
+
+use std::time::Duration;
+
+use aws_sdk_ssm::error::ProvideErrorMetadata;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+
+use super::http::HttpError;
+use crate::error::{Exit, Failure};
+
+/// The outcome of an attempt that failed.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It can be over in a moment.
+    Temporary(Cause),
+    /// The credentials were refused: fetched anew once.
+    Rejected(Cause),
+    /// AWS denies an action on a resource.
+    Denied(Denial),
+    /// It stays as it is.
+    Permanent(Failure),
+}
+
+/// Why something has to be tried again.
+#[derive(Clone, Debug, Default)]
+pub struct Cause {
+    pub what: String,
+    pub help: Option<String>,
+    /// The server asked for at least this pause.
+    pub pause: Option<Duration>,
+}
+
+impl Cause {
+    pub fn new(what: impl Into<String>) -> Self {
+        Cause { what: what.into(), help: None, pause: None }
+    }
+
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Cause { help: Some(help.into()), ..self }
+    }
+}
+
+/// Who denied what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The IAM action, `ssm:GetParameters` where AWS does not say.
+    pub action: String,
+    /// The ARN that AWS names.
+    pub resource: Option<String>,
+    /// The role, as AWS names it.
+    pub principal: Option<String>,
+    /// What else is known.
+    pub note: Option<&'static str>,
+}
+
+impl Denial {
+    /// From AWS's text, of which only ARNs and an action are taken over: the rest is somebody else's words.
+    fn parse(message: &str, default_action: &'static str) -> Self {
+        let after = |marker: &str| message.split_once(marker).and_then(|(_, rest)| rest.split_whitespace().next());
+        let kms = ["ciphertext", "Ciphertext", "KMS", "kms:"].iter().any(|word| message.contains(word));
+        let fallback = if kms { "kms:Decrypt" } else { default_action };
+        let action = after("perform: ").filter(|action| is_action(action)).unwrap_or(fallback);
+        let resource =
+            after("on resource: ").or_else(|| message.split_whitespace().find(|word| word.contains(":kms:")));
+        Denial {
+            action: action.to_owned(),
+            resource: resource.and_then(arn),
+            principal: after("User: ").and_then(arn),
+            note: None,
+        }
+    }
+}
+
+fn is_action(text: &str) -> bool {
+    let Some((service, name)) = text.split_once(':') else { return false };
+    matches!(service, "ssm" | "kms" | "secretsmanager" | "sts") && name.chars().all(|c| c.is_ascii_alphabetic())
+}
+
+/// An ARN of a service that a denial can be about, without the punctuation around it.
+fn arn(word: &str) -> Option<String> {
+    let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '*' && c != '/');
+    let service = word.split(':').nth(2)?;
+    let known = matches!(service, "ssm" | "kms" | "secretsmanager" | "sts" | "iam");
+    let clean = word.chars().all(|c| c.is_ascii_alphanumeric() || ":/_.-*@+=,".contains(c));
+    (word.starts_with("arn:") && known && clean && word.len() <= 512).then(|| word.to_owned())
+}
+
+/// Sorts the failure of a call to SSM or STS.
+pub fn sort<E: ProvideErrorMetadata>(service: &str, error: &SdkError<E, HttpResponse>) -> Trouble {
+    match error {
+        SdkError::ServiceError(context) => {
+            let (code, message) = (context.err().code(), context.err().message().unwrap_or(""));
+            let status = context.raw().status().as_u16();
+            sort_answer(service, code, message, status, pause(context.raw()))
+        }
+        SdkError::DispatchFailure(failure) => {
+            let source = failure.as_connector_error().and_then(|error| std::error::Error::source(error));
+            match source.and_then(|source| source.downcast_ref::<HttpError>()) {
+                Some(error) => sort_http(error),
+                None => Trouble::Temporary(Cause::new(format!("{service} cannot be asked"))),
+            }
+        }
+        SdkError::ResponseError(context) => {
+            let status = context.raw().status().as_u16();
+            Trouble::Temporary(Cause::new(format!("{service} answered {status} with something that is no answer")))
+        }
+        SdkError::TimeoutError(_) => Trouble::Temporary(Cause::new(format!("{service} did not answer in time"))),
+        _ => Trouble::Permanent(
+            Failure::new(Exit::Config, format!("a request to {service} cannot be made"))
+                .help("look at the Region, the endpoint and the AWS_* variables"),
+        ),
+    }
+}
+
+/// Sorts what the connector says.
+pub fn sort_http(error: &HttpError) -> Trouble {
+    match error {
+        HttpError::UnknownIssuer(_) | HttpError::WrongCertificate(..) => Trouble::Permanent(
+            Failure::new(Exit::Config, error.to_string())
+                .help("name the certificate authority with AWS_CA_BUNDLE=FILE or SSL_CERT_FILE=FILE (PEM)"),
+        ),
+        HttpError::Proxy(_) => Trouble::Temporary(
+            Cause::new(error.to_string())
+                .help("HTTPS_PROXY, HTTP_PROXY and NO_PROXY say which proxy is used, and for what"),
+        ),
+        HttpError::Malformed(_) => Trouble::Permanent(Failure::new(Exit::Config, error.to_string())),
+        HttpError::Connect(_, io) if is_exhausted(io) => {
+            Trouble::Permanent(Failure::new(Exit::OsErr, error.to_string()).help("raise the limit (ulimit -n, -v, -u)"))
+        }
+        _ => Trouble::Temporary(Cause::new(error.to_string())),
+    }
+}
+
+/// Out of file descriptors, memory or threads.
+fn is_exhausted(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN))
+}
+
+/// Sorts a service's error whose answer the SDK did not keep.
+pub fn sort_modelled<E: ProvideErrorMetadata>(service: &str, error: &E) -> Trouble {
+    sort_answer(service, error.code(), error.message().unwrap_or(""), 400, None)
+}
+
+fn sort_answer(service: &str, code: Option<&str>, message: &str, status: u16, pause: Option<Duration>) -> Trouble {
+    // `com.amazon.coral.service#ThrottlingException`
+    let code = code.map_or("", |code| code.rsplit('#').next().unwrap_or(code));
+    let known = if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) { code } else { "" };
+    let said = if known.is_empty() { format!("status {status}") } else { format!("{known} (status {status})") };
+    let cause = Cause { pause, ..Cause::new(format!("{service} answered {said}")) };
+    if known.contains("Throttl") || matches!(known, "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown") {
+        return Trouble::Temporary(cause.help(
+            "the quota is \"GetParameter, GetParameters, GetParametersByPath transactions per second\" of Systems Manager \
+             (40 by default); it can be raised, or higher throughput switched on",
+        ));
+    }
+    if status >= 500 || status == 429 || status == 408 {
+        return Trouble::Temporary(cause);
+    }
+    match known {
+        "AccessDeniedException" | "AccessDenied" | "KMSAccessDeniedException" | "KmsAccessDeniedException" => {
+            let default = if known.starts_with('K') { "kms:Decrypt" } else { default_action(service) };
+            Trouble::Denied(Denial::parse(message, default))
+        }
+        "InvalidKeyId"
+        | "DisabledException"
+        | "KMSDisabledException"
+        | "KMSInvalidStateException"
+        | "NotFoundException"
+        | "KMSNotFoundException" => Trouble::Denied(Denial {
+            action: "kms:Decrypt".into(),
+            note: Some("the KMS key is disabled, pending deletion, or does not exist"),
+            ..Denial::parse(message, "kms:Decrypt")
+        }),
+        "ExpiredTokenException"
+        | "ExpiredToken"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "RequestExpired"
+        | "RequestTimeTooSkewed"
+        | "InvalidIdentityToken"
+        | "IDPRejectedClaim" => Trouble::Rejected(cause),
+        "OptInRequired" | "SubscriptionRequiredException" | "NotAuthorized" => {
+            Trouble::Permanent(Failure::new(Exit::NoPerm, cause.what))
+        }
+        "ParameterNotFound" | "ParameterVersionNotFound" => Trouble::Permanent(Failure::new(Exit::NoInput, cause.what)),
+        "ValidationException"
+        | "ValidationError"
+        | "InvalidFilterKey"
+        | "InvalidFilterValue"
+        | "InvalidFilterOption" => Trouble::Permanent(
+            Failure::new(Exit::Config, format!("{service} refuses the request as malformed: {said}")).help(
+                "look at the names with `stepzero plan`; an ARN and its prefix count in the limit of 1011 characters",
+            ),
+        ),
+        _ => Trouble::Temporary(cause),
+    }
+}
+
+fn default_action(service: &str) -> &'static str {
+    if service == "STS" { "sts:AssumeRole" } else { "ssm:GetParameters" }
+}
+
+/// `Retry-After` in seconds (RFC 9110, 10.2.3), or AWS's own header in milliseconds.
+fn pause(raw: &HttpResponse) -> Option<Duration> {
+    let number = |name: &str| raw.headers().get(name).and_then(|value| value.trim().parse::<u64>().ok());
+    let seconds = number("retry-after").map(Duration::from_secs);
+    seconds.or_else(|| number("x-amz-retry-after").map(Duration::from_millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_keeps_only_the_action_and_arns() {
+        let text = "User: arn:aws:sts::123456789012:assumed-role/r/i-0 is not authorized to perform: ssm:GetParameters on \
+                    resource: arn:aws:ssm:us-east-1:123456789012:parameter/a.b because hunter2";
+        let denial = Denial::parse(text, "ssm:GetParameters");
+        assert_eq!(denial.action, "ssm:GetParameters");
+        assert_eq!(denial.resource.as_deref(), Some("arn:aws:ssm:us-east-1:123456789012:parameter/a.b"));
+        assert_eq!(denial.principal.as_deref(), Some("arn:aws:sts::123456789012:assumed-role/r/i-0"));
+    }
+
+    #[test]
+    fn both_shapes_of_a_kms_denial() {
+        let by_action =
+            "User: x is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:123456789012:key/k";
+        let by_text =
+            "The ciphertext refers to a customer master key that does not exist, or you are not allowed to access.";
+        for text in [by_action, by_text] {
+            assert_eq!(Denial::parse(text, "ssm:GetParameters").action, "kms:Decrypt", "{text}");
+        }
+    }
+
+    #[test]
+    fn foreign_words_are_not_repeated() {
+        let denial =
+            Denial::parse("perform: hunter2 on resource: hunter2 User: arn:aws:s3:::hunter2", "ssm:GetParameters");
+        assert!(!format!("{denial:?}").contains("hunter2"), "{denial:?}");
+    }
+}

@@ -1,0 +1,289 @@
+//! Every system call that the standard library does not offer, and all `unsafe` code (but the attribute in `main.rs`).
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{AccessFlags, Uid, faccessat};
+
+/// What has to be as it was when the command starts.
+pub struct Inheritance {
+    sigpipe: libc::sigaction,
+    sigchld: libc::sigaction,
+}
+
+/// Prepares this process, before anything else: closed standard descriptors are held shut, SIGPIPE becomes an error of
+/// write(2), PID 1 can be ended, and a panic or an allocation that fails says where, and nothing more.
+pub fn begin() -> Inheritance {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        let message = format!("stepzero: a bug in stepzero{place}; please report it\n");
+        let _ = io::stderr().write_all(message.as_bytes());
+        exit_now(70);
+    }));
+    // SAFETY: mallopt(3) only sets a parameter of the allocator. One arena: a second thread would reserve 64 MiB of
+    // addresses for its own, which a small address-space limit does not have.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    hold_closed_descriptors();
+    let inheritance = Inheritance { sigpipe: action(libc::SIGPIPE), sigchld: action(libc::SIGCHLD) };
+    ignore_sigpipe();
+    if nix::unistd::getpid().as_raw() == 1 {
+        die_of_signals();
+    }
+    inheritance
+}
+
+impl Inheritance {
+    /// Puts the signals back. The mask and the other dispositions were never touched; handlers end with the exec.
+    pub fn restore(&self) {
+        for (signal, before) in [(libc::SIGPIPE, &self.sigpipe), (libc::SIGCHLD, &self.sigchld)] {
+            // SAFETY: `before` is what sigaction(2) gave for this signal: SIG_DFL, SIG_IGN, or nothing else after an exec.
+            unsafe { libc::sigaction(signal, before, std::ptr::null_mut()) };
+        }
+    }
+}
+
+/// A write to a closed pipe or socket becomes an error.
+pub fn ignore_sigpipe() {
+    // SAFETY: SIG_IGN is no handler that could run.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// Descriptors 0, 1 and 2 that are closed are filled, closed again by the exec, so that no socket becomes one of them.
+fn hold_closed_descriptors() {
+    for descriptor in 0..=2 {
+        // SAFETY: fcntl(2) with F_GETFD only reads the flags of a descriptor, or fails with EBADF.
+        let closed = unsafe { libc::fcntl(descriptor, libc::F_GETFD) } == -1;
+        if !closed {
+            continue;
+        }
+        // SAFETY: open(2) with a constant path. It returns the lowest free descriptor, which is this one. It stays open
+        // until the exec closes it, and nobody else knows it.
+        let opened = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
+        if opened == -1
+            && let Ok(held) = memfd_create(c"closed", MFdFlags::MFD_CLOEXEC)
+        {
+            // Without a /dev, empty memory does as well.
+            let _ = held.into_raw_fd();
+        }
+    }
+}
+
+/// What is set for a signal.
+fn action(signal: c_int) -> libc::sigaction {
+    // SAFETY: all zeroes is SIG_DFL without flags. With a null new action, sigaction(2) only writes the present one.
+    unsafe {
+        let mut before = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut before);
+        before
+    }
+}
+
+/// The kernel drops signals for PID 1 that it does not handle (pid_namespaces(7)). Those that were ignored stay so.
+fn die_of_signals() {
+    extern "C" fn die(signal: c_int) {
+        exit_now(128 + signal);
+    }
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
+        if action(signal).sa_sigaction == libc::SIG_DFL {
+            // SAFETY: `die` only calls _exit(2), which is async-signal-safe.
+            unsafe { libc::signal(signal, die as extern "C" fn(c_int) as libc::sighandler_t) };
+        }
+    }
+}
+
+fn exit_now(code: c_int) -> ! {
+    // SAFETY: _exit(2) does not return, and may be called from a signal handler.
+    unsafe { libc::_exit(code) }
+}
+
+/// While secrets are held: no core dump, no tracing by the same user, no swap where that is allowed. All of it ends with
+/// the exec (prctl(2), mlockall(2)).
+pub fn guard_secrets() {
+    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+        tracing::debug!("the process stays dumpable: {error}");
+    }
+    let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
+    if !unlimited && !may_lock_memory() {
+        // Below the limit it would succeed, and later mappings would fail.
+        tracing::debug!(
+            "memory is not locked: the limit of locked memory is not unlimited, and CAP_IPC_LOCK is missing"
+        );
+        return;
+    }
+    // SAFETY: mlockall(2) changes no memory. ONFAULT: only what is touched is locked, not every mapping.
+    let locked = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) };
+    if locked == -1 {
+        tracing::debug!("memory is not locked: {}", Errno::last());
+    }
+}
+
+/// Whether CAP_IPC_LOCK is effective (capabilities(7)).
+fn may_lock_memory() -> bool {
+    const VERSION_3: u32 = 0x2008_0522;
+    const CAP_IPC_LOCK: u32 = 14;
+    let mut header = [VERSION_3, 0];
+    // Effective, permitted, inheritable, for capabilities 0 to 31 and 32 to 63.
+    let mut sets = [0u32; 6];
+    // SAFETY: capget(2) version 3 reads a header of two words and writes two triples of words.
+    let done = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
+    done == 0 && sets[0] & (1 << CAP_IPC_LOCK) != 0
+}
+
+/// The environment as it is: raw entries, repeated names and all (environ(7)).
+pub fn environment() -> Vec<Vec<u8>> {
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    let mut entries = Vec::new();
+    // SAFETY: this runs before any thread is started, and nothing in this program changes the environment. `environ` is
+    // null or an array of C strings that ends with a null.
+    unsafe {
+        let mut at = environ;
+        while !at.is_null() && !(*at).is_null() {
+            entries.push(CStr::from_ptr(*at).to_bytes().to_vec());
+            at = at.add(1);
+        }
+    }
+    entries
+}
+
+/// Who a spec file belongs to, and who can write it: of the file that was opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    pub uid: u32,
+    pub writable_by_others: bool,
+}
+
+/// Reads a file of at most `limit` bytes, and tells whose it is.
+pub fn read_file(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Owner)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = std::fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    let owner = Owner { uid: metadata.uid(), writable_by_others: metadata.mode() & 0o022 != 0 };
+    let mut bytes = Vec::new();
+    let read = file.take(limit + 1).read_to_end(&mut bytes)?;
+    if read as u64 > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok((bytes, owner))
+}
+
+pub fn is_root() -> bool {
+    Uid::effective().is_root()
+}
+
+/// Whether execve(2) may run it: a regular file that the effective user may execute.
+pub fn executable(path: &OsStr) -> Result<(), Errno> {
+    let metadata = nix::sys::stat::stat(path)?;
+    if metadata.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return Err(Errno::EACCES);
+    }
+    faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS)
+}
+
+/// Becomes the program. Returns only when that failed.
+pub fn execve(path: &OsStr, args: &[CString], environment: &[CString]) -> Errno {
+    let Ok(path) = CString::new(path.as_bytes()) else { return Errno::ENOENT };
+    match nix::unistd::execve(&path, args, environment) {
+        Err(errno) => errno,
+        Ok(never) => match never {},
+    }
+}
+
+/// The soft limit of the stack, of which the kernel gives a quarter to arguments and environment. `None`: unlimited.
+pub fn stack_limit() -> Option<u64> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_STACK).ok()?;
+    (soft != RLIM_INFINITY).then_some(soft)
+}
+
+/// Sealed memory that holds `content`, as an inherited descriptor of at least `lowest` (memfd_create(2)).
+pub fn sealed_file(name: &str, content: &[u8], mode: u32, lowest: RawFd) -> Result<RawFd, Errno> {
+    let name = CString::new(&name.as_bytes()[..name.len().min(200)]).map_err(|_| Errno::EINVAL)?;
+    let base = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    // Linux 6.3 has MFD_NOEXEC_SEAL; older ones refuse the flag.
+    let memory = memfd_create(name.as_c_str(), base | MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL));
+    let memory = memory.or_else(|_| memfd_create(name.as_c_str(), base))?;
+    let mut file = std::fs::File::from(memory);
+    let os = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+    file.write_all(content).map_err(os)?;
+    file.seek(SeekFrom::Start(0)).map_err(os)?;
+    fchmod(&file, Mode::from_bits_truncate(mode))?;
+    let seals = SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    // Without close-on-exec, so that the command inherits it.
+    fcntl(&file, FcntlArg::F_DUPFD(lowest))
+}
+
+/// The connection that a socket unit with `Accept=yes` handed over (sd_listen_fds(3)): descriptor 3, or standard input.
+pub fn accepted_connection() -> Option<std::os::unix::net::UnixStream> {
+    let own = std::process::id().to_string();
+    let passed = std::env::var("LISTEN_PID").is_ok_and(|pid| pid == own)
+        && std::env::var("LISTEN_FDS").is_ok_and(|count| count == "1");
+    let descriptor = if passed { 3 } else { 0 };
+    // SAFETY: getsockopt(2) on a number that may be no socket, then it fails; the buffer is one int, as its length says.
+    let is_socket = unsafe {
+        let (mut kind, mut length): (c_int, libc::socklen_t) = (0, size_of::<c_int>() as libc::socklen_t);
+        libc::getsockopt(descriptor, libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &raw mut length) == 0
+    };
+    // SAFETY: the descriptor is open, a socket, and this process owns it; nothing else here uses it.
+    is_socket.then(|| unsafe { std::os::unix::net::UnixStream::from_raw_fd(descriptor) })
+}
+
+/// The user at the other end of a connection (SO_PEERCRED in unix(7)).
+pub fn peer_uid(connection: &std::os::unix::net::UnixStream) -> Option<u32> {
+    nix::sys::socket::getsockopt(connection, nix::sys::socket::sockopt::PeerCredentials).ok().map(|peer| peer.uid())
+}
+
+/// The abstract address of the other end of a connection, without its leading NUL.
+pub fn peer_name(connection: &std::os::unix::net::UnixStream) -> Option<Vec<u8>> {
+    let address = nix::sys::socket::getpeername::<nix::sys::socket::UnixAddr>(connection.as_raw_fd()).ok()?;
+    address.as_abstract().map(<[u8]>::to_vec)
+}
+
+/// Ends the process with 71 when memory runs out: Rust's own way would be SIGABRT, past the panic hook.
+struct Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
+fn checked(block: *mut u8) -> *mut u8 {
+    if block.is_null() {
+        const MESSAGE: &[u8] = b"stepzero: out of memory\n";
+        // SAFETY: write(2) from a constant.
+        unsafe { libc::write(2, MESSAGE.as_ptr().cast(), MESSAGE.len()) };
+        exit_now(71);
+    }
+    block
+}
+
+// SAFETY: every call is handed on to the system's allocator as it came; a null never returns.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        checked(unsafe { System.alloc(layout) })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        checked(unsafe { System.alloc_zeroed(layout) })
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        checked(unsafe { System.realloc(block, layout, size) })
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
