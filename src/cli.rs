@@ -29,7 +29,7 @@ pub enum Command {
         #[command(flatten)]
         options: Box<Options>,
         /// The command and its arguments; the first operand ends the options
-        #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
         command: Vec<OsString>,
     },
     /// Offline: what would be asked for, for which variable, in which order, in how many calls

@@ -185,7 +185,9 @@ impl Imds {
                 return Err(super::trouble::sort_http(&error));
             }
             Err(_) => {
-                return Err(self.failed(&format!("IMDS did not answer within {} s for {what}", REQUEST_LIMIT.as_secs())));
+                return Err(
+                    self.failed(&format!("IMDS did not answer within {} s for {what}", REQUEST_LIMIT.as_secs()))
+                );
             }
         };
         self.answered.set(true);
