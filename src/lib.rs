@@ -35,7 +35,7 @@ use error::{Exit, Failure, Failures, printable};
 use plan::Plan;
 use resolve::{Outcome, Settled};
 use spec::Spec;
-use store::{Answers, Fetched, OnDenial};
+use store::{Answers, Fetched, OnDenial, Stopped};
 
 /// A spec is written by hand; a file that is larger is not one.
 const SPEC_LIMIT: u64 = 1024 * 1024;
@@ -127,7 +127,10 @@ fn fetch(plan: &Plan, reach: Reach, on_denial: OnDenial) -> Result<Fetched, Fail
         return Ok(Fetched { answers: Answers::none(), waited: false });
     }
     sys::guard_secrets();
-    store::fetch(plan, reach.aws, reach.timeout, on_denial)
+    store::fetch(plan, reach.aws, reach.timeout, on_denial).map_err(|stopped| match stopped {
+        Stopped::Failed(failure) => failure.into(),
+        Stopped::Denied(denial) => denied::failure(&denial, plan).into(),
+    })
 }
 
 /// NOINPUT when it cannot be read. As root, CONFIG when somebody else could have written it: who writes the spec chooses

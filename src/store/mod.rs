@@ -20,7 +20,7 @@ pub use trouble::Denial;
 
 use std::time::Duration;
 
-use crate::error::{Exit, Failure, Failures};
+use crate::error::{Exit, Failure};
 use crate::plan::Plan;
 use crate::spec::Aws;
 use patience::Patience;
@@ -32,11 +32,18 @@ pub struct Fetched {
     pub waited: bool,
 }
 
+/// Why there are no answers.
+pub enum Stopped {
+    Failed(Failure),
+    /// What that means depends on the plan.
+    Denied(Denial),
+}
+
 /// Fetches what the plan asks for. All of it, or a failure by the deadline.
-pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Failures> {
+pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Stopped> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        let what = format!("cannot start: {}", error.kind());
-        Failure::new(Exit::OsErr, what).help("raise the limit of file descriptors (ulimit -n): about 10 are needed")
+        let failure = Failure::new(Exit::OsErr, format!("cannot start: {}", error.kind()));
+        Stopped::Failed(failure.help("raise the limit of file descriptors (ulimit -n): about 10 are needed"))
     })?;
     let patience = Patience::new(timeout);
     let fetching = patience.tell(async {
@@ -47,15 +54,15 @@ pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> R
     let answers = runtime.block_on(fetching);
     // Not waited for: a name resolution that still blocks ends with the exec.
     runtime.shutdown_background();
-    let answers = answers.map_err(|trouble| Failures::from(failure(trouble, plan)))?;
+    let answers = answers.map_err(stopped)?;
     Ok(Fetched { answers, waited: patience.told() })
 }
 
-fn failure(trouble: Trouble, plan: &Plan) -> Failure {
+fn stopped(trouble: Trouble) -> Stopped {
     match trouble {
-        Trouble::Permanent(failure) => failure,
-        Trouble::Denied(denial) => crate::denied::failure(&denial, plan),
-        Trouble::Temporary(cause) => Failure::new(Exit::TempFail, cause.what),
-        Trouble::Rejected(cause) => Failure::new(Exit::NoPerm, cause.what),
+        Trouble::Permanent(failure) => Stopped::Failed(failure),
+        Trouble::Denied(denial) => Stopped::Denied(denial),
+        Trouble::Temporary(cause) => Stopped::Failed(Failure::new(Exit::TempFail, cause.what)),
+        Trouble::Rejected(cause) => Stopped::Failed(Failure::new(Exit::NoPerm, cause.what)),
     }
 }
