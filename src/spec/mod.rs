@@ -66,9 +66,9 @@ impl Spec {
         read: impl FnOnce(&Path) -> Result<Vec<u8>, Failure>,
     ) -> Result<Self, Failures> {
         let path = options.spec.clone().or_else(|| inherited.value("STEPZERO_SPEC").map(PathBuf::from));
-        let references = options.references || flag(inherited, "STEPZERO_REFERENCES")?;
+        let references = if options.references { Some(true) } else { flag(inherited, "STEPZERO_REFERENCES")? };
         let nothing = options.key.is_empty() && options.parameter.is_empty() && options.load.is_empty();
-        if path.is_none() && nothing && !references {
+        if path.is_none() && nothing && references != Some(true) {
             return Err(Failure::new(
                 Exit::Usage,
                 "nothing to do: no spec, no key, no parameter, no path, no references",
@@ -87,7 +87,7 @@ impl Spec {
     }
 }
 
-fn merge(options: Options, inherited: &Inherited, file: File, references: bool) -> Result<Spec, Failures> {
+fn merge(options: Options, inherited: &Inherited, file: File, references: Option<bool>) -> Result<Spec, Failures> {
     let mut errors = Vec::new();
     let project = pick(options.project, "--project", inherited, "STEPZERO_PROJECT", file.project);
     let environment = pick(options.environment, "--environment", inherited, "STEPZERO_ENVIRONMENT", file.environment);
@@ -118,7 +118,7 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: bool) 
         scopes: written_scopes(options.scope).or(file.scopes),
         entries,
         loads: file.loads.into_iter().chain(options.load.into_iter().map(flag_load)).collect(),
-        references: references || file.references.unwrap_or(false),
+        references: references.or(file.references).unwrap_or(false),
         policy: Policy {
             pristine: options.pristine || file.pristine.unwrap_or(false),
             keep,
@@ -166,11 +166,11 @@ fn named_badly(origin: &Origin, bad: BadName) -> Failure {
     Failure::new(Exit::Config, format!("{origin}: {bad}"))
 }
 
-fn flag(inherited: &Inherited, variable: &'static str) -> Result<bool, Failure> {
-    let Some(value) = inherited.value(variable) else { return Ok(false) };
+fn flag(inherited: &Inherited, variable: &'static str) -> Result<Option<bool>, Failure> {
+    let Some(value) = inherited.value(variable) else { return Ok(None) };
     match value.to_str() {
-        Some("true") => Ok(true),
-        Some("false") => Ok(false),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
         _ => Err(Failure::new(Exit::Config, format!("{variable}: it is \"true\" or \"false\""))),
     }
 }
