@@ -115,13 +115,15 @@ pub enum Selector {
 impl Selector {
     /// From the text after the `:` of a parameter's name.
     pub fn parse(text: &str) -> Result<Self, BadName> {
-        if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
-            return match text.parse() {
-                Ok(version) if version > 0 => Ok(Selector::Version(version)),
-                _ => bad("the version", text, "is not a number from 1"),
-            };
+        let is_number = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+        if is_number { Selector::version(text) } else { Selector::label(text) }
+    }
+
+    pub fn version(text: &str) -> Result<Self, BadName> {
+        match text.parse() {
+            Ok(version) if version > 0 => Ok(Selector::Version(version)),
+            _ => bad("the version", text, "is not a number from 1"),
         }
-        Selector::label(text)
     }
 
     pub fn label(text: &str) -> Result<Self, BadName> {

@@ -92,8 +92,7 @@ fn version(table: &mut Table<'_, '_>, is_secret: bool, errors: &mut Vec<Failure>
     match value.get_ref() {
         DeValue::Integer(number) if !is_secret && number.radix() == 10 => {
             let digits = number.as_str().replace('_', "");
-            at(&table.text, &span, Selector::parse(digits.trim_start_matches('+')), errors)
-                .filter(|selector| matches!(selector, Selector::Version(_)))
+            at(&table.text, &span, Selector::version(digits.trim_start_matches('+')), errors)
         }
         DeValue::String(id) if is_secret => at(&table.text, &span, Selector::of_secret(id), errors),
         _ if is_secret => table.wrong_type("version", "the id of a secret's version, a string", value, errors),
