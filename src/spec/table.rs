@@ -87,11 +87,13 @@ impl<'a, 'i> Table<'a, 'i> {
         let Some(items) = value.get_ref().as_array() else {
             return self.wrong_type(key, "a list of strings", value, errors);
         };
-        let strings = items.iter().map(|item| item.get_ref().as_str().map(|text| (text.to_owned(), item.span())));
-        match strings.collect() {
-            Some(strings) => Some(strings),
-            None => self.wrong_type(key, "a list of strings", value, errors),
-        }
+        let strings = items.iter().map(|item| match item.get_ref().as_str() {
+            Some(text) => Some((text.to_owned(), item.span())),
+            None => self.wrong_type(key, "a list of strings", item, errors),
+        });
+        // All of them, so that each wrong one is reported.
+        let strings: Vec<_> = strings.collect();
+        strings.into_iter().collect()
     }
 
     pub fn wrong_type<T>(
