@@ -193,6 +193,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, Failure>
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return Ok(Typed::Help(text));
     }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let commands = "say exec, plan, check, policy, credential or completions; `stepzero --help` explains them";
+        return Err(Failure::new(Exit::Usage, "which command?").help(commands));
+    }
     let mut lines = text.trim().lines().filter(|line| !line.trim().is_empty());
     let what = lines.next().unwrap_or("the command line is wrong");
     let failure = Failure::new(Exit::Usage, crate::error::printable(what.trim_start_matches("error: ")));
