@@ -88,8 +88,7 @@ fn exec(
     let Fetched { answers, waited } = fetch(&plan, aws, OnDenial::Stop)?;
     let outcomes = resolve::settle(&plan, answers, &inherited);
     tell(&outcomes);
-    let bindings = resolve::bindings(&plan, outcomes)?;
-    let environment = Environment::new(inherited, bindings, &plan.policy)?;
+    let environment = bind(&plan, outcomes, inherited)?;
     if waited {
         notify::hand_over();
     }
@@ -102,9 +101,15 @@ fn check(options: Options, format: Format, inherited: &Inherited) -> Result<(), 
     let Fetched { answers, .. } = fetch(&plan, aws, OnDenial::Bisect)?;
     let outcomes = resolve::settle(&plan, answers, inherited);
     print(&report::check(&outcomes, format))?;
-    let bindings = resolve::bindings(&plan, outcomes)?;
-    let environment = Environment::new(inherited.clone(), bindings, &plan.policy);
-    environment.map(|_| ())
+    bind(&plan, outcomes, inherited.clone()).map(|_| ())
+}
+
+/// The command's environment, or everything that stands in its way.
+fn bind(plan: &Plan, outcomes: Vec<Outcome>, inherited: Inherited) -> Result<Environment, Failures> {
+    let (bindings, mut errors) = resolve::bindings(plan, outcomes);
+    errors.extend(environment::clashes(&inherited, &bindings, &plan.policy));
+    Failures::check(errors)?;
+    Ok(Environment::new(inherited, bindings, &plan.policy))
 }
 
 /// How to reach AWS, and until when.

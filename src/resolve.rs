@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::environment::{Binding, Inherited, Value};
-use crate::error::{Exit, Failure, Failures, count, printable};
+use crate::error::{Exit, Failure, count, printable};
 use crate::name::{EnvName, loads_code};
 use crate::parameter::Request;
 use crate::plan::{Candidate, Load, Plan, Variable};
@@ -78,8 +78,8 @@ pub fn settle(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outco
     outcomes
 }
 
-/// The bindings, or everything that stands in their way. What is missing comes as one failure.
-pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> Result<Vec<Binding>, Failures> {
+/// The bindings, and everything that keeps there from being more. What is missing comes as one failure.
+pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failure>) {
     let mut bindings = Vec::new();
     let mut missing = Vec::new();
     let mut errors: Vec<Failure> = Vec::new();
@@ -111,7 +111,7 @@ pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> Result<Vec<Binding>, Fai
     if !missing.is_empty() {
         errors.push(absent(&missing));
     }
-    Failures::check(errors).map(|()| bindings)
+    (bindings, errors)
 }
 
 fn absent(missing: &[String]) -> Failure {
