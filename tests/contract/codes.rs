@@ -1,0 +1,297 @@
+//! Section 6: every exit code, the code of several failures, and messages that name the cause and the way out.
+
+use crate::common::{self, article, offline, stepzero};
+use crate::{Given, HOME, assert_untouched, map};
+use fake_aws::{Action, Fake, Fault, Put};
+use serde_json::{Value, json};
+
+const ROLE: &str = "projectA-production";
+
+/// Everything is allowed but these actions on these resources.
+fn denying(actions: &[&str], resources: &[&str]) -> Value {
+    json!({"Statement": [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": actions, "Resource": resources},
+    ]})
+}
+
+fn parameter(name: &str) -> String {
+    format!("arn:aws:ssm:us-east-1:123456789012:parameter/{name}")
+}
+
+fn keys(keys: &[&'static str]) -> Vec<&'static str> {
+    HOME.into_iter().chain(keys.iter().flat_map(|key| ["-k", *key])).collect()
+}
+
+#[test]
+fn a_wrong_command_line_is_64() {
+    for (args, words) in [
+        (&[][..], &["which command?"][..]),
+        (&["nope"], &["nope"]),
+        (&["--nope"], &["--nope"]),
+        (&["exec"], &["COMMAND"]),
+        (&["exec", "-k", "k"], &["COMMAND"]),
+        (&["exec", "-k"], &["--key"]),
+        (&["exec", "--nope", "env"], &["--nope"]),
+        (&["exec", "-k", "k", "--existing", "maybe", "env"], &["maybe", "replace"]),
+        (&["exec", "-k", "k", "--separator", ":", "env"], &["--separator"]),
+        (&["exec", "-k", "k", "--credentials", "x", "env"], &["instance-profile"]),
+        (&["exec", "-k", "k", "--timeout", "soon", "env"], &["soon"]),
+        (&["exec", "-k", "k", "--log-format", "xml", "env"], &["xml"]),
+        (&["exec", "-p", "a", "-p", "b", "env"], &["--project"]),
+        (&["exec", "--format", "json", "env"], &["--format"]),
+        (&["plan", "--format", "yaml", "-k", "k"], &["yaml"]),
+        (&["plan", "-k", "k", "operand"], &["operand"]),
+        (&["check", "-k", "k", "operand"], &["operand"]),
+        (&["completions"], &["SHELL"]),
+        (&["completions", "dos"], &["dos"]),
+    ] {
+        let ran = offline(args).output().expect(64).says(words);
+        assert_eq!(ran.stdout(), "", "{args:?}");
+        assert!(ran.stderr().starts_with("stepzero: "), "{args:?}: {}", ran.stderr());
+    }
+}
+
+#[test]
+fn every_missing_parameter_is_named_in_one_message() {
+    let fake = article();
+    let args = keys(&["newrelic_key", "nope", "database_password", "neither"]);
+    let ran = Given { args: &args, ..Given::default() }.fails(
+        &fake,
+        66,
+        &[
+            "NOPE: projectA.production.nope, projectA.shared.nope, production.nope, shared.nope",
+            "NEITHER: projectA.production.neither, projectA.shared.neither, production.neither, shared.neither",
+            "help:",
+        ],
+    );
+    let stderr = ran.stderr();
+    assert_eq!(stderr.matches("stepzero: ").count(), 1, "{stderr}");
+    for other in ["NEWRELIC", "DATABASE", "2039402939302293029230923093", "d)Dmfj@)(dJF!hp", "the wrong one"] {
+        assert!(!stderr.contains(other), "{other}: {stderr}");
+    }
+}
+
+#[test]
+fn a_spec_that_cannot_be_read_is_66() {
+    let fake = Fake::start();
+    for (path, why) in [("/nowhere/spec.toml", "no such file"), ("/", "is a directory")] {
+        Given { args: &["-s", path], ..Given::default() }.refused(&fake, 66, &["the spec", path, why]);
+    }
+}
+
+#[test]
+fn a_spec_that_is_wrong_is_78_with_its_place() {
+    let fake = Fake::start();
+    for (spec, words) in [
+        ("projct = \"a\"\n", &["spec.toml:1:1", "projct", "project"][..]),
+        ("[env]\nA = { key = \"k\", optinal = true }\n", &["spec.toml:2:18", "optinal", "optional"]),
+        ("\n\n[evn]\nA = \"k\"\n", &["spec.toml:3:2", "evn"]),
+        ("[env]\nA = {}\n", &["spec.toml:2:5", "key", "parameter", "secret"]),
+        ("[env]\nA = { key = \"k\", parameter = \"p\" }\n", &["spec.toml:2:5", "only one"]),
+        ("[env]\nA = 1\n", &["spec.toml:2:5", "integer"]),
+        ("[env]\nA = \"k e y\"\n", &["spec.toml:2:5", "k e y"]),
+        ("env = 1\n", &["spec.toml:1:7", "a table"]),
+        ("project = 1\n", &["spec.toml:1:11", "project"]),
+        ("pristine = \"yes\"\n", &["spec.toml:1:12", "pristine"]),
+        ("keep = \"PATH\"\n", &["spec.toml:1:8", "keep"]),
+        ("scopes = [1]\n", &["spec.toml:1:11", "scopes"]),
+        ("a = = b\n", &["spec.toml:1:5", "not TOML"]),
+        ("[env]\nA = \"k\"\nA = \"l\"\n", &["spec.toml:3:1"]),
+        ("project = \"shared\"\n", &["spec.toml:1:11", "shared"]),
+        ("[env]\nA = { key = \"k\", default = \"a\\u0000b\" }\n", &["spec.toml:2:", "NUL"]),
+        ("profile = \"p\"\n", &["spec.toml:1:1", "profile"]),
+    ] {
+        Given { spec, ..Given::default() }.refused(&fake, 78, words);
+    }
+    // All of them at once.
+    let spec = "nope = 1\nproject = \"a b\"\n[env]\nA = 1\nB = { key = \"\" }\n";
+    let words = ["spec.toml:1:1", "spec.toml:4:5", "spec.toml:5:13"];
+    Given { spec, ..Given::default() }.refused(&fake, 78, &words);
+}
+
+#[test]
+fn a_value_that_cannot_be_used_is_65() {
+    let fake = Fake::start();
+    fake.put("s.nul", "SecureString", "hunter2\0hunter3");
+    let args = &["--scope", "s", "-k", "nul"];
+    for ran in
+        [Given { args, ..Given::default() }.exec(&fake), Given { args, ..Given::default() }.run(&fake, "check", &[])]
+    {
+        let ran = ran.expect(65).says(&["NUL: the value of s.nul", "NUL byte"]);
+        assert!(!(ran.stderr() + &ran.stdout()).contains("hunter"), "{}", ran.stderr());
+    }
+}
+
+#[test]
+fn a_system_call_that_fails_is_71() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let ran = common::Ran(offline(["--help"]).command().stdout(full).output().expect("it was built"));
+    ran.expect(71).says(&["stepzero: cannot write to stdout"]);
+}
+
+#[test]
+fn an_unhelpful_store_is_75() {
+    let faults: [fn(&Fake); 4] = [
+        |fake| _ = fake.fault(Fault::always(Action::throttle())),
+        |fake| fake.down(),
+        |fake| _ = fake.fault(Fault::always(Action::body("rubbish"))),
+        |fake| _ = fake.fault(Fault::always(Action::Hang).operation("GetParameters")),
+    ];
+    for fault in faults {
+        let fake = article();
+        fault(&fake);
+        let args: Vec<&str> = keys(&["newrelic_key"]).into_iter().chain(["--timeout", "1500ms"]).collect();
+        Given { args: &args, ..Given::default() }.fails(&fake, 75, &["gave up", "last: ", "help: "]);
+    }
+}
+
+#[test]
+fn a_denied_candidate_is_77_wherever_it_stands() {
+    for (scope, source) in [
+        ("projectA.production", "\"database_password\""),
+        ("shared", "\"database_password\""),
+        ("production", "{ key = \"database_password\", optional = true }"),
+        ("shared", "{ key = \"nope\", default = \"d\" }"),
+    ] {
+        let fake = article();
+        let name = format!("{scope}.{}", if source.contains("nope") { "nope" } else { "database_password" });
+        let denied = parameter(&name);
+        fake.policy(ROLE, denying(&["ssm:GetParameters"], &[&denied]));
+        let spec = format!("project = \"projectA\"\nenvironment = \"production\"\n[env]\nV = {source}\n");
+        let others = ["projectA.production", "projectA.shared", "production", "shared"];
+        let others: Vec<String> =
+            others.iter().filter(|other| **other != scope).map(|other| format!("--scope {other}")).collect();
+        let words = ["denied: ssm:GetParameters", &denied, "wanted for V", &others.join(" "), "stepzero check"];
+        let ran = Given { spec: &spec, ..Given::default() }.fails(&fake, 77, &words);
+        assert!(!ran.stderr().contains("d)Dmfj@)(dJF!hp"), "{}", ran.stderr());
+    }
+}
+
+#[test]
+fn kms_denials_name_the_action() {
+    let fake = article();
+    fake.put_with(&Put::secure("shared.guarded", "hunter2").key("alias/shared"));
+    let key = fake.key("alias/shared");
+    fake.policy(ROLE, denying(&["kms:Decrypt"], &[&key]));
+    let args = keys(&["guarded"]);
+    for denial in [fake_aws::KmsDenial::Named, fake_aws::KmsDenial::Ciphertext] {
+        fake.kms_denial(denial);
+        let ran = Given { args: &args, ..Given::default() }.fails(&fake, 77, &["kms:Decrypt"]);
+        assert!(!ran.stderr().contains("hunter2"), "{}", ran.stderr());
+    }
+    fake.clear_policy(ROLE);
+    fake.disable_key("alias/shared");
+    Given { args: &args, ..Given::default() }.fails(&fake, 77, &["kms:Decrypt", "disabled"]);
+}
+
+#[test]
+fn check_finds_every_denied_name() {
+    let fake = article();
+    let denied = [parameter("shared.*"), parameter("production.nope")];
+    fake.policy(ROLE, denying(&["ssm:GetParameters"], &[&denied[0], &denied[1]]));
+    let args = keys(&["newrelic_key", "database_username", "nope"]);
+    let ran = Given { args: &args, ..Given::default() }.run(&fake, "check", &["--format", "json"]).expect(77);
+    let report: Value = serde_json::from_str(&ran.stdout()).expect("JSON");
+    assert_eq!(report["ok"], false);
+    let resources: Vec<String> = report["variables"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .flat_map(|variable| variable["denied"].as_array().cloned().unwrap_or_default())
+        .map(|denial| denial["resource"].as_str().expect("AWS says it").to_owned())
+        .collect();
+    let names = ["shared.newrelic_key", "shared.database_username", "production.nope", "shared.nope"];
+    assert_eq!(resources, names.map(parameter));
+    names.iter().for_each(|name| assert!(ran.stderr().contains(name), "{name}: {}", ran.stderr()));
+}
+
+#[test]
+fn rejected_credentials_are_77() {
+    let fake = article();
+    let env = [("AWS_ACCESS_KEY_ID", "AKIDUNKNOWN"), ("AWS_SECRET_ACCESS_KEY", "hunter2"), ("AWS_REGION", "us-east-1")];
+    let ran = Given { args: &keys(&["newrelic_key"]), env: &env, ..Given::default() }.fails(&fake, 77, &["help: "]);
+    assert!(!ran.stderr().contains("hunter2"), "{}", ran.stderr());
+}
+
+#[test]
+fn no_credentials_anywhere_is_77() {
+    let fake = article();
+    let env = [("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_REGION", "us-east-1")];
+    let args = keys(&["newrelic_key"]);
+    Given { args: &args, env: &env, ..Given::default() }.fails(&fake, 77, &["no credentials", "--profile"]);
+    assert_eq!(fake.imds_connections().accepted, 0);
+    // Without a Region, that is what has to be set first, or both.
+    let ran = Given { args: &args, env: &env[..1], ..Given::default() }.exec(&fake);
+    assert!([77, 78].contains(&ran.code()), "{}", ran.stderr());
+}
+
+#[test]
+fn no_region_and_an_untrusted_certificate_are_78() {
+    let fake = article();
+    let (id, secret) = ("AKIDEXAMPLE", "secret");
+    fake.static_credentials(id, secret, "somebody");
+    let env = [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret), ("AWS_EC2_METADATA_DISABLED", "true")];
+    let args = keys(&["newrelic_key"]);
+    Given { args: &args, env: &env, ..Given::default() }.fails(&fake, 78, &["no Region", "--region", "AWS_REGION"]);
+
+    let other = Fake::start();
+    let path = other.ca_path().to_string_lossy().into_owned();
+    let args: Vec<&str> = ["exec"].into_iter().chain(args).chain(["env"]).collect();
+    let run = stepzero(&fake, args).env("AWS_CA_BUNDLE", path);
+    run.output().expect(78).says(&["certificate", "AWS_CA_BUNDLE"]);
+}
+
+#[test]
+fn the_code_of_several_failures() {
+    // Missing and unusable.
+    let fake = article();
+    fake.put("shared.nul", "String", "\0");
+    let args = keys(&["nul", "nope"]);
+    Given { args: &args, ..Given::default() }.fails(&fake, 66, &["NOPE: ", "NUL: the value of shared.nul"]);
+    // And what is set already.
+    let args = [keys(&["nope", "newrelic_key"]), vec!["--existing", "error"]].concat();
+    let env = [("NEWRELIC_KEY", "x")];
+    Given { args: &args, env: &env, ..Given::default() }.fails(&fake, 66, &["NOPE: ", "NEWRELIC_KEY is set already"]);
+    // Denied, missing and unusable.
+    fake.policy(ROLE, denying(&["ssm:GetParameters"], &[&parameter("shared.newrelic_key")]));
+    let args = keys(&["nul", "nope", "newrelic_key"]);
+    let check = Given { args: &args, ..Given::default() }.run(&fake, "check", &[]);
+    check.expect(77).says(&["denied: ", "NOPE: ", "NUL: "]);
+    Given { args: &args, ..Given::default() }.fails(&fake, 77, &["denied: "]);
+    // Usage and config.
+    let fresh = Fake::start();
+    let args = ["-p", "a.b", "-k", "=k", "-k", "a b"];
+    Given { args: &args, ..Given::default() }.refused(&fresh, 64, &["a.b", "--key", "a b"]);
+    // The command and the spec.
+    let ran = Given { spec: "nope = 1", ..Given::default() }.run(&fresh, "exec", &["/no/such/command"]);
+    ran.expect(78).says(&["spec.toml:1:1"]);
+    assert_untouched(&fresh);
+}
+
+/// What a server says, and what was typed, could steer a terminal.
+#[test]
+fn foreign_text_is_escaped() {
+    let fake = article();
+    let message = "User: arn:aws:iam::1:user/x is not authorized to perform: ssm:GetParameters on resource: \u{1b}[31mred\nstepzero: forged";
+    fake.fault(Fault::always(Action::error(400, "AccessDeniedException", message)).operation("GetParameters"));
+    let ran =
+        Given { args: &keys(&["newrelic_key"]), ..Given::default() }.fails(&fake, 77, &["denied: ssm:GetParameters"]);
+    assert!(!ran.stderr().contains('\u{1b}') && !ran.stderr().contains("forged"), "{:?}", ran.stderr());
+    let ran = offline(["plan", "-k", "a\u{1b}[31mb"]).output().expect(78);
+    assert!(!ran.stderr().contains('\u{1b}'), "{:?}", ran.stderr());
+}
+
+#[test]
+fn the_command_s_own_code() {
+    let fake = article();
+    let args = keys(&["newrelic_key"]);
+    for code in [0, 1, 64, 77, 255] {
+        let script = format!("exit {code}");
+        Given { args: &args, ..Given::default() }.run(&fake, "exec", &["sh", "-c", &script]).expect(code);
+    }
+    assert_eq!(
+        Given { args: &args, ..Given::default() }.environment(&fake),
+        map(&[("NEWRELIC_KEY", "2039402939302293029230923093")])
+    );
+}

@@ -1,0 +1,219 @@
+//! What `plan`, `check`, `completions`, help and the logs print: to the right stream, never a value, colour only for people.
+
+use std::os::fd::{FromRawFd as _, OwnedFd};
+
+use crate::common::{self, Ran, article, offline};
+use crate::{Given, HOME};
+use fake_aws::Fake;
+use serde_json::{Value, json};
+
+const VALUES: [&str; 4] = ["2039402939302293029230923093", "db_user", "d)Dmfj@)(dJF!hp", "the wrong one"];
+
+fn article_args() -> Vec<&'static str> {
+    let keys = ["-k", "newrelic_key", "-k", "database_username", "-k", "database_password"];
+    HOME.into_iter().chain(keys).collect()
+}
+
+#[track_caller]
+fn assert_no_value(ran: &Ran) {
+    let text = ran.stdout() + &ran.stderr();
+    VALUES.iter().for_each(|value| assert!(!text.contains(value), "{text}"));
+}
+
+#[test]
+fn help_and_version_are_on_stdout() {
+    for args in
+        [&["--help"][..], &["-h"], &["exec", "--help"], &["exec", "-h"], &["plan", "--help"], &["--version"], &["-V"]]
+    {
+        let ran = offline(args).output().expect(0);
+        assert!(!ran.stdout().is_empty() && ran.stderr().is_empty(), "{args:?}");
+    }
+    let version = offline(["--version"]).output().stdout();
+    assert_eq!(version, format!("stepzero {}\n", env!("CARGO_PKG_VERSION")));
+    let help = offline(["exec", "--help"]).output().stdout();
+    for option in [
+        "--spec",
+        "--project",
+        "--environment",
+        "--scope",
+        "--separator",
+        "--key",
+        "--parameter",
+        "--load",
+        "--references",
+        "--pristine",
+        "--keep",
+        "--existing",
+        "--region",
+        "--endpoint-url",
+        "--profile",
+        "--credentials",
+        "--timeout",
+        "--verbose",
+        "--quiet",
+        "--log-format",
+        "STEPZERO_SPEC",
+        "STEPZERO_TIMEOUT",
+    ] {
+        assert!(help.contains(option), "{option}");
+    }
+}
+
+#[test]
+fn completions_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = offline(["completions", shell]).output().expect(0);
+        assert!(ran.stdout().contains("references") && ran.stderr().is_empty(), "{shell}");
+    }
+}
+
+#[test]
+fn plan_shows_what_would_be_asked_for() {
+    let fake = Fake::start();
+    let spec = "project = \"p\"\nenvironment = \"e\"\n[env]\n\
+                A = \"k\"\nB = { key = \"k\", optional = true }\nC = { parameter = \"/x:3\", default = \"hunter2\" }\n";
+    let env = [("C", "inherited")];
+    let plan = Given { spec, env: &env, ..Given::default() }.plan(&fake);
+    assert_eq!(plan["format"], 1);
+    assert_eq!(plan["calls"], 1);
+    assert_eq!(plan["scopes"], json!(["p.e", "p.shared", "e", "shared"]));
+    assert_eq!(plan["names"], json!(["p.e.k", "p.shared.k", "e.k", "shared.k", "/x:3"]));
+    let rows: Vec<(&Value, &Value, &Value, &Value)> = plan["variables"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|row| (&row["variable"], &row["source"], &row["if_absent"], &row["inherited"]))
+        .collect();
+    let want = [
+        (json!("A"), json!("key"), json!("error"), json!(false)),
+        (json!("B"), json!("key"), json!("skip"), json!(false)),
+        (json!("C"), json!("parameter"), json!("default"), json!(true)),
+    ];
+    assert_eq!(rows, want.iter().map(|(a, b, c, d)| (a, b, c, d)).collect::<Vec<_>>());
+    assert_eq!(plan["variables"][0]["candidates"][1], json!({"parameter": "p.shared.k", "scope": "p.shared"}));
+
+    let text = Given { spec, env: &env, ..Given::default() }.run(&fake, "plan", &[]).expect(0).stdout();
+    let order =
+        ["3 variables, 5 names, 1 GetParameters call", "VARIABLE", "p.e.k", "p.shared.k", " e.k", " shared.k", "/x:3"];
+    let places: Vec<usize> =
+        order.iter().map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"))).collect();
+    assert!(places.is_sorted(), "{text}");
+    crate::assert_untouched(&fake);
+}
+
+#[test]
+fn check_shows_what_won_and_what_it_overrode() {
+    let fake = article();
+    let args = article_args();
+    let given = Given { args: &args, ..Given::default() };
+    let ran = given.run(&fake, "check", &["--format", "json"]).expect(0);
+    assert_no_value(&ran);
+    let report: Value = serde_json::from_str(&ran.stdout()).expect("JSON");
+    assert_eq!((&report["ok"], &report["format"]), (&json!(true), &json!(1)));
+    let password = &report["variables"][2];
+    let want = json!({
+        "variable": "DATABASE_PASSWORD", "status": "ok", "target": "environment",
+        "parameter": "projectA.production.database_password", "scope": "projectA.production", "version": 1,
+        "type": "SecureString", "overrode": ["shared.database_password"],
+    });
+    assert_eq!(password, &want);
+
+    let ran = given.run(&fake, "check", &[]).expect(0);
+    assert_no_value(&ran);
+    for part in
+        ["DATABASE_PASSWORD", "projectA.production.database_password", "SecureString", "shared.database_password"]
+    {
+        assert!(ran.stdout().contains(part), "{part}: {}", ran.stdout());
+    }
+
+    let spec =
+        "[env]\nD = { key = \"nope\", default = \"hunter2\" }\nO = { key = \"nope\", optional = true }\nM = \"nope\"\n";
+    let ran = Given { spec, args: &HOME, ..Given::default() }.run(&fake, "check", &["--format", "json"]).expect(66);
+    let report: Value = serde_json::from_str(&ran.stdout()).expect("JSON");
+    let statuses: Vec<&str> =
+        report["variables"].as_array().expect("a list").iter().filter_map(|row| row["status"].as_str()).collect();
+    assert_eq!(statuses, ["default", "left_alone", "missing"]);
+    assert_eq!(report["variables"][2]["asked_for"][3], "shared.nope");
+}
+
+#[test]
+fn logs_are_on_stderr_and_hold_no_value() {
+    let fake = article();
+    let args = article_args();
+    let cases: [(&[&str], fn(&str) -> bool); 5] = [
+        (&[], str::is_empty),
+        (&["-v"], |text| {
+            text.contains("stepzero: DATABASE_PASSWORD from projectA.production.database_password version 1")
+        }),
+        (&["-vvv"], |text| text.contains("stepzero: ") && text.lines().all(|line| line.starts_with("stepzero: "))),
+        (&["-q"], str::is_empty),
+        (&["-q", "-vvv"], str::is_empty),
+    ];
+    for (more, good) in cases {
+        let args = [args.clone(), more.to_vec()].concat();
+        let env = [("RUST_LOG", "trace"), ("LOG_SENSITIVE_BODIES", "true")];
+        let ran = Given { args: &args, env: &env, ..Given::default() }.run(&fake, "exec", &["true"]).expect(0);
+        assert_no_value(&ran);
+        assert!(ran.stdout().is_empty() && good(&ran.stderr()), "{more:?}: {}", ran.stderr());
+    }
+    let quiet = [HOME.to_vec(), vec!["-k", "nope", "-q"]].concat();
+    Given { args: &quiet, ..Given::default() }.fails(&fake, 66, &["stepzero: 1 required parameter", "shared.nope"]);
+}
+
+#[test]
+fn json_logs_are_one_object_a_line() {
+    let fake = article();
+    let lines = |text: &str| text.lines().map(|line| serde_json::from_str(line).expect(line)).collect::<Vec<Value>>();
+    let args = [article_args(), vec!["-v", "--log-format", "json"]].concat();
+    let ran = Given { args: &args, ..Given::default() }.run(&fake, "exec", &["true"]).expect(0);
+    let won = lines(&ran.stderr());
+    assert_eq!(won.len(), 3);
+    assert!(won.iter().all(|line| line["level"] == "INFO" && line["message"].is_string() && line["time"].is_string()));
+
+    let args = [HOME.to_vec(), vec!["-k", "nope", "--log-format", "json"]].concat();
+    let ran = Given { args: &args, ..Given::default() }.exec(&fake).expect(66);
+    let failed = lines(&ran.stderr());
+    assert_eq!(failed.len(), 1, "{}", ran.stderr());
+    assert_eq!(
+        (&failed[0]["level"], &failed[0]["exit_code"], &failed[0]["exit_name"]),
+        (&json!("ERROR"), &json!(66), &json!("NOINPUT"))
+    );
+}
+
+/// The two ends of a terminal.
+fn terminal() -> (std::fs::File, OwnedFd) {
+    let (mut near, mut far) = (-1, -1);
+    let none = std::ptr::null_mut();
+    // SAFETY: openpty(3) writes two descriptors; the name, the settings and the size may be null.
+    let made = unsafe { libc::openpty(&raw mut near, &raw mut far, none, none.cast(), none.cast()) };
+    assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: both are open, and nobody else has them.
+    unsafe { (std::fs::File::from_raw_fd(near), OwnedFd::from_raw_fd(far)) }
+}
+
+#[test]
+fn colour_is_for_a_terminal_without_no_color() {
+    use std::io::Read as _;
+    let plan = || offline(["plan", "--parameter", "/x/y"]);
+    for (no_color, want) in [(None, true), (Some("1"), false), (Some(""), true)] {
+        let (mut near, far) = terminal();
+        let run = no_color.into_iter().fold(plan(), |run, value| run.env("NO_COLOR", value));
+        let status = run.command().stdout(far).status().expect("it was built");
+        assert!(status.success());
+        let mut text = Vec::new();
+        // A terminal whose other end is closed ends with EIO, after everything that was written.
+        let _ = near.read_to_end(&mut text);
+        let text = String::from_utf8(text).expect("UTF-8");
+        assert!(text.contains("VARIABLE"), "{text:?}");
+        assert_eq!(text.contains('\u{1b}'), want, "{no_color:?}: {text:?}");
+    }
+    assert!(!plan().output().expect(0).stdout().contains('\u{1b}'));
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    let (reader, writer) = std::io::pipe().expect("descriptors are left");
+    drop(reader);
+    let ran = common::Ran(offline(["exec", "--help"]).command().stdout(writer).output().expect("it was built"));
+    ran.expect(0);
+}

@@ -1,0 +1,223 @@
+//! Full names, ARNs, versions and labels: what is asked for, and which answer goes to which variable.
+
+use crate::{Given, map};
+use fake_aws::{Action, Fake, Fault};
+use serde_json::json;
+
+/// `a.b` with three versions, labelled, and some neighbours.
+fn world() -> Fake {
+    let fake = Fake::start();
+    for value in ["one", "two", "three"] {
+        fake.put("a.b", "SecureString", value);
+    }
+    fake.label("a.b", 1, "old");
+    fake.label("a.b", 2, "current");
+    fake.put("/deep/er/name", "String", "deep");
+    fake.put("root", "String", "root");
+    fake.put("/slashed", "String", "slashed");
+    fake.put("s.list", "StringList", "x,y");
+    fake
+}
+
+const ARN: &str = "arn:aws:ssm:us-east-1:123456789012:parameter/";
+
+#[test]
+fn full_names_by_flag_and_by_spec() {
+    let fake = world();
+    let arn = format!("{ARN}a.b:old");
+    let deep_arn = format!("V={ARN}deep/er/name");
+    let spec_arn = format!("[env]\nV = {{ parameter = \"{ARN}a.b\", version = 2 }}\n");
+    for (spec, args, want) in [
+        ("", &["--parameter", "a.b"][..], &[("B", "three")][..]),
+        ("", &["--parameter", "a.b:1"], &[("B", "one")]),
+        ("", &["--parameter", "a.b:old"], &[("B", "one")]),
+        ("", &["--parameter", "V=a.b:current"], &[("V", "two")]),
+        ("", &["--parameter", "lower case=a.b"], &[("lower case", "three")]),
+        ("", &["--parameter", "/deep/er/name"], &[("NAME", "deep")]),
+        ("", &["--parameter", "s.list"], &[("LIST", "x,y")]),
+        ("", &["--parameter", &arn], &[("B", "one")]),
+        ("", &["--parameter", &deep_arn], &[("V", "deep")]),
+        ("[env]\nV = { parameter = \"a.b\" }", &[], &[("V", "three")]),
+        ("[env]\nV = { parameter = \"a.b:2\" }", &[], &[("V", "two")]),
+        ("[env]\nV = { parameter = \"a.b\", version = 1 }", &[], &[("V", "one")]),
+        ("[env]\nV = { parameter = \"a.b\", label = \"current\" }", &[], &[("V", "two")]),
+        ("environment = \"er\"\n[env]\nV = { parameter = \"/deep/{environment}/name\" }", &[], &[("V", "deep")]),
+        (&spec_arn, &[], &[("V", "two")]),
+    ] {
+        assert_eq!(Given { spec, args, ..Given::default() }.environment(&fake), map(want), "{spec} {args:?}");
+    }
+}
+
+/// Also a name and its own ARN, and one version asked for by number, by label and by neither.
+#[test]
+fn several_versions_of_one_parameter_in_one_call() {
+    let fake = world();
+    let by_arn = format!("E={ARN}a.b:1");
+    let args = &[
+        "--parameter",
+        "A=a.b",
+        "--parameter",
+        "B=a.b:1",
+        "--parameter",
+        "C=a.b:old",
+        "--parameter",
+        "D=a.b:3",
+        "--parameter",
+        &by_arn,
+        "--parameter",
+        "F=a.b:current",
+    ];
+    let want = map(&[("A", "three"), ("B", "one"), ("C", "one"), ("D", "three"), ("E", "one"), ("F", "two")]);
+    assert_eq!(Given { args, ..Given::default() }.environment(&fake), want);
+    let calls = fake.calls("GetParameters");
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].names.len(), 6);
+}
+
+#[test]
+fn a_root_parameter_has_two_spellings_and_is_asked_for_once() {
+    let fake = world();
+    let args =
+        &["--parameter", "A=/root", "--parameter", "B=root", "--parameter", "C=slashed", "--parameter", "/slashed"];
+    let want = map(&[("A", "root"), ("B", "root"), ("C", "slashed"), ("SLASHED", "slashed")]);
+    assert_eq!(Given { args, ..Given::default() }.environment(&fake), want);
+    assert_eq!(fake.calls("GetParameters")[0].names.len(), 2);
+}
+
+#[test]
+fn a_name_is_asked_for_once_however_many_variables_want_it() {
+    let fake = world();
+    let args = &["--parameter", "A=a.b", "--parameter", "B=a.b", "--scope", "a", "-k", "b", "-k", "C=b"];
+    let spec = "[env]\nD = { parameter = \"a.b\" }\nE = \"b\"\n";
+    let args: Vec<&str> = args.iter().map(|arg| if *arg == "b" { "X=b" } else { arg }).collect();
+    let got = Given { spec, args: &args, ..Given::default() }.environment(&fake);
+    assert_eq!(got, map(&["A", "B", "X", "C", "D", "E"].map(|name| (name, "three"))));
+    assert_eq!(fake.calls("GetParameters").iter().map(|call| call.names.clone()).collect::<Vec<_>>(), [["a.b"]]);
+}
+
+/// A parameter and its ARN are two requests, which may meet in one call.
+#[test]
+fn a_parameter_by_name_and_by_arn() {
+    let fake = world();
+    let arn = format!("B={ARN}a.b");
+    let got = Given { args: &["--parameter", "A=a.b", "--parameter", &arn], ..Given::default() }.environment(&fake);
+    assert_eq!(got, map(&[("A", "three"), ("B", "three")]));
+}
+
+#[test]
+fn answers_in_any_order_go_where_they_belong() {
+    let fake = Fake::start();
+    let names: Vec<String> = (0..10).map(|n| format!("z{}.p", (n * 7) % 10)).collect();
+    names.iter().for_each(|name| _ = fake.put(name, "String", name));
+    fake.fault(
+        Fault::always(Action::rewrite(|mut body| {
+            let reversed: Vec<_> = body["Parameters"].as_array().expect("a list").iter().rev().cloned().collect();
+            body["Parameters"] = json!(reversed);
+            body
+        }))
+        .operation("GetParameters"),
+    );
+    let args: Vec<String> =
+        names.iter().flat_map(|name| ["--parameter".into(), format!("{}={name}", &name[..2])]).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let want = names.iter().map(|name| (name[..2].to_owned(), name.clone())).collect();
+    assert_eq!(Given { args: &args, ..Given::default() }.environment(&fake), want);
+}
+
+#[test]
+fn names_are_never_altered() {
+    let fake = Fake::start();
+    fake.put("projecta.production.key", "String", "lower case");
+    fake.put("projectA.production.KEY", "String", "upper case");
+    let args: Vec<&str> = crate::HOME.into_iter().chain(["-k", "Key"]).collect();
+    Given { args: &args, ..Given::default() }.fails(&fake, 66, &["KEY", "projectA.production.Key", "shared.Key"]);
+    let args: Vec<&str> = crate::HOME.into_iter().chain(["-k", "KEY"]).collect();
+    assert_eq!(Given { args: &args, ..Given::default() }.environment(&fake), map(&[("KEY", "upper case")]));
+}
+
+#[test]
+fn another_region_s_arn_is_config() {
+    let fake = world();
+    let args = &["--parameter", "arn:aws:ssm:eu-west-1:123456789012:parameter/a.b"];
+    Given { args, ..Given::default() }.fails(&fake, 78, &["arn:aws:ssm:eu-west-1", "us-east-1", "--region"]);
+    assert_eq!(fake.calls("GetParameters").len(), 0);
+}
+
+#[test]
+fn another_account_s_parameter_by_arn() {
+    let fake = Fake::start();
+    fake.put_with(&fake_aws::Put::string("theirs.k", "shared with us").account("210987654321"));
+    let arn = "arn:aws:ssm:us-east-1:210987654321:parameter/theirs.k";
+    let got = Given { args: &["--parameter", arn], ..Given::default() }.environment(&fake);
+    assert_eq!(got, map(&[("K", "shared with us")]));
+}
+
+#[test]
+fn a_label_on_a_key_never_falls_through() {
+    let fake = Fake::start();
+    fake.put("p.k", "String", "p1");
+    fake.put("s.k", "String", "s1");
+    fake.label("s.k", 1, "current");
+    let spec = "scopes = [\"p\", \"s\"]\n[env]\nV = { key = \"k\", label = \"current\" }\n";
+    let given = Given { spec, ..Given::default() };
+    assert_eq!(given.names(&fake), ["p.k:current", "p.k", "s.k:current", "s.k"]);
+    given.fails(&fake, 66, &["V", "p.k:current", "p.k"]);
+    for absent in ["optional = true", "default = \"d\""] {
+        let spec = spec.replace(" }", &format!(", {absent} }}"));
+        Given { spec: &spec, ..Given::default() }.fails(&fake, 66, &["V", "p.k:current"]);
+    }
+
+    fake.label("p.k", 1, "current");
+    fake.put("p.k", "String", "p2");
+    assert_eq!(given.environment(&fake), map(&[("V", "p1")]));
+    fake.delete("p.k");
+    assert_eq!(given.environment(&fake), map(&[("V", "s1")]), "the parameter itself is not there");
+    // A less specific scope that has it without the label is no matter once there is a winner.
+    fake.put("s.k", "String", "s2");
+    fake.delete("s.k");
+    fake.put("s.k", "String", "bare");
+    fake.put("p.k", "String", "p3");
+    fake.label("p.k", 1, "current");
+    assert_eq!(given.environment(&fake), map(&[("V", "p3")]));
+}
+
+#[test]
+fn a_version_on_a_key_needs_one_scope() {
+    let fake = world();
+    let spec = "scopes = [\"a\"]\n[env]\nV = { key = \"b\", version = 2 }\n";
+    assert_eq!(Given { spec, ..Given::default() }.environment(&fake), map(&[("V", "two")]));
+    fake.clear_log();
+    let two = spec.replace("[\"a\"]", "[\"a\", \"c\"]");
+    let fresh = Fake::start();
+    Given { spec: &two, ..Given::default() }.refused(&fresh, 78, &["spec.toml:3:1", "version", "several scopes"]);
+}
+
+#[test]
+fn selectors_that_are_missing_or_wrong() {
+    let fake = world();
+    Given { args: &["--parameter", "a.b:9"], ..Given::default() }.fails(&fake, 66, &["a.b:9"]);
+    Given { args: &["--parameter", "a.b:nope"], ..Given::default() }.fails(&fake, 66, &["a.b:nope"]);
+    let fresh = Fake::start();
+    for (spec, args, words) in [
+        ("[env]\nV = { parameter = \"a:1\", version = 2 }", &[][..], &["spec.toml:2:1", "selector"][..]),
+        ("[env]\nV = { parameter = \"a:x\", label = \"y\" }", &[], &["spec.toml:2:1", "selector"]),
+        ("[env]\nV = { parameter = \"a\", version = 1, label = \"y\" }", &[], &["spec.toml:2:5", "only one"]),
+        ("[env]\nV = { parameter = \"a\", version = 0 }", &[], &["spec.toml:2:"]),
+        ("[env]\nV = { parameter = \"a\", version = -1 }", &[], &["spec.toml:2:"]),
+        ("[env]\nV = { parameter = \"a\", version = \"1\" }", &[], &["spec.toml:2:", "number"]),
+        ("[env]\nV = { parameter = \"a\", label = \"1x\" }", &[], &["spec.toml:2:", "1x"]),
+        ("[env]\nV = { parameter = \"a\", label = \"awsome\" }", &[], &["spec.toml:2:", "awsome"]),
+        ("[env]\nV = \"a:1\"", &[], &["spec.toml:2:5", "selector"]),
+        ("", &["-k", "a:1"], &["--key", "selector", "--parameter"]),
+        ("", &["--parameter", "a:0"], &["--parameter", "number from 1"]),
+        ("", &["--parameter", "a:"], &["--parameter", "label"]),
+        ("", &["--parameter", "a:b:c"], &["--parameter"]),
+        ("", &["--parameter", "a b"], &["--parameter", "a b"]),
+        ("", &["--parameter", "a/b"], &["--parameter", "does not begin"]),
+        ("", &["--parameter", "/a//b"], &["--parameter", "empty level"]),
+        ("", &["--parameter", "arn:aws:ssm:us-east-1:1:parameter/x"], &["--parameter", "account"]),
+        ("", &["--parameter", "{nope}"], &["{nope}"]),
+    ] {
+        Given { spec, args, ..Given::default() }.refused(&fresh, 78, words);
+    }
+}
