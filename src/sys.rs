@@ -35,6 +35,8 @@ pub fn begin() -> Inheritance {
     hold_closed_descriptors();
     let inheritance = Inheritance { sigpipe: action(libc::SIGPIPE), sigchld: action(libc::SIGCHLD) };
     ignore_sigpipe();
+    // SAFETY: SIG_DFL is no handler. Were it ignored, the kernel would reap a credential_process before it is waited for.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     if nix::unistd::getpid().as_raw() == 1 {
         die_of_signals();
     }
