@@ -1,0 +1,406 @@
+//! Transparency: beside its environment, the command cannot tell that it was not run directly. Each test runs a command
+//! through stepzero, with a real fetch over TLS, and compares with what it was given or with a direct run.
+
+mod common;
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Command, Stdio};
+
+use common::{Ran, STEPZERO, Spec, article, offline, stepzero};
+use fake_aws::Fake;
+
+const EXEC: [&str; 4] = ["exec", "--parameter", "FETCHED=shared.newrelic_key", "--"];
+
+fn exec<S: AsRef<OsStr>>(fake: &Fake, command: &[S]) -> common::Run {
+    let command = command.iter().map(|part| part.as_ref().to_owned());
+    stepzero(fake, EXEC.into_iter().map(OsString::from).chain(command))
+}
+
+/// What a command prints when it is run through stepzero, and when it is run directly, after the same preparation.
+fn both(command: &[&str], prepare: fn(&mut Command)) -> (String, String) {
+    let fake = article();
+    let mut through = exec(&fake, command).command();
+    prepare(&mut through);
+    let through = Ran(through.output().expect("it was built")).expect(0);
+    let mut direct = Command::new(command[0]);
+    direct.args(&command[1..]).stdin(Stdio::null());
+    prepare(&mut direct);
+    let direct = Ran(direct.output().expect("every system has it")).expect(0);
+    assert_eq!(fake.calls("GetParameters").len(), 1, "the fetch was real");
+    (through.stdout(), direct.stdout())
+}
+
+/// Runs in the new process, just before the exec.
+fn before_exec(command: &mut Command, change: fn()) {
+    // SAFETY: the changes of this file are system calls that are safe after a fork.
+    unsafe {
+        command.pre_exec(move || {
+            change();
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn the_pid_is_the_same() {
+    let fake = article();
+    let child = exec(&fake, &["sh", "-c", "echo $$"]).spawn();
+    let pid = child.id();
+    let output = child.wait_with_output().expect("it was started");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), pid.to_string());
+}
+
+#[test]
+fn arguments_arrive_byte_for_byte() {
+    let fake = article();
+    let directory = Spec::new("");
+    let bin = directory.path.parent().expect("it is in a directory").to_owned();
+    symlink("/bin/cat", bin.join("-h")).expect("the directory is ours");
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let odd = OsString::from_vec(b"\xff\xfe=\x01\n".to_vec());
+    let args: Vec<OsString> = ["--", "/proc/self/cmdline", "", "-k", "x", "--help", "--", " ", "$HOME", "*"]
+        .into_iter()
+        .map(OsString::from)
+        .chain([odd, "é".into(), "".into()])
+        .collect();
+    let command: Vec<OsString> = [OsString::from("-h")].into_iter().chain(args).collect();
+    // The other arguments are no files, so the command ends with 1.
+    let ran = exec(&fake, &command).env("PATH", &path).output().expect(1);
+    let want: Vec<u8> = command.iter().flat_map(|arg| [arg.as_bytes(), b"\0"].concat()).collect();
+    assert_eq!(ran.0.stdout, want);
+
+    // Without `--`, the first operand is the command.
+    let plain = ["exec", "--parameter", "shared.newrelic_key", "echo", "-k", "--", "--help"];
+    assert_eq!(stepzero(&fake, plain).output().expect(0).stdout(), "-k -- --help\n");
+}
+
+/// A process with exactly this environment, which std's own would tidy up.
+fn with_raw_environment(args: &[&str], environment: &[Vec<u8>]) -> Command {
+    let c = |bytes: &[u8]| CString::new(bytes).expect("no NUL");
+    let program = c(STEPZERO.as_bytes());
+    let args: Vec<CString> = ["stepzero"].iter().chain(args).map(|arg| c(arg.as_bytes())).collect();
+    let entries: Vec<CString> = environment.iter().map(|entry| c(entry)).collect();
+    let mut command = Command::new(STEPZERO);
+    let pointers = |strings: &[CString]| {
+        let pointers = strings.iter().map(|string| string.as_ptr() as usize);
+        pointers.chain([0]).collect::<Vec<usize>>()
+    };
+    let (argv, envp) = (pointers(&args), pointers(&entries));
+    // SAFETY: execve(2) is safe after a fork. The arrays end with a null, and the closure owns what they point to.
+    unsafe {
+        command.pre_exec(move || {
+            let _owned = (&args, &entries);
+            libc::execve(program.as_ptr(), argv.as_ptr().cast(), envp.as_ptr().cast());
+            Err(io::Error::last_os_error())
+        });
+    }
+    command
+}
+
+#[test]
+fn inherited_entries_stay_byte_for_byte() {
+    let fake = article();
+    let harness = fake.env().into_iter().map(|(name, value)| format!("{name}={value}").into_bytes());
+    let kept: Vec<Vec<u8>> = [
+        &b"DOUBLE=1"[..],
+        b"no equals sign",
+        b"",
+        b"DOUBLE=2",
+        b"\xff\xfe=\xfd",
+        b"=C:=x",
+        b"EMPTY=",
+        b"=",
+        b"NL=a\nb",
+        b"FETCHEDX=1",
+        b"fetched=1",
+        b"STEPZERO_PROJECTX=1",
+    ]
+    .iter()
+    .map(|entry| entry.to_vec())
+    .chain([b"PATH=/usr/bin:/bin".to_vec()])
+    .chain(harness)
+    .collect();
+    let gone: [&[u8]; 5] =
+        [b"FETCHED=old", b"STEPZERO_PROJECT=p", b"FETCHED=older", b"STEPZERO_SPEC=", b"STEPZERO_TIMEOUT=60s"];
+    let mut given = kept.clone();
+    for (at, entry) in gone.iter().enumerate() {
+        given.insert(at * 2 + 1, entry.to_vec());
+    }
+    let args: Vec<&str> = EXEC.into_iter().chain(["cat", "/proc/self/environ"]).collect();
+    let ran = Ran(with_raw_environment(&args, &given).output().expect("it was built")).expect(0);
+    let want = kept.into_iter().chain([b"FETCHED=2039402939302293029230923093".to_vec()]);
+    let want: Vec<u8> = want.flat_map(|entry| [entry, vec![0]].concat()).collect();
+    assert_eq!(ran.0.stdout.escape_ascii().to_string(), want.escape_ascii().to_string());
+}
+
+#[test]
+fn an_environment_without_anything() {
+    let spec = Spec::new("");
+    let path = spec.arg();
+    let ran = with_raw_environment(&["exec", "-s", &path, "cat", "/proc/self/environ"], &[]).output();
+    assert_eq!(Ran(ran.expect("it was built")).expect(0).stdout(), "");
+}
+
+/// What must be the same of `/proc/self/status` (proc_pid_status(5)).
+fn kept_status(text: &str) -> String {
+    const KEPT: [&str; 16] = [
+        "Umask:",
+        "Uid:",
+        "Gid:",
+        "Groups:",
+        "VmLck:",
+        "Threads:",
+        "SigPnd:",
+        "ShdPnd:",
+        "SigBlk:",
+        "SigIgn:",
+        "SigCgt:",
+        "CapInh:",
+        "CapPrm:",
+        "CapEff:",
+        "NoNewPrivs:",
+        "Seccomp:",
+    ];
+    let lines = text.lines().filter(|line| KEPT.iter().any(|kept| line.starts_with(kept)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn set(signal: libc::c_int, to: libc::sighandler_t) {
+    // SAFETY: signal(2) with SIG_IGN or SIG_DFL.
+    unsafe { libc::signal(signal, to) };
+}
+
+fn block(signals: &[libc::c_int]) {
+    // SAFETY: the set is made by sigemptyset(3) before it is used.
+    unsafe {
+        let mut mask = std::mem::zeroed();
+        libc::sigemptyset(&raw mut mask);
+        signals.iter().for_each(|signal| _ = libc::sigaddset(&raw mut mask, *signal));
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut());
+    }
+}
+
+#[test]
+fn signals_are_as_they_were() {
+    let changes: [(&str, fn()); 6] = [
+        ("nothing", || ()),
+        ("SIGPIPE ignored", || set(libc::SIGPIPE, libc::SIG_IGN)),
+        ("SIGPIPE not ignored", || set(libc::SIGPIPE, libc::SIG_DFL)),
+        ("all ignored", || (1..=64).for_each(|signal| set(signal, libc::SIG_IGN))),
+        ("some ignored", || {
+            [libc::SIGCHLD, libc::SIGHUP, libc::SIGURG].iter().for_each(|signal| set(*signal, libc::SIG_IGN))
+        }),
+        ("some blocked", || block(&[libc::SIGTERM, libc::SIGPIPE, libc::SIGCHLD, libc::SIGUSR2, 40])),
+    ];
+    for (name, change) in changes {
+        let fake = article();
+        let mut through = exec(&fake, &["cat", "/proc/self/status"]).command();
+        before_exec(&mut through, change);
+        let through = Ran(through.output().expect("it was built")).expect(0);
+        let mut direct = Command::new("cat");
+        direct.arg("/proc/self/status");
+        before_exec(&mut direct, change);
+        let direct = Ran(direct.output().expect("every system has it")).expect(0);
+        assert_eq!(kept_status(&through.stdout()), kept_status(&direct.stdout()), "{name}");
+    }
+}
+
+/// With SIGCHLD ignored, the kernel reaps children by itself: the credential process still has to be understood.
+#[test]
+fn an_ignored_sigchld_does_not_confuse_a_credential_process() {
+    let fake = article();
+    fake.static_credentials("AKIDPROCESS", "secret", "somebody");
+    let config = Spec::new(
+        "[default]\nregion = us-east-1\ncredential_process = printf '{\"Version\":1,\"AccessKeyId\":\"AKIDPROCESS\",\"SecretAccessKey\":\"secret\"}'\n",
+    );
+    let run = exec(&fake, &["cat", "/proc/self/status"]).env("AWS_CONFIG_FILE", config.arg());
+    let mut command = run.command();
+    before_exec(&mut command, || set(libc::SIGCHLD, libc::SIG_IGN));
+    let ran = Ran(command.output().expect("it was built")).expect(0);
+    let ignored = ran.stdout().lines().find_map(|line| line.strip_prefix("SigIgn:\t").map(str::to_owned));
+    let ignored = u64::from_str_radix(&ignored.expect("Linux says it"), 16).expect("hexadecimal");
+    assert_ne!(ignored & (1 << (libc::SIGCHLD - 1)), 0, "still ignored");
+}
+
+#[test]
+fn limits_umask_directory_and_the_rest_are_as_they_were() {
+    let script = "umask; pwd; ulimit -a; cat /proc/self/oom_score_adj /proc/self/timerslack_ns /proc/self/coredump_filter \
+                  /proc/self/personality /proc/self/limits; ls -l /proc/$$/exe /proc/$$/cwd /proc/$$/root | sed 's/.* -> //'; \
+                  cut -d' ' -f4-8,18,19 /proc/$$/stat > /dev/null; ps -o pgid=,sid=,ni= -p $$ > /dev/null; stat -c %u /proc/$$/exe /proc/$$/environ";
+    let (through, direct) = both(&["sh", "-c", script], |command| {
+        command.current_dir("/usr");
+        before_exec(command, || {
+            let limit = libc::rlimit { rlim_cur: 100, rlim_max: 200 };
+            // SAFETY: both only read a constant.
+            unsafe {
+                libc::umask(0o027);
+                libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+            }
+        });
+    });
+    assert_eq!(through, direct);
+}
+
+#[test]
+fn no_descriptor_of_ours_is_open_and_those_of_the_caller_are() {
+    let (through, direct) = both(&["sh", "-c", "ls /proc/$$/fd; readlink /proc/$$/fd/7; cat <&7"], |command| {
+        before_exec(command, || {
+            // SAFETY: open(2) and dup2(2) with constants; what is opened is left to the process.
+            unsafe {
+                let opened = libc::open(c"/proc/sys/kernel/ostype".as_ptr(), libc::O_RDONLY);
+                libc::dup2(opened, 7);
+                libc::close(opened);
+            }
+        });
+    });
+    assert_eq!(through, direct);
+    assert!(through.contains("Linux"), "{through}");
+}
+
+#[test]
+fn closed_standard_descriptors_stay_closed() {
+    let changes: [fn(); 8] = [
+        || (),
+        || close(&[0]),
+        || close(&[1]),
+        || close(&[0, 1]),
+        || close(&[2]),
+        || close(&[0, 2]),
+        || close(&[1, 2]),
+        || close(&[0, 1, 2]),
+    ];
+    fn close(descriptors: &[libc::c_int]) {
+        // SAFETY: the new process has no use for them.
+        descriptors.iter().for_each(|descriptor| _ = unsafe { libc::close(*descriptor) });
+    }
+    let fake = article();
+    for (set, change) in changes.into_iter().enumerate() {
+        let directory = Spec::new("");
+        let told = directory.path.with_file_name("told").to_string_lossy().into_owned();
+        let script =
+            format!("for n in 0 1 2 3 4 5; do [ -e /proc/$$/fd/$n ] && r=$r$n; done; echo \"$r$FETCHED\" > {told}");
+        let mut command = exec(&fake, &["sh", "-c", &script]).command();
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        before_exec(&mut command, change);
+        let status = command.status().expect("it was built");
+        assert_eq!(status.code(), Some(0), "{set:03b}");
+        let open: String = (0..3).filter(|n| set & (1 << n) == 0).map(|n| n.to_string()).collect();
+        let told = std::fs::read_to_string(&told).expect("the command wrote it");
+        assert_eq!(told, format!("{open}2039402939302293029230923093\n"), "{set:03b}");
+    }
+}
+
+#[test]
+fn standard_input_is_the_command_s() {
+    let fake = article();
+    let mut command = exec(&fake, &["cat"]).command();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it was built");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(b"\0every\xffbyte\n").expect("the command reads it");
+    drop(stdin);
+    let mut got = Vec::new();
+    child.stdout.take().expect("a pipe").read_to_end(&mut got).expect("a pipe can be read");
+    assert_eq!((got.as_slice(), child.wait().expect("it was started").code()), (&b"\0every\xffbyte\n"[..], Some(0)));
+}
+
+#[test]
+fn the_command_s_end_is_its_own() {
+    let fake = article();
+    for signal in [libc::SIGTERM, libc::SIGKILL, libc::SIGPIPE] {
+        let status =
+            exec(&fake, &["sh", "-c", &format!("kill -{signal} $$")]).command().status().expect("it was built");
+        assert_eq!(status.signal(), Some(signal));
+    }
+}
+
+/// A directory with every kind of file that cannot be run.
+fn unrunnable() -> (Spec, String) {
+    let directory = Spec::new("");
+    let bin = directory.path.parent().expect("it is in a directory").to_owned();
+    let file = |name: &str, text: &str, mode: u32| {
+        std::fs::write(bin.join(name), text).expect("the directory is ours");
+        std::fs::set_permissions(bin.join(name), PermissionsExt::from_mode(mode)).expect("the file is ours");
+    };
+    file("plain", "#!/bin/sh\n", 0o644);
+    file("lost", "#!/no/such/interpreter -x\n", 0o755);
+    file("windows", "#!/bin/sh\r\n", 0o755);
+    file("bare", "#!\n", 0o755);
+    file("folder-run", "#!/bin\n", 0o755);
+    file("good", "#! /bin/sh -e\necho good $1\n", 0o755);
+    std::fs::create_dir_all(bin.join("folder")).expect("the directory is ours");
+    std::fs::create_dir_all(bin.join("later")).expect("the directory is ours");
+    file("later/plain", "#!/bin/sh\necho later\n", 0o755);
+    symlink("nowhere", bin.join("dangling")).expect("the directory is ours");
+    symlink("loop", bin.join("loop")).expect("the directory is ours");
+    let path = bin.to_string_lossy().into_owned();
+    (directory, path)
+}
+
+#[test]
+fn a_command_that_cannot_run_is_known_before_any_fetch() {
+    let fake = article();
+    let (_directory, bin) = unrunnable();
+    let in_bin = |name: &str| format!("{bin}/{name}");
+    for (command, code, words) in [
+        ("no-such-command".to_owned(), 127, &["no-such-command: command not found", "PATH"][..]),
+        (String::new(), 127, &["command not found"]),
+        (in_bin("nope"), 127, &["command not found", "no such file"]),
+        (in_bin("plain/nope"), 127, &["command not found"]),
+        (in_bin("dangling"), 127, &["command not found"]),
+        ("dangling".into(), 127, &["command not found"]),
+        ("x".repeat(300), 127, &["command not found"]),
+        ("plain".into(), 126, &["/plain: cannot be executed", "chmod +x"]),
+        (in_bin("plain"), 126, &["/plain: cannot be executed", "chmod +x"]),
+        (in_bin("folder"), 126, &["/folder: cannot be executed"]),
+        ("folder".into(), 126, &["/folder: cannot be executed"]),
+        (in_bin("loop"), 126, &["/loop: cannot be executed"]),
+        ("lost".into(), 126, &["/lost: its interpreter /no/such/interpreter"]),
+        (in_bin("windows"), 126, &["its interpreter /bin/sh\\r "]),
+        (in_bin("bare"), 126, &["its interpreter"]),
+        (in_bin("folder-run"), 126, &["its interpreter /bin "]),
+    ] {
+        let run = exec(&fake, &[command.as_str()]).env("PATH", format!("{bin}:/usr/bin:/bin"));
+        let ran = run.output().expect(code).says(words);
+        assert!(ran.stderr().starts_with("stepzero: "), "{}", ran.stderr());
+    }
+    assert!(fake.log().is_empty(), "{:#?}", fake.log());
+    assert_eq!((fake.connections().accepted, fake.imds_connections().accepted), (0, 0));
+}
+
+#[test]
+fn the_command_is_looked_up_as_execvp_does() {
+    let (_directory, bin) = unrunnable();
+    let good = format!("{bin}/good");
+    for (path, command, want) in [
+        (Some(bin.as_str()), "good", Some("good x\n")),
+        (Some("/nowhere::/bin"), "good", Some("good x\n")),
+        (Some(""), "good", Some("good x\n")),
+        (Some(":/nowhere"), "good", Some("good x\n")),
+        (Some("."), "good", Some("good x\n")),
+        (Some("./"), "good", Some("good x\n")),
+        (Some("../../../../.."), "good", None),
+        (Some("later"), "plain", Some("later\n")),
+        (Some(".:later"), "plain", Some("later\n")),
+        (Some("/nowhere"), "./good", Some("good x\n")),
+        (Some("/nowhere"), &good, Some("good x\n")),
+        (None, "good", None),
+        (None, "echo", Some("x\n")),
+    ] {
+        // No reference is inherited, so nothing is asked for.
+        let mut process = offline(["exec", "--references", command, "x"]).command();
+        process.current_dir(&bin);
+        match path {
+            Some(path) => process.env("PATH", path),
+            None => process.env_remove("PATH"),
+        };
+        let ran = Ran(process.output().expect("it was built"));
+        match want {
+            Some(want) => assert_eq!(ran.expect(0).stdout(), want, "{path:?} {command}"),
+            None => _ = ran.expect(127),
+        }
+    }
+}
