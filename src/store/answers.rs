@@ -72,10 +72,12 @@ impl Answers {
 /// One parameter of an answer, before it is matched.
 pub struct Item {
     pub arn: Option<String>,
-    /// With the colon, as AWS gives it.
+    /// With the colon, as AWS gives it; never empty.
     pub selector: Option<String>,
     pub parameter: Parameter,
 }
+
+const UNASKED: &str = "a parameter that was not asked for, or twice";
 
 /// Matches the answer of one call. Every name must be answered once, as found or as missing, and nothing else may be
 /// there; the error says which rule was broken.
@@ -90,25 +92,40 @@ pub fn match_call(
         let slot = replies.iter_mut().find(|(id, reply)| reply.is_none() && plan.request(*id).to_string() == *name);
         slot.ok_or("an unasked or repeated name among the missing")?.1 = Some(Reply::Missing);
     }
-    for item in items {
-        let wanting = |id: &RequestId, exact| fits(plan.request(*id), &item, exact);
-        let open = |reply: &Option<Reply>| reply.is_none();
-        // A server that does not say the selector is still unmistakable when one request fits the version.
-        let exact = replies.iter().position(|(id, reply)| open(reply) && wanting(id, true));
-        let loose = || {
-            let mut fitting = replies.iter().enumerate().filter(|(_, (id, reply))| open(reply) && wanting(id, false));
-            let first = fitting.next().map(|(at, _)| at);
-            if fitting.next().is_some() { None } else { first }
-        };
-        let at = exact.or_else(loose).ok_or("a parameter that was not asked for, or twice")?;
-        replies[at].1 = Some(Reply::Found(item.parameter));
+    let (silent, telling): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| item.selector.is_none());
+    for item in telling {
+        let slot = replies.iter_mut().find(|(id, reply)| reply.is_none() && fits(plan.request(*id), &item));
+        slot.ok_or(UNASKED)?.1 = Some(Reply::Found(item.parameter));
     }
+    let open = replies.iter_mut().filter(|(_, reply)| reply.is_none());
+    match_silent(open.map(|(id, reply)| (plan.request(*id), reply)).collect(), silent)?;
     let complete = replies.into_iter().map(|(id, reply)| Some((id, reply?)));
     complete.collect::<Option<Vec<_>>>().ok_or("not every name that was asked for")
 }
 
-/// Whether an item answers a request. `exact`: the selector is the one that was asked for, as AWS always says it.
-fn fits(request: &Request, item: &Item, exact: bool) -> bool {
+/// Items without a selector. AWS leaves it out only where none was asked for; some emulators always do. There a version
+/// tells itself, a bare name is the latest version, and a label gets what is left, if that can be only one.
+fn match_silent(mut open: Vec<(&Request, &mut Option<Reply>)>, mut items: Vec<Item>) -> Result<(), &'static str> {
+    items.sort_by_key(|item| item.parameter.version);
+    open.sort_by_key(|(request, _)| match request.selector {
+        Some(Selector::Version(_)) => 0,
+        None => 1,
+        Some(Selector::Label(_) | Selector::SecretVersion(_)) => 2,
+    });
+    for (request, reply) in open {
+        let Some(latest) = items.iter().rposition(|item| fits(request, item)) else { continue };
+        let first = items.iter().find(|item| fits(request, item));
+        let differ = first.is_some_and(|first| first.parameter.version != items[latest].parameter.version);
+        if differ && !matches!(request.selector, None | Some(Selector::Version(_))) {
+            return Err("several labels of one parameter, without a word about which is which");
+        }
+        *reply = Some(Reply::Found(items.remove(latest).parameter));
+    }
+    if items.is_empty() { Ok(()) } else { Err(UNASKED) }
+}
+
+/// Whether an item answers a request, as far as it says.
+fn fits(request: &Request, item: &Item) -> bool {
     let same = match &request.subject {
         Subject::Arn(arn) => item.arn.as_deref() == Some(arn.as_str()),
         Subject::Name(name) => {
@@ -116,14 +133,10 @@ fn fits(request: &Request, item: &Item, exact: bool) -> bool {
             item.parameter.name == name.as_str() || ParameterName::new(bare).is_ok_and(|found| found == *name)
         }
     };
-    let selector = match (&request.selector, item.selector.as_deref().filter(|text| !text.is_empty())) {
-        (None, None) => true,
+    let selector = match (&request.selector, &item.selector) {
         (Some(wanted), Some(given)) => given.trim_start_matches(':') == wanted.to_string().trim_start_matches(':'),
-        (Some(Selector::Version(wanted)), None) => {
-            !exact && i64::try_from(*wanted).is_ok_and(|wanted| wanted == item.parameter.version)
-        }
-        (Some(_), None) => !exact,
         (None, Some(_)) => false,
+        (_, None) => true,
     };
     let version_agrees = match &request.selector {
         Some(Selector::Version(wanted)) => i64::try_from(*wanted).is_ok_and(|wanted| wanted == item.parameter.version),
@@ -177,6 +190,12 @@ mod tests {
         let items = vec![item("a", None, 1), item("a", None, 2)];
         assert_eq!(versions(&["a:2", "a:1"], items, &[]), Ok(vec![2, 1]));
         assert_eq!(versions(&["a:label"], vec![item("a", None, 7)], &[]), Ok(vec![7]));
+        let four = |order: [i64; 4]| order.map(|version| item("a", None, version)).into();
+        for order in [[1, 2, 3, 3], [3, 2, 1, 3], [2, 3, 3, 1]] {
+            assert_eq!(versions(&["a:label", "a", "a:1", "a:3"], four(order), &[]), Ok(vec![2, 3, 1, 3]), "{order:?}");
+        }
+        let two_labels = vec![item("a", None, 1), item("a", None, 2)];
+        assert!(versions(&["a:old", "a:new"], two_labels, &[]).is_err(), "nobody knows which is which");
     }
 
     #[test]

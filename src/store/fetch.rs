@@ -217,5 +217,6 @@ fn item(mut parameter: SdkParameter) -> Option<Item> {
     };
     let value = Rc::new(Secret::new(parameter.value.take()?));
     let parameter_ = Parameter { name: parameter.name?, version: parameter.version, kind, value };
-    Some(Item { arn: parameter.arn, selector: parameter.selector, parameter: parameter_ })
+    let selector = parameter.selector.filter(|selector| !selector.is_empty());
+    Some(Item { arn: parameter.arn, selector, parameter: parameter_ })
 }
