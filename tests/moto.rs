@@ -1,0 +1,174 @@
+//! The cross-check that nobody here wrote: the happy paths against moto's Systems Manager. `tests/run` installs moto and
+//! names the Python that has it in `STEPZERO_TEST_MOTO`. moto leaves `Selector` out of its answers.
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use common::{Ran, Run, Spec, offline};
+use serde_json::{Value as Json, json};
+
+/// More than two calls' worth.
+const MANY: usize = 23;
+
+/// A server that runs until this process, which holds its standard input, ends.
+struct Moto {
+    _server: Child,
+    url: String,
+}
+
+/// Skips, aloud, where there is no moto; fails where nothing may be skipped.
+fn moto() -> Option<&'static Moto> {
+    static MOTO: OnceLock<Option<Moto>> = OnceLock::new();
+    let start = || {
+        let Some(python) = std::env::var_os("STEPZERO_TEST_MOTO").filter(|path| !path.is_empty()) else {
+            println!("SKIPPED moto: STEPZERO_TEST_MOTO does not name a Python that has moto; run tests/run");
+            let may_skip = std::env::var_os("STEPZERO_NO_SKIP").is_none_or(|value| value.is_empty());
+            assert!(may_skip, "STEPZERO_NO_SKIP is set");
+            return None;
+        };
+        let mut server = Command::new(python)
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/moto/serve.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("STEPZERO_TEST_MOTO names a Python");
+        let mut stdin = server.stdin.as_ref().expect("it is piped");
+        writeln!(stdin, "{}", parameters()).expect("the server reads its parameters");
+        let mut url = String::new();
+        let stdout = server.stdout.take().expect("it is piped");
+        BufReader::new(stdout).read_line(&mut url).expect("the server prints its URL");
+        assert!(url.starts_with("http://"), "moto did not start: its reason stands above");
+        Some(Moto { _server: server, url: url.trim().to_owned() })
+    };
+    MOTO.get_or_init(start).as_ref()
+}
+
+fn parameters() -> Json {
+    let put = |name: &str, kind: &str, value: &str| json!({ "Name": name, "Type": kind, "Value": value });
+    let mut all = vec![
+        put("shared.newrelic_key", "SecureString", "2039402939302293029230923093"),
+        put("projectA.shared.database_username", "SecureString", "db_user"),
+        put("projectA.production.database_password", "SecureString", "d)Dmfj@)(dJF!hp"),
+        put("shared.database_password", "SecureString", "the wrong one"),
+        put("/shared/newrelic_key", "SecureString", "slash 2039"),
+        put("/projectA/shared/database_username", "SecureString", "slash db_user"),
+        put("/projectA/production/database_password", "SecureString", "slash d)Dmfj"),
+        put("versioned", "SecureString", "first"),
+        put("versioned", "SecureString", "second"),
+        put("versioned", "SecureString", "third"),
+        put("hosts", "StringList", "a.example,b.example,c.example"),
+        put("/app/host", "String", "db.example"),
+        put("/app/port", "SecureString", "5432"),
+        put("/app/deep/er/key", "SecureString", "down here"),
+        put("/apple/host", "String", "another tree"),
+        put("shared.rotated", "SecureString", "labelled"),
+        put("shared.rotated", "SecureString", "latest"),
+    ];
+    for (at, label) in [(8, "current"), (11, "current"), (15, "old")] {
+        all[at]["Label"] = label.into();
+    }
+    all.extend((0..MANY).map(|n| put(&format!("shared.many_{n}"), "SecureString", &format!("value {n}"))));
+    Json::from(all)
+}
+
+impl Moto {
+    fn run(&self, args: &[&str]) -> Run {
+        offline(args)
+            .env("AWS_ENDPOINT_URL", &self.url)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("STEPZERO_TIMEOUT", "30s")
+    }
+
+    /// `stepzero exec OPTIONS -- printenv NAMES`: the values.
+    #[track_caller]
+    fn values(&self, options: &[&str], names: &[&str]) -> Vec<String> {
+        let ran: Ran = self.run(&[&["exec"], options, &["--", "printenv"], names].concat()).output().expect(0);
+        ran.stdout().lines().map(str::to_owned).collect()
+    }
+}
+
+const ARTICLE: [&str; 10] =
+    ["-p", "projectA", "-e", "production", "-k", "newrelic_key", "-k", "database_username", "-k", "database_password"];
+const ARTICLE_NAMES: [&str; 3] = ["NEWRELIC_KEY", "DATABASE_USERNAME", "DATABASE_PASSWORD"];
+
+#[test]
+fn the_article_with_both_separators() {
+    let Some(moto) = moto() else { return };
+    let dotted = moto.values(&ARTICLE, &ARTICLE_NAMES);
+    assert_eq!(dotted, ["2039402939302293029230923093", "db_user", "d)Dmfj@)(dJF!hp"]);
+    let slashed = moto.values(&[&ARTICLE[..], &["--separator", "/"]].concat(), &ARTICLE_NAMES);
+    assert_eq!(slashed, ["slash 2039", "slash db_user", "slash d)Dmfj"]);
+}
+
+#[test]
+fn versions_and_labels_of_one_parameter_in_one_run() {
+    let Some(moto) = moto() else { return };
+    let options = [
+        "--parameter",
+        "A=versioned:1",
+        "--parameter",
+        "B=versioned:current",
+        "--parameter",
+        "C=versioned",
+        "--parameter",
+        "D=versioned:3",
+    ];
+    assert_eq!(moto.values(&options, &["A", "B", "C", "D"]), ["first", "second", "third", "third"]);
+}
+
+#[test]
+fn a_label_on_a_key() {
+    let Some(moto) = moto() else { return };
+    let spec = Spec::new(
+        "scopes = [\"/nowhere\", \"/app\"]\n[env]\nHOST = { key = \"host\", label = \"current\" }\n\
+         PORT = { key = \"port\" }\n",
+    );
+    assert_eq!(moto.values(&["-s", &spec.arg()], &["HOST", "PORT"]), ["db.example", "5432"]);
+    let spec = Spec::new("scopes = [\"shared\"]\n[env]\nKEY = { key = \"rotated\", label = \"old\" }\n");
+    assert_eq!(moto.values(&["-s", &spec.arg()], &["KEY"]), ["labelled"]);
+}
+
+#[test]
+fn more_names_than_fit_into_a_call() {
+    let Some(moto) = moto() else { return };
+    let keys: Vec<String> = (0..MANY).flat_map(|n| ["-k".to_owned(), format!("V{n}=many_{n}")]).collect();
+    let mut options = vec!["--scope", "shared"];
+    options.extend(keys.iter().map(String::as_str));
+    let variables: Vec<String> = (0..MANY).map(|n| format!("V{n}")).collect();
+    let variables: Vec<&str> = variables.iter().map(String::as_str).collect();
+    let expected: Vec<String> = (0..MANY).map(|n| format!("value {n}")).collect();
+    assert_eq!(moto.values(&options, &variables), expected);
+}
+
+#[test]
+fn all_missing_names_in_one_message() {
+    let Some(moto) = moto() else { return };
+    let options = ["exec", "--scope", "shared", "-k", "newrelic_key", "-k", "absent", "--parameter", "versioned:9"];
+    let ran = moto.run(&[&options[..], &["--parameter", "A=/not/there", "--", "true"]].concat()).output().expect(66);
+    ran.says(&["stepzero: ", "shared.absent", "versioned:9", "/not/there"]);
+}
+
+#[test]
+fn everything_under_a_path() {
+    let Some(moto) = moto() else { return };
+    assert_eq!(moto.values(&["--pristine", "--load", "/app"], &[]), ["HOST=db.example", "PORT=5432"]);
+    let spec = Spec::new("pristine = true\n[[load]]\npath = \"/app\"\nrecursive = true\nprefix = \"APP_\"\n");
+    let all = moto.values(&["-s", &spec.arg()], &[]);
+    assert_eq!(all, ["APP_HOST=db.example", "APP_PORT=5432", "APP_DEEP_ER_KEY=down here"]);
+    let spec = Spec::new("pristine = true\n[[load]]\npath = \"/app\"\nlabel = \"current\"\n");
+    assert_eq!(moto.values(&["-s", &spec.arg()], &[]), ["HOST=db.example"]);
+}
+
+#[test]
+fn a_list_as_it_is_and_joined_anew() {
+    let Some(moto) = moto() else { return };
+    let spec = Spec::new("[env]\nA = { parameter = \"hosts\" }\nB = { parameter = \"hosts\", list = \" \" }\n");
+    let lists = moto.values(&["-s", &spec.arg()], &["A", "B"]);
+    assert_eq!(lists, ["a.example,b.example,c.example", "a.example b.example c.example"]);
+}
