@@ -15,6 +15,7 @@ pub mod name;
 mod notify;
 pub mod parameter;
 pub mod plan;
+pub mod policy;
 mod reference;
 mod report;
 pub mod resolve;
@@ -29,7 +30,7 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::Path;
 
-use cli::{Cli, Command, Format, Options, Typed};
+use cli::{Cli, Command, Format, Options, PolicyFormat, PolicyOptions, Typed};
 use environment::{Environment, Inherited};
 use error::{Exit, Failure, Failures, printable};
 use plan::Plan;
@@ -65,9 +66,8 @@ fn dispatch(inheritance: &sys::Inheritance) -> Result<(), Failures> {
             print(&report::plan(&plan, format))
         }
         Command::Check { options, format } => check(*options, format, &inherited),
-        Command::Policy { .. } | Command::Credential { .. } => {
-            Err(Failure::new(Exit::Usage, "this command is not there yet").into())
-        }
+        Command::Policy { options, policy } => write_policy(*options, &policy, &inherited),
+        Command::Credential { .. } => Err(Failure::new(Exit::Usage, "this command is not there yet").into()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "stepzero", &mut script);
@@ -110,6 +110,16 @@ fn bind(plan: &Plan, outcomes: Vec<Outcome>, inherited: Inherited) -> Result<Env
     errors.extend(environment::clashes(&inherited, &bindings, &plan.policy));
     Failures::check(errors)?;
     Ok(Environment::new(inherited, bindings, &plan.policy))
+}
+
+/// What the plan needs from IAM. A template is for any Region, unless one is said; a policy is for the one that is set here.
+fn write_policy(options: Options, wanted: &PolicyOptions, inherited: &Inherited) -> Result<(), Failures> {
+    let (plan, reach) = prepare(options, inherited)?;
+    let here = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| inherited.value(name)?.to_str());
+    let here = here.filter(|region| wanted.format == PolicyFormat::Json && spec::is_region(region));
+    let document = policy::document(&plan, wanted, reach.aws.region.as_deref().or(here))?;
+    document.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    print(&document.text)
 }
 
 /// How to reach AWS, and until when.

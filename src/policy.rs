@@ -1,0 +1,281 @@
+//! The least-privilege IAM policy for a plan: what `exec` will ask for, and nothing beside it. Names only, no network.
+//!
+//! What AWS evaluates: `ssm:GetParameters` on each parameter's ARN, without its selector; `ssm:GetParametersByPath` on
+//! the ARN of the path alone, also for what lies deeper
+//! (<https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html>);
+//! `secretsmanager:GetSecretValue` on a secret's ARN, which ends in six characters that AWS chose; and `kms:Decrypt` on
+//! the key, as the service that asks for it, with the ARN of what is decrypted in the encryption context
+//! (<https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html>).
+
+use serde_json::{Value as Json, json};
+
+use crate::cli::{PolicyFormat, PolicyOptions};
+use crate::error::{Exit, Failure, Failures, printable};
+use crate::parameter::{Request, SECRET_PREFIX, Subject};
+use crate::plan::Plan;
+
+/// A managed policy holds at most so many characters, white space not counted.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+const MOST_CHARACTERS: usize = 6144;
+
+/// The policy as text, and what its reader should know beside it.
+#[derive(Debug)]
+pub struct Document {
+    pub text: String,
+    pub warnings: Vec<String>,
+}
+
+/// Makes the policy. `region` is where the parameters are; it and what the options leave open become placeholders, or
+/// CloudFormation's pseudo parameters.
+pub fn document(plan: &Plan, options: &PolicyOptions, region: Option<&str>) -> Result<Document, Failures> {
+    let place = Place::new(options, region)?;
+    let needs = Needs::new(plan, options.whole_scopes, &place);
+    let policy = json!({ "Version": "2012-10-17", "Statement": statements(&needs, &options.kms_key, &place) });
+    let warnings = warnings(plan, &needs, &policy, &place);
+    let policy = match options.format {
+        PolicyFormat::Json => policy,
+        PolicyFormat::Cloudformation => template(&policy),
+    };
+    // A Json of strings always prints.
+    let text = serde_json::to_string_pretty(&policy).unwrap_or_default() + "\n";
+    Ok(Document { text, warnings })
+}
+
+/// The parts of the ARNs.
+struct Place {
+    partition: String,
+    region: String,
+    account: String,
+    open: Vec<&'static str>,
+}
+
+impl Place {
+    fn new(options: &PolicyOptions, region: Option<&str>) -> Result<Self, Failures> {
+        Failures::check(wrong(options))?;
+        let mut open = Vec::new();
+        let mut or = |known: Option<&str>, option, placeholder: &str, pseudo: &str| match (known, options.format) {
+            (Some(known), _) => known.to_owned(),
+            (None, PolicyFormat::Cloudformation) => format!("${{AWS::{pseudo}}}"),
+            (None, PolicyFormat::Json) => {
+                open.push(option);
+                placeholder.to_owned()
+            }
+        };
+        let implied = match options.format {
+            PolicyFormat::Json => region.map(partition_of),
+            PolicyFormat::Cloudformation => None,
+        };
+        let partition = or(options.partition.as_deref().or(implied), "--partition", "<partition>", "Partition");
+        let region = or(region, "--region", "<region>", "Region");
+        let account = or(options.account.as_deref(), "--account", "<account>", "AccountId");
+        Ok(Place { partition, region, account, open })
+    }
+
+    fn arn(&self, service: &str, account: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{account}:{resource}", self.partition, self.region)
+    }
+
+    fn parameter(&self, name: &str) -> String {
+        self.arn("ssm", &self.account, &format!("parameter/{name}"))
+    }
+
+    /// How KMS names the service that asks it.
+    fn via(&self, service: &str) -> Vec<String> {
+        let host = format!("{service}.{}.amazonaws.com", self.region);
+        let china = (self.partition == "aws-cn").then(|| format!("{host}.cn"));
+        std::iter::once(host).chain(china).collect()
+    }
+}
+
+fn wrong(options: &PolicyOptions) -> Vec<Failure> {
+    let usage = |what: String, help: &str| Failure::new(Exit::Usage, what).help(help);
+    let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let account = options.account.iter().filter(|text| text.len() != 12 || !text.chars().all(|c| c.is_ascii_digit()));
+    let account =
+        account.map(|text| usage(format!("--account: \"{}\" is not an account", printable(text)), "it has 12 digits"));
+    let partition = options.partition.iter().filter(|text| !word(text));
+    let partition = partition.map(|text| {
+        usage(format!("--partition: \"{}\" is not a partition", printable(text)), "it is aws, aws-cn or aws-us-gov")
+    });
+    let keys = options.kms_key.iter().filter(|text| !is_key(text)).map(|text| {
+        let help = "IAM compares the key's own ARN, arn:PARTITION:kms:REGION:ACCOUNT:key/ID, and never an alias";
+        usage(format!("--kms-key: \"{}\" is not the ARN of a key", printable(text)), help)
+    });
+    account.chain(partition).chain(keys).collect()
+}
+
+fn is_key(text: &str) -> bool {
+    let fields: Vec<&str> = text.split(':').collect();
+    let ["arn", partition, "kms", region, account, resource] = fields[..] else { return false };
+    let id = resource.strip_prefix("key/").unwrap_or("");
+    [partition, region, account, id]
+        .iter()
+        .all(|field| !field.is_empty() && field.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
+}
+
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>
+fn partition_of(region: &str) -> &'static str {
+    let known = [("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("us-isob-", "aws-iso-b"), ("us-iso-", "aws-iso")];
+    known.iter().find(|(start, _)| region.starts_with(start)).map_or("aws", |(_, partition)| partition)
+}
+
+/// The resources that the plan touches, each once, in its order.
+#[derive(Default)]
+struct Needs {
+    /// What `GetParameters` is called on.
+    parameters: Vec<String>,
+    paths: Vec<String>,
+    secrets: Vec<String>,
+    /// What a key of somebody's own may have to decrypt: ARNs, or patterns of them.
+    encrypted: Vec<String>,
+    /// The accounts whose keys that would be.
+    accounts: Vec<String>,
+}
+
+impl Needs {
+    fn new(plan: &Plan, whole_scopes: bool, place: &Place) -> Self {
+        let mut needs = Needs::default();
+        if whole_scopes {
+            for scope in &plan.scopes {
+                needs.parameter(place.parameter(scope.name_of("*").trim_start_matches('/')), &place.account);
+            }
+        }
+        for request in &plan.requests {
+            needs.request(request, place);
+        }
+        for load in &plan.loads {
+            let path = load.path.trim_start_matches('/');
+            add(&mut needs.paths, place.parameter(path));
+            let below = if path.is_empty() { "*".to_owned() } else { format!("{path}/*") };
+            needs.encrypts(place.parameter(&below), &place.account);
+        }
+        needs
+    }
+
+    fn request(&mut self, request: &Request, place: &Place) {
+        let name = request.name();
+        let (arn, account) = match &request.subject {
+            Subject::Name(name) => (place.parameter(name.folded()), place.account.as_str()),
+            Subject::Arn(arn) => (arn.as_str().to_owned(), arn.as_str().split(':').nth(4).unwrap_or_default()),
+        };
+        if let Some(id) = name.as_str().strip_prefix(SECRET_PREFIX) {
+            add(&mut self.parameters, arn);
+            add(&mut self.secrets, place.arn("secretsmanager", account, &format!("secret:{id}-??????")));
+            add(&mut self.accounts, account.to_owned());
+        } else {
+            self.parameter(arn, account);
+        }
+    }
+
+    fn parameter(&mut self, arn: String, account: &str) {
+        add(&mut self.parameters, arn.clone());
+        self.encrypts(arn, account);
+    }
+
+    fn encrypts(&mut self, arn: String, account: &str) {
+        add(&mut self.encrypted, arn);
+        add(&mut self.accounts, account.to_owned());
+    }
+}
+
+/// Each once, and none that a pattern before it covers.
+fn add(list: &mut Vec<String>, arn: String) {
+    let covered = |known: &String| known.strip_suffix('*').is_some_and(|start| arn.starts_with(start));
+    if !list.iter().any(|known| *known == arn || covered(known)) {
+        list.push(arn);
+    }
+}
+
+fn statements(needs: &Needs, keys: &[String], place: &Place) -> Vec<Json> {
+    let allow = |sid: &str, action: &str, resources: &[String]| {
+        (!resources.is_empty())
+            .then(|| json!({ "Sid": sid, "Effect": "Allow", "Action": action, "Resource": texts(resources) }))
+    };
+    let decrypt = if needs.accounts.is_empty() {
+        None
+    } else if keys.is_empty() {
+        let any = needs.accounts.iter().map(|account| place.arn("kms", account, "key/*")).collect::<Vec<_>>();
+        allow("Decrypt", "kms:Decrypt", &any).map(|mut statement| {
+            statement["Condition"] = bounds(needs, place);
+            statement
+        })
+    } else {
+        allow("Decrypt", "kms:Decrypt", keys)
+    };
+    let read = allow("ReadParameters", "ssm:GetParameters", &needs.parameters);
+    let list = allow("ReadPaths", "ssm:GetParametersByPath", &needs.paths);
+    let secrets = allow("ReadSecrets", "secretsmanager:GetSecretValue", &needs.secrets);
+    [read, list, secrets, decrypt].into_iter().flatten().collect()
+}
+
+/// Decryption only as Parameter Store asks for it, and only of these parameters. A secret has a service and a context
+/// key of its own; `IfExists` lets one statement hold for both, because each always carries its own key.
+fn bounds(needs: &Needs, place: &Place) -> Json {
+    const PARAMETER: &str = "kms:EncryptionContext:PARAMETER_ARN";
+    const SECRET: &str = "kms:EncryptionContext:SecretARN";
+    let (parameters, secrets) = (&needs.encrypted, &needs.secrets);
+    let mut via = Vec::new();
+    let mut bound = serde_json::Map::new();
+    for (key, service, arns) in [(PARAMETER, "ssm", parameters), (SECRET, "secretsmanager", secrets)] {
+        if !arns.is_empty() {
+            via.extend(place.via(service));
+            bound.insert(key.into(), texts(arns));
+        }
+    }
+    let patterns = parameters.iter().chain(secrets).any(|arn| arn.contains(['*', '?']));
+    let operator = match (parameters.is_empty() || secrets.is_empty(), patterns) {
+        (false, _) => "StringLikeIfExists",
+        (true, true) => "StringLike",
+        (true, false) => "StringEquals",
+    };
+    let mut conditions = json!({ "StringEquals": { "kms:ViaService": texts(&via) } });
+    for (key, arns) in bound {
+        conditions[operator][key] = arns;
+    }
+    conditions
+}
+
+/// One text, or a list of them. What names a pseudo parameter is substituted by CloudFormation.
+fn texts(texts: &[String]) -> Json {
+    let text = |text: &String| if text.contains("${") { json!({ "Fn::Sub": text }) } else { json!(text) };
+    match texts {
+        [one] => text(one),
+        many => many.iter().map(text).collect(),
+    }
+}
+
+/// A stack with the policy in it, to be deployed as it is or copied from.
+fn template(policy: &Json) -> Json {
+    json!({
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "What stepzero may read, made by stepzero policy",
+        "Resources": {
+            "StepzeroPolicy": { "Type": "AWS::IAM::ManagedPolicy", "Properties": { "PolicyDocument": policy } }
+        },
+        "Outputs": {
+            "StepzeroPolicyArn": { "Description": "For ManagedPolicyArns of the role", "Value": { "Ref": "StepzeroPolicy" } }
+        },
+    })
+}
+
+fn warnings(plan: &Plan, needs: &Needs, policy: &Json, place: &Place) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !place.open.is_empty() {
+        warnings.push(format!("the policy has placeholders: fill them in, or say {}", place.open.join(" and ")));
+    }
+    let size = policy.to_string().chars().filter(|c| !c.is_whitespace()).count();
+    if size > MOST_CHARACTERS {
+        let whole = if plan.scopes.is_empty() { "" } else { "say --whole-scopes, or " };
+        warnings.push(format!(
+            "the policy has {size} characters, of at most {MOST_CHARACTERS} in a managed policy: {whole}split the spec"
+        ));
+    }
+    if !plan.kept.is_empty() {
+        let kept: Vec<String> = plan.kept.iter().map(ToString::to_string).collect();
+        warnings.push(format!("left out, because --existing is keep and it is set here: {}", kept.join(", ")));
+    }
+    if needs.accounts.is_empty() {
+        warnings.push("the plan asks for nothing, so the policy allows nothing, which IAM refuses".to_owned());
+    }
+    warnings
+}
