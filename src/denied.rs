@@ -2,7 +2,8 @@
 //! read has to be granted, or left out of the list.
 
 use crate::error::{Exit, Failure};
-use crate::plan::{Plan, Variable};
+use crate::plan::{Load, Plan, Variable};
+use crate::scope::Scope;
 use crate::store::Denial;
 
 /// NOPERM: who denied what, which variable wanted it, and what to do.
@@ -15,30 +16,69 @@ pub fn failure(denial: &Denial, plan: &Plan) -> Failure {
     if let Some(note) = denial.note {
         failure = failure.detail(note);
     }
-    let wanting = denial.resource.as_deref().and_then(|resource| wanting(plan, resource));
-    let Some((variable, scope)) = wanting else {
-        return failure.help(format!("allow {} on it; `stepzero check` finds every denied name", denial.action));
-    };
-    failure = failure.detail(format!("wanted for {}, from {}", variable.name, variable.origin));
-    match scope {
-        Some(scope) => {
-            let others = plan.scopes.iter().map(crate::scope::Scope::as_str).filter(|other| *other != scope);
-            let list: Vec<String> = others.map(|other| format!("--scope {other}")).collect();
-            failure.help(format!(
-                "allow {} on it, or leave the scope {scope} out: {}; `stepzero check` finds every denied name",
-                denial.action,
-                list.join(" ")
-            ))
+    let help = format!("allow {}; `stepzero check` finds every denied name", needed(denial));
+    match wanting(plan, denial) {
+        Some(Wanting::Variable(variable, name, scope)) => {
+            failure = failure.detail(format!("{name}, wanted for {}, from {}", variable.name, variable.origin));
+            let others = plan.scopes.iter().filter(|other| Some(*other) != scope);
+            let list: Vec<String> = others.map(|other| format!("--scope {}", other.as_str())).collect();
+            match scope {
+                Some(scope) if !list.is_empty() => failure.help(format!(
+                    "allow {}, or leave the scope {} out: {}; `stepzero check` finds every denied name",
+                    needed(denial),
+                    scope.as_str(),
+                    list.join(" ")
+                )),
+                _ => failure.help(help),
+            }
         }
-        None => failure.help(format!("allow {} on it; `stepzero check` finds every denied name", denial.action)),
+        Some(Wanting::Load(load)) => {
+            failure.detail(format!("wanted for the path {}, from {}", load.path, load.origin)).help(help)
+        }
+        None if denial.asked.is_empty() => failure.help(help),
+        None => failure.detail(format!("of one of the call: {}", denial.asked.join(", "))).help(help),
     }
 }
 
-/// The first variable that asks for the resource, and the scope it asks in.
-fn wanting<'a>(plan: &'a Plan, resource: &str) -> Option<(&'a Variable, Option<&'a str>)> {
-    let name = resource.split_once(":parameter/")?.1;
+/// The right that would help: an action on a resource.
+pub fn needed(denial: &Denial) -> String {
+    match (&denial.resource, &denial.asked[..]) {
+        (Some(resource), _) => format!("{} on {resource}", denial.action),
+        (None, [name]) if denial.action == "kms:Decrypt" => format!("kms:Decrypt on the key of {name}"),
+        (None, [name]) => format!("{} on {name}", denial.action),
+        (None, _) => format!("{} on it", denial.action),
+    }
+}
+
+enum Wanting<'a> {
+    Variable(&'a Variable, String, Option<&'a Scope>),
+    Load(&'a Load),
+}
+
+/// The first that asks for the resource that AWS names, or for the only name of the call.
+fn wanting<'a>(plan: &'a Plan, denial: &Denial) -> Option<Wanting<'a>> {
+    let named = denial.resource.as_deref().and_then(|resource| Some(resource.split_once(":parameter/")?.1));
+    let only = match &denial.asked[..] {
+        [name] => Some(name.as_str()),
+        _ => None,
+    };
+    let load = plan.loads.iter().find(|load| {
+        denial.action == "ssm:GetParametersByPath" && named == Some(load.path.trim_start_matches('/'))
+            || only == Some(load.path.as_str())
+    });
     let candidates =
         plan.variables.iter().flat_map(|variable| variable.candidates.iter().map(move |found| (variable, found)));
-    let mut fitting = candidates.filter(|(_, candidate)| plan.request(candidate.request).name().folded() == name);
-    fitting.next().map(|(variable, candidate)| (variable, candidate.scope.as_ref().map(crate::scope::Scope::as_str)))
+    let mut asked = candidates.flat_map(|(variable, candidate)| {
+        let ids = candidate.bare.into_iter().chain([candidate.request]);
+        ids.map(move |id| (variable, candidate, plan.request(id)))
+    });
+    let fits = |name: &str, text: &str| named == Some(name) || named.is_none() && only == Some(text);
+    let mut variable = || {
+        let found = asked.find(|(.., request)| fits(request.name().folded(), &request.to_string()));
+        found.map(|(variable, candidate, request)| (variable, request.to_string(), candidate.scope.as_ref()))
+    };
+    match load {
+        Some(load) => Some(Wanting::Load(load)),
+        None => variable().map(|(variable, name, scope)| Wanting::Variable(variable, name, scope)),
+    }
 }

@@ -83,7 +83,7 @@ impl Plan {
     pub fn new(spec: Spec, inherited: &Inherited) -> Result<Self, Failures> {
         let mut errors = Vec::new();
         let placeholders = Placeholders { project: spec.project.as_ref(), environment: spec.environment.as_ref() };
-        let (layered, kept) = layers(spec.entries, &spec.policy, inherited, &mut errors);
+        let (layered, mut kept) = layers(spec.entries, &spec.policy, inherited, &mut errors);
         let has_keys = layered.iter().any(|entry| matches!(entry.source, Source::Key(_)));
         let scopes = match has_keys.then(|| scope::expand(spec.scopes.as_deref(), spec.separator, placeholders)) {
             Some(Ok(scopes)) => scopes,
@@ -112,6 +112,8 @@ impl Plan {
         }
         if spec.references {
             builder.references(&mut variables, &mut errors);
+            // A reference replaces itself, whatever `--existing` says.
+            kept.retain(|name| !variables.iter().any(|variable| variable.name == *name));
         }
         let loads = spec.loads.into_iter().filter_map(|load| {
             let filled = placeholders.fill(&load.path, &load.origin).and_then(|path| checked_path(path, &load.origin));

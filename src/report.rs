@@ -5,10 +5,12 @@ use std::io::{self, IsTerminal as _, Write as _};
 use serde_json::{Value as Json, json};
 
 use crate::cli::Format;
+use crate::denied::needed;
 use crate::error::{count, printable};
 use crate::plan::{Plan, Variable};
-use crate::resolve::{Outcome, Settled, Unmet};
+use crate::resolve::{Answer, Asked, Outcome, Settled, Unmet};
 use crate::spec::entry::{Absent, Target};
+use crate::store::Denial;
 
 /// The version of the JSON formats: raised when a field goes or changes its meaning, not when one is added.
 const FORMAT: u32 = 1;
@@ -145,14 +147,35 @@ fn check_text(outcomes: &[Outcome]) -> String {
             Err(Unmet::Missing(names)) => rows.push(vec![name, status(outcome).into(), names.join(", ")]),
             Err(Unmet::Denied(denials)) => {
                 for denial in denials {
-                    let resource = denial.resource.clone().unwrap_or_default();
-                    rows.push(vec![name.clone(), format!("{} {}", status(outcome), denial.action), resource]);
+                    let asked = denial.asked.join(", ");
+                    rows.push(vec![name.clone(), format!("denied by {}", service(denial)), asked]);
                 }
             }
             _ => rows.push(vec![name, status(outcome).into()]),
         }
     }
-    table(&rows)
+    let needs = needs(outcomes);
+    let needs: String = needs.iter().map(|needed| format!("  {}\n", printable(needed))).collect();
+    table(&rows) + &if needs.is_empty() { needs } else { format!("\nwhat is denied would need:\n{needs}") }
+}
+
+/// Each right that is missing, once.
+fn needs(outcomes: &[Outcome]) -> Vec<String> {
+    let mut needs = Vec::new();
+    for outcome in outcomes {
+        let Err(Unmet::Denied(denials)) = &outcome.result else { continue };
+        for denial in denials.iter().map(needed) {
+            if !needs.contains(&denial) {
+                needs.push(denial);
+            }
+        }
+    }
+    needs
+}
+
+/// Who said no: `ssm`, `kms` or `secretsmanager`.
+fn service(denial: &Denial) -> &str {
+    denial.action.split(':').next().unwrap_or_default()
 }
 
 fn status(outcome: &Outcome) -> &'static str {
@@ -170,6 +193,7 @@ fn outcome_json(outcome: &Outcome) -> Json {
     let mut json = json!({
         "variable": outcome.variable.as_str(), "status": status(outcome).replace(' ', "_"), "target": target(outcome.target),
     });
+    json["names"] = outcome.asked.iter().map(asked_json).collect();
     let (name, detail) = match &outcome.result {
         Ok(Settled::Fetched(won)) => {
             json["parameter"] = won.parameter.clone().into();
@@ -180,16 +204,30 @@ fn outcome_json(outcome: &Outcome) -> Json {
         }
         Err(Unmet::Missing(names)) => ("asked_for", names.clone().into()),
         Err(Unmet::Denied(denials)) => {
-            let denied = denials.iter().map(|denial| {
-                json!({ "action": denial.action, "resource": denial.resource, "principal": denial.principal, "note": denial.note })
-            });
-            ("denied", denied.collect::<Vec<_>>().into())
+            let denied: Vec<Json> = denials.iter().map(denial_json).collect();
+            ("denied", denied.into())
         }
         Err(Unmet::Failure(failure)) => ("reason", failure.what().into()),
         Ok(_) => return json,
     };
     json[name] = detail;
     json
+}
+
+fn denial_json(denial: &Denial) -> Json {
+    json!({
+        "by": service(denial), "action": denial.action, "resource": denial.resource, "asked_for": denial.asked,
+        "principal": denial.principal, "note": denial.note, "needs": needed(denial),
+    })
+}
+
+fn asked_json(asked: &Asked) -> Json {
+    let status = match &asked.answer {
+        Answer::Found => "found".to_owned(),
+        Answer::Missing => "missing".to_owned(),
+        Answer::Denied(denial) => format!("{}_denied", service(denial)),
+    };
+    json!({ "name": asked.parameter, "status": status })
 }
 
 fn pretty(json: &Json) -> String {

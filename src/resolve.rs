@@ -20,7 +20,24 @@ pub struct Outcome {
     pub variable: EnvName,
     pub target: Target,
     pub is_reference: bool,
+    /// Every name that was asked for, and what AWS said to it. Of a loaded variable: none.
+    pub asked: Vec<Asked>,
     pub result: Result<Settled, Unmet>,
+}
+
+/// One name and its answer.
+#[derive(Debug)]
+pub struct Asked {
+    pub parameter: String,
+    pub answer: Answer,
+}
+
+/// What AWS said to one name.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    Found,
+    Missing,
+    Denied(Denial),
 }
 
 /// How a variable is settled.
@@ -83,7 +100,7 @@ pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failu
     let mut bindings = Vec::new();
     let mut missing = Vec::new();
     let mut errors: Vec<Failure> = Vec::new();
-    for Outcome { variable, target, is_reference, result } in outcomes {
+    for Outcome { variable, target, is_reference, result, .. } in outcomes {
         let value = match result {
             Ok(Settled::Fetched(won)) => Value::Fetched(won.value),
             Ok(Settled::Default(text)) => Value::Default(text),
@@ -146,7 +163,22 @@ fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
             Err(Unmet::Missing(asked.collect()))
         }
     });
-    Outcome { variable: variable.name.clone(), target: variable.target, is_reference: variable.is_reference(), result }
+    let (name, target, is_reference) = (variable.name.clone(), variable.target, variable.is_reference());
+    Outcome { variable: name, target, is_reference, asked: asked(plan, variable, replies), result }
+}
+
+/// The names of a variable in their order, each after its bare form where a label is wanted.
+fn asked(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Vec<Asked> {
+    let ids = variable.candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
+    let asked = ids.map(|id| Asked {
+        parameter: plan.request(id).to_string(),
+        answer: match &replies[id.0] {
+            Reply::Found(_) => Answer::Found,
+            Reply::Missing => Answer::Missing,
+            Reply::Denied(denial) => Answer::Denied(denial.clone()),
+        },
+    });
+    asked.collect()
 }
 
 type Found<'a> = Option<(&'a Candidate, &'a Parameter)>;
@@ -154,7 +186,8 @@ type Found<'a> = Option<(&'a Candidate, &'a Parameter)>;
 /// The first candidate that exists. A denied one, wherever it stands, is fatal; so is a scope that has the parameter
 /// without the label, before the winner.
 fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Result<Found<'a>, Unmet> {
-    let denials = variable.candidates.iter().filter_map(|candidate| match &replies[candidate.request.0] {
+    let ids = variable.candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
+    let denials = ids.filter_map(|id| match &replies[id.0] {
         Reply::Denied(denial) => Some(denial.clone()),
         _ => None,
     });
@@ -229,7 +262,7 @@ struct Loaded {
 impl Loaded {
     fn fail(&mut self, variable: EnvName, unmet: Unmet) {
         let target = Target::Environment;
-        self.outcomes.push(Outcome { variable, target, is_reference: false, result: Err(unmet) });
+        self.outcomes.push(Outcome { variable, target, is_reference: false, asked: Vec::new(), result: Err(unmet) });
     }
 
     fn empty(&mut self, load: &Load) {
@@ -265,8 +298,11 @@ impl Loaded {
             return self.fail(variable, Unmet::Failure(Failure::new(Exit::DataErr, what).help(permit)));
         }
         if let Some((other, full, at)) = self.sources.get(&variable) {
-            if *other == relative && *full != parameter.name {
-                if let Ok(Settled::Fetched(won)) = &mut self.outcomes[*at].result {
+            if *other == relative {
+                // The same parameter again, as when a path is listed twice, overrides nothing.
+                if let Ok(Settled::Fetched(won)) = &mut self.outcomes[*at].result
+                    && *full != parameter.name
+                {
                     won.overrode.push(name);
                 }
                 return;
@@ -291,7 +327,8 @@ impl Loaded {
                 value,
             }))
         };
-        self.outcomes.push(Outcome { variable, target: Target::Environment, is_reference: false, result });
+        let (target, asked) = (Target::Environment, Vec::new());
+        self.outcomes.push(Outcome { variable, target, is_reference: false, asked, result });
     }
 }
 

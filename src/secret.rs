@@ -82,7 +82,9 @@ impl fmt::Debug for Secret {
 fn descend<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
     if value.get().starts_with('[') {
         let items: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
-        return items.get(step.parse::<usize>().ok()?).copied();
+        // `parse` would take "+1" too.
+        let index = step.bytes().all(|byte| byte.is_ascii_digit()).then(|| step.parse::<usize>().ok())??;
+        return items.get(index).copied();
     }
     let fields: std::collections::HashMap<std::borrow::Cow<'a, str>, &RawValue> =
         serde_json::from_str(value.get()).ok()?;

@@ -19,28 +19,59 @@ pub struct Text<'a> {
 
 impl Text<'_> {
     pub fn origin(&self, span: &Range<usize>) -> Origin {
-        let before = &self.text[..span.start.min(self.text.len())];
+        let (line, before) = self.place(span);
+        Origin::File { path: self.path.clone(), line, column: before.chars().count() + 1 }
+    }
+
+    /// The line, from 1, and the text of it before the place.
+    fn place(&self, span: &Range<usize>) -> (usize, &str) {
+        let mut start = span.start.min(self.text.len());
+        while !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let before = &self.text[..start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.matches('\n').count() + 1;
-        let column = before[line_start..].chars().count() + 1;
-        Origin::File { path: self.path.clone(), line, column }
+        (before.matches('\n').count() + 1, &before[line_start..])
     }
 
     /// A CONFIG failure about a place, with a caret under it.
     pub fn failure(&self, span: &Range<usize>, what: &str) -> Failure {
-        let origin = self.origin(span);
-        let Origin::File { line, column, .. } = &origin else {
-            return Failure::new(Exit::Config, what);
-        };
-        let shown = self.text.lines().nth(line - 1).unwrap_or("");
-        let width = self.text.get(span.clone()).map_or(1, |text| text.lines().next().unwrap_or("").chars().count());
+        let (line, before) = self.place(span);
+        let whole = self.text.lines().nth(line - 1).unwrap_or("");
+        let text = self.text.get(span.clone()).unwrap_or("").lines().next().unwrap_or("");
         let number = line.to_string();
-        // A tab would shift the caret; one space keeps the columns.
-        let flat: String = shown.chars().map(|c| if c == '\t' { ' ' } else { c }).collect();
-        Failure::new(Exit::Config, format!("{origin}: {what}"))
-            .detail(format!("{number} | {}", printable(&flat)))
-            .detail(format!("{} | {}{}", " ".repeat(number.len()), " ".repeat(column - 1), "^".repeat(width.max(1))))
+        let left = flat(&ending(before));
+        let right = flat(&beginning(whole.get(before.len()..).unwrap_or("")));
+        // As wide as it is shown, where characters were escaped or the line was cut.
+        let width = flat(text).chars().count().clamp(1, right.chars().count().max(1));
+        let (margin, indent) = (" ".repeat(number.len()), " ".repeat(left.chars().count()));
+        Failure::new(Exit::Config, format!("{}: {what}", self.origin(span)))
+            .detail(format!("{number} | {left}{right}"))
+            .detail(format!("{margin} | {indent}{}", "^".repeat(width)))
     }
+}
+
+/// How much of a long line is shown on either side of the place.
+const SHOWN: usize = 80;
+
+fn ending(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= SHOWN { text.to_owned() } else { text.chars().skip(count - SHOWN).fold("…".into(), pushed) }
+}
+
+fn beginning(text: &str) -> String {
+    let cut = text.chars().count() > SHOWN;
+    text.chars().take(SHOWN).chain(cut.then_some('…')).collect()
+}
+
+fn pushed(mut text: String, c: char) -> String {
+    text.push(c);
+    text
+}
+
+/// A tab would shift the caret; one space keeps the columns.
+fn flat(text: &str) -> String {
+    printable(&text.replace('\t', " "))
 }
 
 /// The values that TOML has and a spec uses.
@@ -131,7 +162,15 @@ fn article(noun: &str) -> String {
 
 /// The known word that is at most two edits away (a third of its length for short ones).
 fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
-    let distance = |other: &&'static str| (edits(&word.to_ascii_lowercase(), other), *other);
+    let word = word.to_ascii_lowercase();
+    let sorted = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    // Letters in another order are one slip of the fingers, and not two edits.
+    let slips = |other: &str| if sorted(&word) == sorted(other) { 1 } else { edits(&word, other) };
+    let distance = |other: &&'static str| (slips(other), *other);
     let (edits, near) = known.iter().map(distance).min()?;
     (edits <= 2.min(near.len() / 2)).then_some(near)
 }
@@ -160,6 +199,7 @@ mod tests {
     fn a_misspelt_key_is_recognised() {
         assert_eq!(nearest("enviroment", &["project", "environment"]), Some("environment"));
         assert_eq!(nearest("Project", &["project"]), Some("project"));
+        assert_eq!(nearest("kye", &["label", "key"]), Some("key"));
         assert_eq!(nearest("colour", &["project", "environment"]), None);
     }
 

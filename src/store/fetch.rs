@@ -91,12 +91,16 @@ impl Fetch<'_> {
         while let Some(ids) = left.pop() {
             match self.call(&ids).await {
                 Ok(part) => replies.extend(part),
-                Err(Trouble::Denied(denial)) if self.on_denial == OnDenial::Bisect => {
-                    if let [id] = ids[..] {
-                        replies.push((id, Reply::Denied(denial)));
-                    } else {
-                        let (front, back) = ids.split_at(ids.len() / 2);
-                        left.extend([back.to_vec(), front.to_vec()]);
+                Err(Trouble::Denied(denial)) => {
+                    let asked = ids.iter().map(|id| self.plan.request(*id).to_string()).collect();
+                    let denial = Denial { asked, ..denial };
+                    match (self.on_denial, &ids[..]) {
+                        (OnDenial::Stop, _) => return Err(Trouble::Denied(denial)),
+                        (OnDenial::Bisect, [id]) => replies.push((*id, Reply::Denied(denial))),
+                        (OnDenial::Bisect, many) => {
+                            let (front, back) = many.split_at(many.len() / 2);
+                            left.extend([back.to_vec(), front.to_vec()]);
+                        }
                     }
                 }
                 Err(trouble) => return Err(trouble),
@@ -140,8 +144,12 @@ impl Fetch<'_> {
         let mut tokens: Vec<String> = Vec::new();
         loop {
             let page = match self.page(load, tokens.last()).await {
-                Err(Trouble::Denied(denial)) if self.on_denial == OnDenial::Bisect => {
-                    return Ok(Arrived::Load(at, LoadReply::Denied(denial)));
+                Err(Trouble::Denied(denial)) => {
+                    let denial = Denial { asked: vec![load.path.clone()], ..denial };
+                    return match self.on_denial {
+                        OnDenial::Stop => Err(Trouble::Denied(denial)),
+                        OnDenial::Bisect => Ok(Arrived::Load(at, LoadReply::Denied(denial))),
+                    };
                 }
                 page => page?,
             };

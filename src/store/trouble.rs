@@ -54,6 +54,8 @@ pub struct Denial {
     pub principal: Option<String>,
     /// What else is known.
     pub note: Option<&'static str>,
+    /// What the call asked for: AWS denies it whole, and names a key without saying of which parameter.
+    pub asked: Vec<String>,
 }
 
 impl Denial {
@@ -70,6 +72,7 @@ impl Denial {
             resource: resource.and_then(arn),
             principal: after("User: ").and_then(arn),
             note: None,
+            asked: Vec::new(),
         }
     }
 }
