@@ -127,6 +127,11 @@ impl Failures {
         self.0.iter()
     }
 
+    /// Changes each of them.
+    pub fn map(self, change: impl FnMut(Failure) -> Failure) -> Self {
+        Failures(self.0.into_iter().map(change).collect())
+    }
+
     pub fn into_vec(self) -> Vec<Failure> {
         self.0
     }

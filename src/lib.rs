@@ -2,10 +2,11 @@
 //!
 //! The data goes one way: what was typed ([`cli`]) and the spec file become a [`spec::Spec`], that a [`plan::Plan`] of
 //! names, that [`store::Answers`], those bindings ([`resolve`]), those an [`environment::Environment`], and that ends in
-//! the exec ([`exec`]). Values exist from `store` on, and are exposed in `exec`.
+//! the exec ([`exec`]). Values exist from `store` on, and are exposed in `exec` (and in [`credential`], to systemd).
 #![deny(unsafe_code)]
 
 pub mod cli;
+mod credential;
 mod denied;
 pub mod environment;
 pub mod error;
@@ -67,7 +68,7 @@ fn dispatch(inheritance: &sys::Inheritance) -> Result<(), Failures> {
         }
         Command::Check { options, format } => check(*options, format, &inherited),
         Command::Policy { options, policy } => write_policy(*options, &policy, &inherited),
-        Command::Credential { .. } => Err(Failure::new(Exit::Usage, "this command is not there yet").into()),
+        Command::Credential { options, units } => credential::serve(*options, &units, &inherited),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "stepzero", &mut script);

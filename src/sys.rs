@@ -5,7 +5,9 @@ use std::ffi::{CStr, CString, OsStr, c_char, c_int};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, SealFlag, fcntl};
@@ -96,13 +98,14 @@ fn die_of_signals() {
     }
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
         if action(signal).sa_sigaction == libc::SIG_DFL {
-            // SAFETY: `die` only calls _exit(2), which is async-signal-safe.
+            // SAFETY: `die` only calls write(2) and _exit(2), which are async-signal-safe.
             unsafe { libc::signal(signal, die as extern "C" fn(c_int) as libc::sighandler_t) };
         }
     }
 }
 
 fn exit_now(code: c_int) -> ! {
+    refuse();
     // SAFETY: _exit(2) does not return, and may be called from a signal handler.
     unsafe { libc::_exit(code) }
 }
@@ -225,28 +228,56 @@ pub fn sealed_file(name: &str, content: &[u8], mode: u32, lowest: RawFd) -> Resu
     fcntl(&file, FcntlArg::F_DUPFD(lowest))
 }
 
-/// The connection that a socket unit with `Accept=yes` handed over (sd_listen_fds(3)): descriptor 3, or standard input.
-pub fn accepted_connection() -> Option<std::os::unix::net::UnixStream> {
+/// The connection that a socket unit with `Accept=yes` handed over: descriptor 3 (sd_listen_fds(3)). Standard input is
+/// not looked at: with `StandardInput=socket`, logs would go to the peer too.
+pub fn accepted_connection() -> Option<UnixStream> {
+    const FIRST: RawFd = 3;
     let own = std::process::id().to_string();
     let passed = std::env::var("LISTEN_PID").is_ok_and(|pid| pid == own)
         && std::env::var("LISTEN_FDS").is_ok_and(|count| count == "1");
-    let descriptor = if passed { 3 } else { 0 };
-    // SAFETY: getsockopt(2) on a number that may be no socket, then it fails; the buffer is one int, as its length says.
-    let is_socket = unsafe {
-        let (mut kind, mut length): (c_int, libc::socklen_t) = (0, size_of::<c_int>() as libc::socklen_t);
-        libc::getsockopt(descriptor, libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &raw mut length) == 0
-    };
-    // SAFETY: the descriptor is open, a socket, and this process owns it; nothing else here uses it.
-    is_socket.then(|| unsafe { std::os::unix::net::UnixStream::from_raw_fd(descriptor) })
+    // SAFETY: fcntl(2) with F_SETFD on a number that may be no descriptor; then it fails.
+    let is_open = passed && unsafe { libc::fcntl(FIRST, libc::F_SETFD, libc::FD_CLOEXEC) } != -1;
+    // SAFETY: the descriptor is open, it was passed to this process to own, and nothing else here uses it.
+    is_open.then(|| unsafe { UnixStream::from_raw_fd(FIRST) })
+}
+
+/// The connection that gets a refusal should this process end, or -1.
+static REFUSED: AtomicI32 = AtomicI32::new(-1);
+
+/// From now on a panic, a lack of memory and the usual signals tell the peer that there is no value.
+pub fn refuse_at_exit(connection: &UnixStream) {
+    REFUSED.store(connection.as_raw_fd(), Ordering::SeqCst);
+    die_of_signals();
+}
+
+/// The value is with the peer.
+pub fn keep_at_exit() {
+    REFUSED.store(-1, Ordering::SeqCst);
+}
+
+/// Sends one byte more than systemd takes for a credential (1 MiB): an end without data would be an empty credential.
+/// Only write(2), so that a signal handler may do it.
+pub fn refuse() {
+    static ZEROES: [u8; 4096] = [0; 4096];
+    let descriptor = REFUSED.swap(-1, Ordering::SeqCst);
+    let mut left: usize = 1024 * 1024 + 1;
+    while descriptor != -1 && left > 0 {
+        // SAFETY: write(2) from a constant, of at most its length. The descriptor is held open by `credential`.
+        match unsafe { libc::write(descriptor, ZEROES.as_ptr().cast(), left.min(ZEROES.len())) } {
+            written @ 1.. => left = left.saturating_sub(written as usize),
+            // The peer has gone, or does not read: it has no credential either way.
+            _ => return,
+        }
+    }
 }
 
 /// The user at the other end of a connection (SO_PEERCRED in unix(7)).
-pub fn peer_uid(connection: &std::os::unix::net::UnixStream) -> Option<u32> {
+pub fn peer_uid(connection: &UnixStream) -> Option<u32> {
     nix::sys::socket::getsockopt(connection, nix::sys::socket::sockopt::PeerCredentials).ok().map(|peer| peer.uid())
 }
 
 /// The abstract address of the other end of a connection, without its leading NUL.
-pub fn peer_name(connection: &std::os::unix::net::UnixStream) -> Option<Vec<u8>> {
+pub fn peer_name(connection: &UnixStream) -> Option<Vec<u8>> {
     let address = nix::sys::socket::getpeername::<nix::sys::socket::UnixAddr>(connection.as_raw_fd()).ok()?;
     address.as_abstract().map(<[u8]>::to_vec)
 }

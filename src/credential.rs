@@ -1,0 +1,198 @@
+//! One credential for systemd: `LoadCredential=NAME:SOCKET` makes systemd connect, and a socket unit with `Accept=yes`
+//! hands that connection to this process. The peer's address says which unit wants which credential
+//! (systemd.exec(5)); the unit's spec says where it comes from. One of the two places where a value is exposed.
+//!
+//! A connection that is closed without data would start the service with an empty credential, so whatever goes wrong
+//! ends in more bytes than systemd takes.
+
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::Options;
+use crate::environment::{Inherited, Policy, Value};
+use crate::error::{Exit, Failure, Failures, printable};
+use crate::name::BadName;
+use crate::plan::Plan;
+use crate::spec::Spec;
+use crate::spec::entry::Target;
+use crate::store::OnDenial;
+use crate::{Reach, fetch, log, read_spec, resolve, sys, tell};
+
+/// A peer that does not read must not keep this process for ever.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Answers the connection that this process was started for.
+pub fn serve(options: Options, units: &Path, inherited: &Inherited) -> Result<(), Failures> {
+    log::init(log::Settings { verbose: options.verbose, quiet: options.quiet, format: options.log_format });
+    let connection = sys::accepted_connection().ok_or_else(|| {
+        Failure::new(Exit::Usage, "there is no connection to answer")
+            .help("systemd starts this from a socket unit with Accept=yes, without StandardInput=socket")
+    })?;
+    // Without a limit the write still ends: with the connection.
+    let _ = connection.set_write_timeout(Some(WRITE_LIMIT));
+    sys::refuse_at_exit(&connection);
+    answer(&connection, options, units, inherited).inspect(|()| sys::keep_at_exit()).inspect_err(|_| sys::refuse())
+}
+
+fn answer(connection: &UnixStream, options: Options, units: &Path, inherited: &Inherited) -> Result<(), Failures> {
+    let wanted = wanted(connection)?;
+    let about = format!("for the credential {} of {}", printable(&wanted.credential), wanted.unit.0);
+    let named = |failures: Failures| failures.map(|failure| failure.detail(about.clone()));
+    let value = value(&wanted, options, units, inherited).map_err(named)?;
+    let bytes = match &value {
+        Some(Value::Fetched(secret)) => secret.expose(),
+        Some(Value::Default(text)) => text.as_bytes(),
+        None => &[],
+    };
+    let mut connection = connection;
+    connection.write_all(bytes).map_err(|error| {
+        let why = error.to_string().to_lowercase();
+        named(Failure::new(Exit::OsErr, format!("systemd did not take the credential: {why}")).into())
+    })
+}
+
+/// What the peer asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    unit: Unit,
+    credential: String,
+}
+
+/// Only root's word counts: any user can connect from any abstract address.
+fn wanted(connection: &UnixStream) -> Result<Wanted, Failure> {
+    if sys::peer_uid(connection) != Some(0) {
+        let failure = Failure::new(Exit::NoPerm, "the peer is not root: only systemd gets credentials");
+        return Err(failure.help("say SocketMode=0600 in the socket unit"));
+    }
+    let name = sys::peer_name(connection).unwrap_or_default();
+    let text = String::from_utf8_lossy(&name);
+    parse(&text).map_err(|bad| {
+        Failure::new(Exit::Usage, format!("the peer's address \"{}\": {bad}", printable(&text)))
+            .help("systemd connects from RANDOM/unit/UNIT/CREDENTIAL when a unit says LoadCredential=NAME:SOCKET")
+    })
+}
+
+/// `RANDOM/unit/UNIT/CREDENTIAL`.
+fn parse(address: &str) -> Result<Wanted, BadName> {
+    let parts: Vec<&str> = address.split('/').collect();
+    let [random, "unit", unit, credential] = parts[..] else {
+        return Err(BadName("it is not RANDOM/unit/UNIT/CREDENTIAL".into()));
+    };
+    if random.is_empty() || !random.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(BadName("it does not begin with a random number".into()));
+    }
+    if credential.is_empty() || !credential.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(BadName("the credential's name is not made of printable characters".into()));
+    }
+    Ok(Wanted { unit: Unit::new(unit)?, credential: credential.to_owned() })
+}
+
+/// The name of a service, which becomes a file name: no slash, no leading dot, only what systemd.unit(5) allows.
+#[derive(Debug, PartialEq, Eq)]
+struct Unit(String);
+
+impl Unit {
+    fn new(text: &str) -> Result<Self, BadName> {
+        let refused = |why: &str| Err(BadName(format!("the unit \"{}\" {why}", printable(text))));
+        let Some(stem) = text.strip_suffix(".service") else { return refused("is not a service") };
+        let good = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+        if stem.is_empty() || stem.starts_with(['.', '@']) || !stem.chars().all(good) || text.len() > 255 {
+            return refused("is not a name that systemd would give");
+        }
+        Ok(Unit(text.to_owned()))
+    }
+
+    /// Its own spec, then that of its template: `web@blue.toml`, `web@.toml`.
+    fn specs(&self, units: &Path) -> Vec<PathBuf> {
+        let stem = self.0.strip_suffix(".service").unwrap_or(&self.0);
+        let mut names = vec![format!("{stem}.toml")];
+        if let Some((template, instance)) = stem.split_once('@')
+            && !instance.is_empty()
+        {
+            names.push(format!("{template}@.toml"));
+        }
+        names.into_iter().map(|name| units.join(name)).collect()
+    }
+}
+
+/// The value, as `exec` would find it for the variable of that name; `None` for an optional one that nobody has.
+fn value(wanted: &Wanted, options: Options, units: &Path, inherited: &Inherited) -> Result<Option<Value>, Failures> {
+    let paths = wanted.unit.specs(units);
+    // When there is none, the error names its own.
+    let path = paths.iter().find(|path| path.symlink_metadata().is_ok()).or(paths.first()).cloned();
+    let trusting = options.allow_writable_spec;
+    let options = Options { spec: path, ..options };
+    let mut spec = Spec::new(options, inherited, |path| read_spec(path, trusting))?;
+    let reach = Reach { aws: std::mem::take(&mut spec.aws), timeout: spec.timeout };
+    // The service's environment is not this one's: nothing is inherited, kept or referred to.
+    let nobody = Inherited::default();
+    let plan = Plan::new(only(&wanted.credential, spec)?, &nobody)?;
+    let fetched = fetch(&plan, reach, OnDenial::Stop)?;
+    let outcomes = resolve::settle(&plan, fetched.answers, &nobody);
+    tell(&outcomes);
+    Ok(resolve::bindings(&plan, outcomes)?.pop().map(|binding| binding.value))
+}
+
+/// The spec reduced to one variable of `[env]` or `[files]`, as a file. Nothing else is asked for, and `[[load]]` is not:
+/// its names are the store's, and would cost a listing for every credential.
+fn only(credential: &str, mut spec: Spec) -> Result<Spec, Failures> {
+    spec.entries.retain(|entry| entry.variable.as_str() == credential);
+    if spec.entries.is_empty() {
+        return Err(Failure::new(Exit::Config, "the unit's spec has no such name under [env] or [files]")
+            .help(format!("add it there, as in {} = \"key\"", printable(credential)))
+            .into());
+    }
+    for entry in &mut spec.entries {
+        entry.target = Target::File { mode: 0o400 };
+    }
+    spec.loads.clear();
+    spec.references = false;
+    spec.policy = Policy::default();
+    Ok(spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn specs(unit: &str) -> Vec<String> {
+        let paths = Unit::new(unit).expect("good").specs(Path::new("/u"));
+        paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn the_address_says_unit_and_credential() {
+        let wanted = parse("a1b2c3/unit/web@blue.service/db.password").expect("as systemd writes it");
+        assert_eq!((wanted.unit.0.as_str(), wanted.credential.as_str()), ("web@blue.service", "db.password"));
+        for wrong in [
+            "",
+            "a1/unit/web.service",
+            "a1/unit/web.service/",
+            "a1/unit/web.service/a/b",
+            "/unit/web.service/a",
+            "xyz/unit/web.service/a",
+            "a1/system/web.service/a",
+            "a1/unit/web.service/a b",
+            "a1/unit/web.service/a\nb",
+            "a1/unit/web.socket/a",
+            "a1/unit/.service/a",
+            "a1/unit/..service/a",
+            "a1/unit/../web.service/a",
+            "a1/unit/@x.service/a",
+            "a1/unit/we b.service/a",
+            "a1/unit/é.service/a",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_instance_falls_back_to_its_template() {
+        assert_eq!(specs("web.service"), ["/u/web.toml"]);
+        assert_eq!(specs("web@a-b\\x2dc.service"), ["/u/web@a-b\\x2dc.toml", "/u/web@.toml"]);
+        assert_eq!(specs("web@.service"), ["/u/web@.toml"]);
+        assert_eq!(specs("web@a@b.service"), ["/u/web@a@b.toml", "/u/web@.toml"]);
+    }
+}

@@ -1,0 +1,189 @@
+//! `stepzero credential`, with the test in systemd's place: the peer's address, the accepted connection as descriptor 3,
+//! and what must never be: an end without data when something went wrong.
+
+mod common;
+
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use common::{Ran, STEPZERO, Spec, article};
+use fake_aws::{Action, Fake, Fault};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, connect, socket};
+
+/// One byte more than systemd takes.
+const REFUSAL: usize = 1024 * 1024 + 1;
+
+const WEB: &str = "project = \"projectA\"\nenvironment = \"production\"\n[env]\npassword = \"database_password\"\n\
+    absent = \"nobody_has_it\"\nmaybe = { key = \"nobody_has_it\", optional = true }\n\
+    level = { key = \"nobody_has_it\", default = \"info\" }\nhost = { key = \"host\", json = \"a.b\" }\n\
+    [files]\n\"tls.key\" = { key = \"keystore\", decode = \"base64\" }\n[[load]]\npath = \"/never\"\n";
+
+struct Asked {
+    client: UnixStream,
+    child: Child,
+}
+
+/// Connects from an abstract address as systemd does, and starts stepzero on the other end. `uid` connects.
+fn ask(fake: &Fake, units: &Spec, address: &str, uid: u32) -> Asked {
+    let directory = units.path.parent().expect("a file in a directory");
+    let path = directory.join(format!("socket-{}", address.replace('/', "-")));
+    let listener = UnixListener::bind(&path).expect("the directory is ours");
+    let client = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("{:x}{:x}{address}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let us = UnixAddr::new_abstract(name.as_bytes()).expect("short enough");
+    bind(std::os::fd::AsRawFd::as_raw_fd(&client), &us).expect("nobody else has this name");
+    let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(&path, all).expect("the socket is ours");
+    let connected = as_user(uid, || {
+        connect(std::os::fd::AsRawFd::as_raw_fd(&client), &UnixAddr::new(&path).expect("short enough"))
+    });
+    connected.expect("the listener is there");
+    let (server, _) = listener.accept().expect("a connection");
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 </dev/null"]);
+    command.args([STEPZERO, "credential", "-v", "--units"]).arg(directory);
+    command.env_clear().envs(fake.env()).stdin(OwnedFd::from(server)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Asked { client: client.into(), child: command.spawn().expect("a shell") }
+}
+
+/// SO_PEERCRED is of the thread that connects.
+fn as_user<T>(uid: u32, work: impl FnOnce() -> T) -> T {
+    let become_user = |uid: u32| {
+        // SAFETY: setresuid(2), of this thread alone because it is the bare system call.
+        let done = unsafe { nix::libc::syscall(nix::libc::SYS_setresuid, -1, uid, -1) };
+        assert_eq!(done, 0, "root may become anybody, and come back");
+    };
+    become_user(uid);
+    let made = work();
+    become_user(0);
+    made
+}
+
+impl Asked {
+    fn answer(mut self) -> (Vec<u8>, Ran) {
+        let mut bytes = Vec::new();
+        self.client.read_to_end(&mut bytes).expect("the peer closes");
+        (bytes, Ran(self.child.wait_with_output().expect("a child")))
+    }
+
+    #[track_caller]
+    fn is(self, want: &[u8]) -> Ran {
+        let (bytes, ran) = self.answer();
+        let ran = ran.expect(0);
+        assert!(bytes == want, "{} bytes instead of {}", bytes.len(), want.len());
+        ran
+    }
+
+    #[track_caller]
+    fn is_refused(self, code: i32, parts: &[&str]) {
+        let (bytes, ran) = self.answer();
+        ran.expect(code).says(parts);
+        assert!(bytes.len() == REFUSAL && bytes.iter().all(|byte| *byte == 0), "{} bytes", bytes.len());
+    }
+}
+
+fn root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    assert!(root || std::env::var_os("STEPZERO_NO_SKIP").is_none(), "these tests need root");
+    if !root {
+        println!("SKIPPED credential: only root is answered");
+    }
+    root
+}
+
+/// The spec of `web.service`.
+fn web(text: &str) -> Spec {
+    let spec = Spec::new(text);
+    std::fs::write(spec.path.with_file_name("web.toml"), text).expect("the directory is ours");
+    spec
+}
+
+#[test]
+fn a_credential_is_the_value_and_nothing_else() {
+    if !root() {
+        return;
+    }
+    let fake = article();
+    fake.put("projectA.production.host", "SecureString", r#"{"a":{"b":"db1"}}"#);
+    fake.put("production.keystore", "SecureString", "AAEC/wA=");
+    let units = web(WEB);
+    for (name, want) in [
+        ("password", &b"d)Dmfj@)(dJF!hp"[..]),
+        ("level", b"info"),
+        ("maybe", b""),
+        ("host", b"db1"),
+        ("tls.key", &[0, 1, 2, 255, 0]),
+    ] {
+        fake.clear_log();
+        let ran = ask(&fake, &units, &format!("/unit/web.service/{name}"), 0).is(want);
+        assert_eq!(ran.stdout(), "");
+        assert!(!ran.stderr().contains("Dmfj"), "{}", ran.stderr());
+        let calls = fake.calls("GetParameters");
+        assert_eq!((calls.len(), calls[0].names.len()), (1, 4), "only this key, in four scopes: {name}");
+        assert!(fake.calls("GetParametersByPath").is_empty());
+    }
+}
+
+#[test]
+fn an_instance_takes_its_own_spec_before_its_template_s() {
+    if !root() {
+        return;
+    }
+    let fake = article();
+    let units = web(WEB);
+    let template = "[env]\na = { parameter = \"shared.database_password\" }\n";
+    std::fs::write(units.path.with_file_name("t@.toml"), template).expect("ours");
+    std::fs::write(
+        units.path.with_file_name("t@own.toml"),
+        template.replace("shared.database_password", "shared.newrelic_key"),
+    )
+    .expect("ours");
+    ask(&fake, &units, "/unit/t@any.service/a", 0).is(b"the wrong one");
+    ask(&fake, &units, "/unit/t@own.service/a", 0).is(b"2039402939302293029230923093");
+}
+
+#[test]
+fn every_failure_is_more_than_systemd_takes() {
+    if !root() {
+        return;
+    }
+    let fake = article();
+    let units = web(WEB);
+    let about = "for the credential";
+    ask(&fake, &units, "/unit/web.service/absent", 0)
+        .is_refused(66, &["nobody_has_it", about, "absent of web.service"]);
+    ask(&fake, &units, "/unit/web.service/unknown", 0).is_refused(78, &["no such name", "unknown", about]);
+    ask(&fake, &units, "/unit/web.service/PASSWORD", 0).is_refused(78, &["no such name"]);
+    ask(&fake, &units, "/unit/other.service/password", 0).is_refused(66, &["other.toml", "cannot be read"]);
+    ask(&fake, &units, "/unit/..service/password", 0).is_refused(64, &["not a name that systemd would give"]);
+    ask(&fake, &units, "/unit/web.socket/password", 0).is_refused(64, &["is not a service"]);
+    ask(&fake, &units, "/unit/x/../web.service/password", 0).is_refused(64, &["not RANDOM/unit/UNIT/CREDENTIAL"]);
+    ask(&fake, &units, "/unit/web.service/refused", 65534).is_refused(77, &["the peer is not root"]);
+    std::fs::write(units.path.with_file_name("web.toml"), "nonsense = 1\n").expect("ours");
+    ask(&fake, &units, "/unit/web.service/password", 0).is_refused(78, &["web.toml:1:1"]);
+    assert!(fake.calls("GetParameters").len() == 1, "only what is in a spec is asked for");
+}
+
+#[test]
+fn a_signal_is_a_refusal_too() {
+    if !root() {
+        return;
+    }
+    let fake = article();
+    fake.fault(Fault::always(Action::Hang).operation("GetParameters"));
+    let units = web(WEB);
+    let asked = ask(&fake, &units, "/unit/web.service/password", 0);
+    fake.wait_until(|log| log.iter().any(|entry| entry.operation == "GetParameters"));
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(asked.child.id()).expect("a PID"));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
+    asked.is_refused(143, &[]);
+}
+
+#[test]
+fn without_a_connection_it_is_a_wrong_use() {
+    common::offline(["credential"]).output().expect(64).says(&["there is no connection to answer"]);
+}
