@@ -37,7 +37,7 @@ pub fn parse(path: &str, text: &str) -> Result<File, Failures> {
     let text = Text { path: Rc::from(path), text };
     let root = DeTable::parse(text.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        text.failure(&span, &format!("not TOML: {}", error.message().replace('\n', ", ")))
+        text.blind_failure(&span, &format!("not TOML: {}", error.message().replace('\n', ", ")))
     })?;
     let mut errors = Vec::new();
     let file = read(Table::new(text, root.span(), root.get_ref()), &mut errors);

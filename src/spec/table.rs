@@ -34,16 +34,21 @@ impl Text<'_> {
         (before.matches('\n').count() + 1, &before[line_start..])
     }
 
-    /// A CONFIG failure about a place, with a caret under it.
+    /// A CONFIG failure that names a place and shows nothing of it: what is not TOML is not a spec, and can be a file of
+    /// secrets that was named by mistake.
+    pub fn blind_failure(&self, span: &Range<usize>, what: &str) -> Failure {
+        Failure::new(Exit::Config, format!("{}: {what}", self.origin(span)))
+    }
+
+    /// A CONFIG failure about a place, with a caret under it. Of the line only what stands up to the end of the place is
+    /// shown: after an unknown key there can be a secret, as in a file of `NAME="value"` lines named by mistake.
     pub fn failure(&self, span: &Range<usize>, what: &str) -> Failure {
         let (line, before) = self.place(span);
-        let whole = self.text.lines().nth(line - 1).unwrap_or("");
         let text = self.text.get(span.clone()).unwrap_or("").lines().next().unwrap_or("");
         let number = line.to_string();
         let left = flat(&ending(before));
-        let right = flat(&beginning(whole.get(before.len()..).unwrap_or("")));
-        // As wide as it is shown, where characters were escaped or the line was cut.
-        let width = flat(text).chars().count().clamp(1, right.chars().count().max(1));
+        let right = flat(&beginning(text));
+        let width = right.chars().count().max(1);
         let (margin, indent) = (" ".repeat(number.len()), " ".repeat(left.chars().count()));
         Failure::new(Exit::Config, format!("{}: {what}", self.origin(span)))
             .detail(format!("{number} | {left}{right}"))
@@ -208,6 +213,6 @@ mod tests {
         let text = Text { path: "s.toml".into(), text: "a = 1\né = 2\n" };
         assert_eq!(text.origin(&(9..10)).to_string(), "s.toml:2:3");
         let failure = text.failure(&(6..8), "unknown key").to_string();
-        assert_eq!(failure, "s.toml:2:1: unknown key\n  2 | é = 2\n    | ^");
+        assert_eq!(failure, "s.toml:2:1: unknown key\n  2 | é\n    | ^");
     }
 }
