@@ -18,9 +18,22 @@ use nix::unistd::{AccessFlags, Uid, faccessat};
 
 /// What has to be as it was when the command starts.
 pub struct Inheritance {
-    sigpipe: libc::sigaction,
-    sigchld: libc::sigaction,
+    dispositions: [(c_int, Disposition); 4],
+    blocked: u64,
 }
+
+/// What is set for a signal, in the kernel's own form, which is only kept and given back: handler, flags, restorer, mask.
+type Disposition = [u64; 4];
+
+/// SIGPIPE and SIGCHLD are changed here and by the runtime; 32 and 33 by the C library when it starts a thread, behind
+/// the back of its own sigaction(3) and sigprocmask(3), which do not know them (nptl(7)).
+const CHANGED: [c_int; 4] = [libc::SIGPIPE, libc::SIGCHLD, 32, 33];
+
+/// No new, or no old value: a whole pointer, which a 0 would not be in a call with variable arguments.
+const NOTHING: *mut u64 = std::ptr::null_mut();
+
+/// The size of the kernel's set of signals, in bytes.
+const SIGNAL_SET: usize = size_of::<u64>();
 
 /// Prepares this process, before anything else: closed standard descriptors are held shut, SIGPIPE becomes an error of
 /// write(2), PID 1 can be ended, and a panic or an allocation that fails says where, and nothing more.
@@ -35,7 +48,8 @@ pub fn begin() -> Inheritance {
     // addresses for its own, which a small address-space limit does not have.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
     hold_closed_descriptors();
-    let inheritance = Inheritance { sigpipe: action(libc::SIGPIPE), sigchld: action(libc::SIGCHLD) };
+    let inheritance =
+        Inheritance { dispositions: CHANGED.map(|signal| (signal, disposition(signal))), blocked: blocked() };
     ignore_sigpipe();
     // SAFETY: SIG_DFL is no handler. Were it ignored, the kernel would reap a credential_process before it is waited for.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
@@ -46,12 +60,17 @@ pub fn begin() -> Inheritance {
 }
 
 impl Inheritance {
-    /// Puts the signals back. The mask and the other dispositions were never touched; handlers end with the exec.
+    /// Puts the signals back. The other dispositions were never touched; handlers end with the exec.
     pub fn restore(&self) {
-        for (signal, before) in [(libc::SIGPIPE, &self.sigpipe), (libc::SIGCHLD, &self.sigchld)] {
-            // SAFETY: `before` is what sigaction(2) gave for this signal: SIG_DFL, SIG_IGN, or nothing else after an exec.
-            unsafe { libc::sigaction(signal, before, std::ptr::null_mut()) };
+        for (signal, before) in &self.dispositions {
+            // SAFETY: `before` is what the kernel gave for this signal: SIG_DFL or SIG_IGN, as nothing else survives an
+            // exec, and so no code of this process.
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, *signal, before.as_ptr(), NOTHING, SIGNAL_SET) };
         }
+        // SAFETY: reads one set of signals from `blocked`.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const self.blocked, NOTHING, SIGNAL_SET)
+        };
     }
 }
 
@@ -81,14 +100,18 @@ fn hold_closed_descriptors() {
     }
 }
 
-/// What is set for a signal.
-fn action(signal: c_int) -> libc::sigaction {
-    // SAFETY: all zeroes is SIG_DFL without flags. With a null new action, sigaction(2) only writes the present one.
-    unsafe {
-        let mut before = std::mem::zeroed();
-        libc::sigaction(signal, std::ptr::null(), &raw mut before);
-        before
-    }
+fn disposition(signal: c_int) -> Disposition {
+    let mut before = [0; 4];
+    // SAFETY: without a new action the kernel only writes the present one, which is no longer than this.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, NOTHING, before.as_mut_ptr(), SIGNAL_SET) };
+    before
+}
+
+fn blocked() -> u64 {
+    let mut set = 0;
+    // SAFETY: without a new set the kernel only writes the present one, of 64 signals.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, NOTHING, &raw mut set, SIGNAL_SET) };
+    set
 }
 
 /// The kernel drops signals for PID 1 that it does not handle (pid_namespaces(7)). Those that were ignored stay so.
@@ -97,7 +120,7 @@ fn die_of_signals() {
         exit_now(128 + signal);
     }
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
-        if action(signal).sa_sigaction == libc::SIG_DFL {
+        if disposition(signal)[0] == libc::SIG_DFL as u64 {
             // SAFETY: `die` only calls write(2) and _exit(2), which are async-signal-safe.
             unsafe { libc::signal(signal, die as extern "C" fn(c_int) as libc::sighandler_t) };
         }
