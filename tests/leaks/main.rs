@@ -1,0 +1,20 @@
+//! Nothing leaks: a secret is found in the command's environment and nowhere else. Each part hunts in one place, with a
+//! control that shows that it would find one.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod binary;
+mod canary;
+mod core_dump;
+mod disk;
+mod field_bugs;
+mod hostile_answers;
+mod hostile_specs;
+mod hunt;
+mod memory;
+mod panics;
+mod structure;
+mod support;
+mod transparency;
+mod types;

@@ -1,0 +1,248 @@
+//! The state of a command that was run bare and of one that was run through stepzero, which fetches a value for it:
+//! everything that /proc tells is compared, and only the environment may differ.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+use fake_aws::Fake;
+
+use crate::common::STEPZERO;
+use crate::support::fake;
+
+/// A change to the process before the exec, in the child: async-signal-safe calls only.
+type Prepare = fn(i32) -> io::Result<()>;
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Runs the probe bare and through stepzero, in the same state.
+fn both(fake: &Fake, probe: &[&str], argument: i32, prepare: Prepare) -> [String; 2] {
+    let wrapped = [STEPZERO, "exec", "--scope", "shared", "-k", "canary", "--"];
+    [Vec::new(), wrapped.to_vec()].map(|prefix| {
+        let line: Vec<&str> = prefix.into_iter().chain(probe.iter().copied()).collect();
+        let mut command = Command::new(line[0]);
+        command.args(&line[1..]).env_clear().envs(fake.env()).env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
+        // A name to resolve, so that there is a thread, with what the C library does for threads.
+        let port = fake.endpoint_address().port();
+        command.env("AWS_ENDPOINT_URL", format!("http://localhost:{port}"));
+        command.env("LISTEN_FDS", "2").env("LISTEN_PID", "1").env("NOTIFY_SOCKET", "@nobody-listens");
+        command.current_dir("/usr").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // SAFETY: the functions below call nothing that is not async-signal-safe.
+        unsafe { command.pre_exec(move || prepare(argument)) };
+        let output = command.output().expect("it can be started");
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).into_owned()
+    })
+}
+
+/// The lines of /proc/self/status by name, without those about who it is, how big, how often it was switched, and what
+/// all processes of the user have queued together (SigQ). Process group and session are compared by their numbers below.
+fn status(text: &str) -> BTreeMap<&str, &str> {
+    const IDENTITY: [&str; 9] = [
+        "Pid",
+        "Tgid",
+        "NSpid",
+        "NStgid",
+        "NSpgid",
+        "NSsid",
+        "SigQ",
+        "voluntary_ctxt_switches",
+        "nonvoluntary_ctxt_switches",
+    ];
+    const SIZE: [&str; 9] = ["VmPeak", "VmSize", "VmHWM", "VmRSS", "VmData", "VmStk", "VmPTE", "RssAnon", "RssFile"];
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    lines
+        .filter(|(name, _)| !IDENTITY.contains(name) && !SIZE.contains(name))
+        .map(|(name, value)| (name, value.trim()))
+        .collect()
+}
+
+#[track_caller]
+fn same_status([bare, wrapped]: &[String; 2]) {
+    let (bare, wrapped) = (status(bare), status(wrapped));
+    for name in ["SigBlk", "SigIgn", "SigCgt", "SigPnd", "ShdPnd", "CapEff", "Umask", "VmLck", "Threads", "NoNewPrivs"]
+    {
+        assert!(bare.contains_key(name), "the control: {name} is in the status: {bare:?}");
+    }
+    assert_eq!(bare, wrapped);
+}
+
+const STATUS: [&str; 2] = ["cat", "/proc/self/status"];
+
+#[test]
+fn everything_that_proc_tells() {
+    let fake = fake();
+    let nothing: Prepare = |_| Ok(());
+    let strange: Prepare = |_| {
+        // SAFETY: async-signal-safe calls with values of their own.
+        unsafe {
+            libc::umask(0o137);
+            check(libc::setpgid(0, 0))?;
+            check(libc::nice(3).max(0))?;
+            for (resource, soft, hard) in [
+                (libc::RLIMIT_NOFILE, 300, 4000),
+                (libc::RLIMIT_CORE, 4096, 8192),
+                (libc::RLIMIT_MEMLOCK, 65_536, 131_072),
+                (libc::RLIMIT_STACK, 4 << 20, 5 << 20),
+                (libc::RLIMIT_AS, 3 << 30, 4 << 30),
+                (libc::RLIMIT_NPROC, 900, 901),
+                (libc::RLIMIT_FSIZE, 1 << 30, 2 << 30),
+            ] {
+                let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+                check(libc::setrlimit(resource, &raw const limit))?;
+            }
+            check(libc::prctl(libc::PR_SET_TIMERSLACK, 70_000, 0, 0, 0))?;
+            check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+            check(libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+        }
+    };
+    // A session of its own has no controlling terminal.
+    let session: Prepare = |_| {
+        // SAFETY: as above.
+        unsafe { check(libc::setsid()) }
+    };
+    for prepare in [nothing, strange, session] {
+        same_status(&both(&fake, &STATUS, 0, prepare));
+        let files = [
+            "limits",
+            "oom_score_adj",
+            "oom_adj",
+            "timerslack_ns",
+            "coredump_filter",
+            "personality",
+            "cgroup",
+            "uid_map",
+            "loginuid",
+            "comm",
+        ];
+        let paths: Vec<String> = files.iter().map(|file| format!("/proc/self/{file}")).collect();
+        let probe: Vec<&str> = std::iter::once("cat").chain(paths.iter().map(String::as_str)).collect();
+        let [bare, wrapped] = both(&fake, &probe, 0, prepare);
+        assert!(bare.contains("Max core file size"), "the control: {bare}");
+        assert_eq!(bare, wrapped);
+        let [bare, wrapped] =
+            both(&fake, &["readlink", "/proc/self/cwd", "/proc/self/root", "/proc/self/exe"], 0, prepare);
+        assert_eq!(bare.lines().count(), 3, "the control: {bare}");
+        assert_eq!(bare, wrapped);
+        // Process group, session, terminal, its group; then priority, nice, threads, and real-time and policy.
+        let stat = both(&fake, &["cat", "/proc/self/stat"], 0, prepare).map(|line| {
+            let fields: Vec<String> = line.rsplit(") ").next().unwrap_or("").split(' ').map(str::to_owned).collect();
+            let own = |field: &String, pid: &str| if field == pid { "own".to_owned() } else { field.clone() };
+            let pid = line.split(' ').next().unwrap_or("").to_owned();
+            let chosen = [1, 2, 3, 4, 5, 15, 16, 17, 37, 38].map(|at| own(&fields[at], &pid));
+            (chosen, fields.len())
+        });
+        assert_eq!(stat[0], stat[1]);
+    }
+}
+
+/// No old value: a whole pointer, which a 0 would not be in a call with variable arguments.
+const NOTHING: *mut u64 = std::ptr::null_mut();
+
+/// Each signal ignored, then each blocked: by system calls, because the C library keeps 32 and 33 for itself.
+#[test]
+fn every_signal_ignored_and_blocked() {
+    let fake = fake();
+    let ignore: Prepare = |signal| {
+        let action = [libc::SIG_IGN as u64, 0, 0, 0];
+        // SAFETY: the kernel's own form of the action on 64-bit machines: handler, flags, restorer, mask.
+        let done = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), NOTHING, 8usize) };
+        if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    };
+    let block: Prepare = |signal| {
+        let set = 1u64 << (signal - 1);
+        // SAFETY: the kernel's own form of a set of signals: 64 bits.
+        let done = unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, &raw const set, NOTHING, 8usize) };
+        if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    };
+    let signals: Vec<i32> = (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)).collect();
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let (fake, mine) = (&fake, signals.iter().skip(worker).step_by(4));
+            scope.spawn(move || {
+                for signal in mine {
+                    for (name, prepare) in [("SigIgn", ignore), ("SigBlk", block)] {
+                        let outputs = both(fake, &STATUS, *signal, prepare);
+                        let mask = u64::from_str_radix(status(&outputs[0])[name], 16).expect("a mask");
+                        assert_eq!(mask & (1 << (signal - 1)), 1 << (signal - 1), "the control: {name} {signal}");
+                        let [bare, wrapped] = [status(&outputs[0]), status(&outputs[1])];
+                        assert_eq!(bare, wrapped, "{name} {signal}");
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// The descriptors 0 to 63: what they lead to, and their flags; every third is closed, every second not closed by an exec.
+#[test]
+fn descriptors_are_handed_on_as_they_are() {
+    let fake = fake();
+    let some: Prepare = |closed| {
+        for descriptor in 3..64 {
+            // SAFETY: as above; these descriptors belong to nobody after the exec.
+            unsafe {
+                if descriptor % 3 == 0 {
+                    libc::close(descriptor);
+                    continue;
+                }
+                let access =
+                    if descriptor % 4 == 1 { libc::O_RDONLY } else { libc::O_RDWR | libc::O_APPEND | libc::O_NONBLOCK };
+                let opened = libc::open(c"/dev/null".as_ptr(), access);
+                check(opened)?;
+                if opened != descriptor {
+                    check(libc::dup2(opened, descriptor))?;
+                    libc::close(opened);
+                }
+            }
+        }
+        for descriptor in 0..3 {
+            if closed & (1 << descriptor) != 0 {
+                // SAFETY: as above.
+                unsafe { libc::close(descriptor) };
+            }
+        }
+        Ok(())
+    };
+    // Standard output and error, one of them, or neither: the other carries what the shell finds.
+    const SCRIPT: &str = r#"
+        say() { if [ -e /proc/$$/fd/1 ]; then echo "$1"; else echo "$1" >&2; fi; }
+        for n in 0 1 2 3 4 5 6 7 8 9 13 14 16 17 20 31 32 61 62 63; do
+            if [ -e /proc/$$/fd/$n ]; then
+                while read -r key value; do [ "$key" = flags: ] && say "$n $value"; done < /proc/$$/fdinfo/$n
+            else say "$n closed"; fi
+        done"#;
+    for closed in [0b000, 0b001, 0b010, 0b100, 0b011, 0b101] {
+        let [bare, wrapped] = both(&fake, &["sh", "-c", SCRIPT], closed, some);
+        assert!(bare.contains("3 closed") && bare.contains("\n4 "), "the control: {bare}");
+        assert_eq!(bare.contains("0 closed"), closed & 1 != 0, "the control: {bare}");
+        assert_eq!(bare, wrapped, "closed {closed:03b}");
+    }
+}
+
+/// Arguments byte for byte, the name in argv\[0\], and the environment but for what was fetched.
+#[test]
+fn arguments_and_environment_byte_for_byte() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let fake = fake();
+    let odd = OsStr::from_bytes(b"\xff\xfe \n'\"$x");
+    let run = |prefix: &[&str], file: &str| {
+        let line: Vec<&OsStr> =
+            prefix.iter().map(OsStr::new).chain([OsStr::new("cat"), OsStr::new(file), odd, OsStr::new("")]).collect();
+        let mut command = Command::new(line[0]);
+        command.args(&line[1..]).env_clear().envs(fake.env()).env("PATH", "/usr/bin:/bin");
+        command.env(odd, odd).env("EMPTY", "").env("LAST", OsStr::from_bytes(b"\x80"));
+        command.stderr(Stdio::null()).output().expect("it can be started").stdout
+    };
+    let wrapped = [STEPZERO, "exec", "--scope", "shared", "-k", "n0", "--"];
+    assert_eq!(run(&[], "/proc/self/cmdline"), run(&wrapped, "/proc/self/cmdline"));
+    let bare = run(&[], "/proc/self/environ");
+    let with = run(&wrapped, "/proc/self/environ");
+    let (inherited, added) = with.split_at(bare.len());
+    assert_eq!(inherited, bare);
+    assert_eq!(added, [b"N0=", crate::canary::VALUE.as_bytes(), b"\0"].concat());
+}
