@@ -11,7 +11,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::http::Http;
 use super::trouble::{Cause, Trouble};
@@ -21,8 +21,10 @@ const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const REGION: &str = "/latest/meta-data/placement/region";
 /// One answer of a service on the same host.
 const REQUEST_LIMIT: Duration = Duration::from_secs(2);
-/// So many failures in a row, and requests come at most once a second: IMDS shares 1024 packets a second with DNS and NTP.
-const PATIENT_AFTER: u32 = 3;
+/// Requests come at most once a second in the long run, whoever asks: IMDS shares 1024 packets a second with DNS and NTP.
+const PACE: Duration = Duration::from_secs(1);
+/// Ahead of the pace: a start needs four requests, and a few more after a failure or two.
+const BURST: Duration = Duration::from_secs(8);
 /// An IMDS that has never answered for so long is not there.
 const ABSENT_AFTER: Duration = Duration::from_secs(10);
 /// So often expired credentials are asked for anew before they are used: in an outage AWS extends them.
@@ -37,8 +39,8 @@ pub struct Imds {
     expired: Cell<u32>,
     started: Instant,
     answered: Cell<bool>,
-    failures: Cell<u32>,
-    last: Cell<Option<Instant>>,
+    /// When the next request is due, at the pace.
+    due: Cell<Instant>,
 }
 
 impl Imds {
@@ -52,8 +54,7 @@ impl Imds {
             expired: Cell::default(),
             started: Instant::now(),
             answered: Cell::default(),
-            failures: Cell::default(),
-            last: Cell::default(),
+            due: Cell::new(Instant::now()),
         }
     }
 
@@ -64,7 +65,7 @@ impl Imds {
         if crate::spec::is_region(region) {
             return Ok(region.to_owned());
         }
-        Err(self.failed("IMDS answered something that is no Region"))
+        Err(failed("IMDS answered something that is no Region"))
     }
 
     /// One try for the credentials of the instance profile's role.
@@ -79,13 +80,12 @@ impl Imds {
             // The profile can have been replaced: ask for the role again.
             self.role.borrow_mut().take();
         })?;
-        let credentials = parse(&text).map_err(|why| self.failed(&format!("IMDS: {why}")))?;
+        let credentials = parse(&text).map_err(|why| failed(format!("IMDS: {why}")))?;
         let expired = credentials.expiry().is_some_and(|expiry| expiry <= SystemTime::now());
         if expired && self.expired.get() < EXPIRED_TRIES {
             self.expired.set(self.expired.get() + 1);
-            return Err(self.failed("IMDS hands out credentials that have expired"));
+            return Err(failed("IMDS hands out credentials that have expired"));
         }
-        self.failures.set(0);
         Ok(credentials)
     }
 
@@ -96,7 +96,7 @@ impl Imds {
         let good = !role.is_empty()
             && role.len() <= 128
             && role.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c));
-        if good { Ok(role.to_owned()) } else { Err(self.failed("IMDS answered something that is no role name")) }
+        if good { Ok(role.to_owned()) } else { Err(failed("IMDS answered something that is no role name")) }
     }
 
     /// Whether IMDS has been silent for so long that it is not there.
@@ -128,12 +128,12 @@ impl Imds {
             StatusCode::OK => Ok(body),
             StatusCode::UNAUTHORIZED => {
                 self.token.lock().await.take();
-                Err(self.failed("IMDS refuses its own session token (status 401)"))
+                Err(failed("IMDS refuses its own session token (status 401)"))
             }
             StatusCode::NOT_FOUND if path == ROLES => Err(Trouble::Temporary(
-                self.cause("IMDS knows no role (status 404)").help("attach an instance profile to this instance"),
+                Cause::new("IMDS knows no role (status 404)").help("attach an instance profile to this instance"),
             )),
-            status => Err(self.failed(&format!("IMDS answered {} for {what}", status.as_u16()))),
+            status => Err(failed(format!("IMDS answered {} for {what}", status.as_u16()))),
         }
     }
 
@@ -151,13 +151,13 @@ impl Imds {
         let token = body.trim();
         let good = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         if status == StatusCode::FORBIDDEN {
-            let cause = self.cause("IMDS answered 403 for a session token");
+            let cause = Cause::new("IMDS answered 403 for a session token");
             return Err(Trouble::Temporary(
                 cause.help("IMDS is switched off for this instance (HttpEndpoint), or a proxy is in the way"),
             ));
         }
         if status != StatusCode::OK || !is_session || !good {
-            return Err(self.failed(&format!("IMDS gave no session token (status {})", status.as_u16())));
+            return Err(failed(format!("IMDS gave no session token (status {})", status.as_u16())));
         }
         *held = Some(token.to_owned());
         Ok(token.to_owned())
@@ -176,46 +176,33 @@ impl Imds {
         request: http::Result<Request<Bytes>>,
         what: &str,
     ) -> Result<(StatusCode, String, bool), Trouble> {
-        let request = request.map_err(|_| self.failed("the IMDS request cannot be made"))?;
+        let request = request.map_err(|_| failed("the IMDS request cannot be made"))?;
         self.pace().await;
         let answer = match timeout(REQUEST_LIMIT, self.http.send(request)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                self.failures.set(self.failures.get() + 1);
-                return Err(super::trouble::sort_http(&error));
-            }
+            Ok(Err(error)) => return Err(super::trouble::sort_http(&error)),
             Err(_) => {
-                return Err(
-                    self.failed(&format!("IMDS did not answer within {} s for {what}", REQUEST_LIMIT.as_secs()))
-                );
+                return Err(failed(format!("IMDS did not answer within {} s for {what}", REQUEST_LIMIT.as_secs())));
             }
         };
         self.answered.set(true);
         let is_session = answer.headers().contains_key("x-aws-ec2-metadata-token-ttl-seconds");
         let (status, body) = (answer.status(), answer.into_body());
-        let body =
-            String::from_utf8(body.to_vec()).map_err(|_| self.failed("IMDS answered something that is no text"))?;
+        let body = String::from_utf8(body.to_vec()).map_err(|_| failed("IMDS answered something that is no text"))?;
         Ok((status, body, is_session))
     }
 
-    /// After some failures, at most one request a second.
+    /// Takes the next place in the row, and waits for it when the row is too far ahead of the pace.
     async fn pace(&self) {
-        if self.failures.get() >= PATIENT_AFTER
-            && let Some(last) = self.last.get()
-        {
-            sleep_until(last + Duration::from_secs(1)).await;
-        }
-        self.last.set(Some(Instant::now()));
+        let now = Instant::now();
+        let due = self.due.get().max(now);
+        self.due.set(due + PACE);
+        sleep(due.duration_since(now).saturating_sub(BURST)).await;
     }
+}
 
-    fn cause(&self, what: &str) -> Cause {
-        self.failures.set(self.failures.get() + 1);
-        Cause::new(what)
-    }
-
-    fn failed(&self, what: &str) -> Trouble {
-        Trouble::Temporary(self.cause(what))
-    }
+fn failed(what: impl Into<String>) -> Trouble {
+    Trouble::Temporary(Cause::new(what))
 }
 
 /// The JSON document of a role's credentials.
