@@ -132,7 +132,9 @@ fn value(wanted: &Wanted, options: Options, units: &Path, inherited: &Inherited)
     let fetched = fetch(&plan, reach, OnDenial::Stop)?;
     let outcomes = resolve::settle(&plan, fetched.answers, &nobody);
     tell(&outcomes);
-    Ok(resolve::bindings(&plan, outcomes)?.pop().map(|binding| binding.value))
+    let (mut bindings, errors) = resolve::bindings(&plan, outcomes);
+    Failures::check(errors)?;
+    Ok(bindings.pop().map(|binding| binding.value))
 }
 
 /// The spec reduced to one variable of `[env]` or `[files]`, as a file. Nothing else is asked for, and `[[load]]` is not:

@@ -225,6 +225,7 @@ fn asked_json(asked: &Asked) -> Json {
     let status = match &asked.answer {
         Answer::Found => "found".to_owned(),
         Answer::Missing => "missing".to_owned(),
+        Answer::None => "no_answer".to_owned(),
         Answer::Denied(denial) => format!("{}_denied", service(denial)),
     };
     json!({ "name": asked.parameter, "status": status })

@@ -37,6 +37,8 @@ pub struct Asked {
 pub enum Answer {
     Found,
     Missing,
+    /// Nothing until the deadline.
+    None,
     Denied(Denial),
 }
 
@@ -89,6 +91,7 @@ pub fn settle(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outco
                 }
             }
             LoadReply::Denied(denial) => loaded.denied(load, denial),
+            LoadReply::GaveUp(failure) => loaded.fail(placeholder(load), Unmet::Failure(failure)),
         }
     }
     outcomes.extend(loaded.outcomes);
@@ -119,7 +122,11 @@ pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failu
                 continue;
             }
             Err(Unmet::Failure(failure)) => {
-                errors.push(failure);
+                // Every call that got no answer until the deadline says so: once is enough.
+                let repeated = |other: &Failure| failure.exit == Exit::TempFail && other.exit == Exit::TempFail;
+                if !errors.iter().any(repeated) {
+                    errors.push(failure);
+                }
                 continue;
             }
         };
@@ -176,6 +183,7 @@ fn asked(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Vec<Asked> {
             Reply::Found(_) => Answer::Found,
             Reply::Missing => Answer::Missing,
             Reply::Denied(denial) => Answer::Denied(denial.clone()),
+            Reply::GaveUp(_) => Answer::None,
         },
     });
     asked.collect()
@@ -194,6 +202,13 @@ fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Resu
     let denials: Vec<Denial> = denials.collect();
     if !denials.is_empty() {
         return Err(Unmet::Denied(denials));
+    }
+    // Nor is anything started without an answer that was asked for.
+    let asked = variable.candidates.iter().flat_map(|candidate| [Some(candidate.request), candidate.bare]);
+    for id in asked.flatten() {
+        if let Reply::GaveUp(failure) = &replies[id.0] {
+            return Err(Unmet::Failure(failure.clone()));
+        }
     }
     for candidate in &variable.candidates {
         if let Reply::Found(parameter) = &replies[candidate.request.0] {

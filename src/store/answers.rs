@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use super::trouble::Denial;
+use crate::error::Failure;
 use crate::name::Selector;
 use crate::parameter::{ParameterName, Request, Subject};
 use crate::plan::{Plan, RequestId};
@@ -24,6 +25,8 @@ pub enum LoadReply {
     Found(Vec<Parameter>),
     /// Only `check` goes on after a denial.
     Denied(Denial),
+    /// There was no answer until the deadline.
+    GaveUp(Failure),
 }
 
 /// The answer to one request.
@@ -34,6 +37,8 @@ pub enum Reply {
     Missing,
     /// Only `check` goes on after a denial.
     Denied(Denial),
+    /// There was no answer until the deadline.
+    GaveUp(Failure),
 }
 
 /// A decrypted parameter.

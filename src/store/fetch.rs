@@ -1,6 +1,7 @@
 //! The calls: `GetParameters` for ten names each, all at once, and `GetParametersByPath` page by page. What has arrived is
 //! kept while the rest is tried again.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use aws_sdk_ssm::types::{Parameter as SdkParameter, ParameterStringFilter, ParameterType};
@@ -103,6 +104,10 @@ impl Fetch<'_> {
                         }
                     }
                 }
+                // Others go on until the deadline: what they find can be permanent.
+                Err(Trouble::GaveUp(failure)) => {
+                    replies.extend(ids.into_iter().map(|id| (id, Reply::GaveUp(failure.clone()))));
+                }
                 Err(trouble) => return Err(trouble),
             }
         }
@@ -111,30 +116,30 @@ impl Fetch<'_> {
 
     async fn call(&self, ids: &[RequestId]) -> Result<Vec<(RequestId, Reply)>, Trouble> {
         let names: Vec<String> = ids.iter().map(|id| self.plan.request(*id).to_string()).collect();
-        self.patience
-            .insist("Parameter Store", SERVICE, async || {
-                let request = self.session.client.get_parameters().set_names(Some(names.clone())).with_decryption(true);
-                let before = self.session.generation();
-                let output = match request.send().await.map_err(|error| sort("Parameter Store", &error)) {
-                    Ok(output) => output,
-                    Err(trouble) => return Err(self.settle(before, trouble).await),
-                };
-                let garbled = |why: &str| {
-                    Trouble::Temporary(Cause::new(format!("Parameter Store's answer is not usable: {why}")))
-                };
-                let items = output.parameters.unwrap_or_default().into_iter().map(item).collect::<Option<Vec<_>>>();
-                let items = items.ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
-                match_call(self.plan, ids, items, &output.invalid_parameters.unwrap_or_default()).map_err(garbled)
-            })
-            .await
+        self.insist(async || {
+            let request = self.session.client.get_parameters().set_names(Some(names.clone())).with_decryption(true);
+            let output = request.send().await.map_err(|error| sort("Parameter Store", &error))?;
+            let garbled =
+                |why: &str| Trouble::Temporary(Cause::new(format!("Parameter Store's answer is not usable: {why}")));
+            let items = output.parameters.unwrap_or_default().into_iter().map(item).collect::<Option<Vec<_>>>();
+            let items = items.ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
+            match_call(self.plan, ids, items, &output.invalid_parameters.unwrap_or_default()).map_err(garbled)
+        })
+        .await
     }
 
-    /// After refused credentials were dealt with, the call is tried again.
-    async fn settle(&self, before: u32, trouble: Trouble) -> Trouble {
-        let Trouble::Rejected(cause) = trouble else { return trouble };
-        match self.session.refused(before, cause.clone()).await {
-            Ok(()) => Trouble::Temporary(cause),
-            Err(trouble) => trouble,
+    /// Until the deadline. After refused credentials were dealt with, the call is made again at once.
+    async fn insist<T>(&self, mut call: impl AsyncFnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
+        loop {
+            let before = Cell::new(0);
+            let attempt = async || {
+                before.set(self.session.generation());
+                call().await
+            };
+            match self.patience.insist("Parameter Store", SERVICE, attempt).await {
+                Err(Trouble::Rejected(cause)) => self.session.refused(before.get(), &cause, self.patience).await?,
+                settled => return settled,
+            }
         }
     }
 
@@ -151,6 +156,7 @@ impl Fetch<'_> {
                         OnDenial::Bisect => Ok(Arrived::Load(at, LoadReply::Denied(denial))),
                     };
                 }
+                Err(Trouble::GaveUp(failure)) => return Ok(Arrived::Load(at, LoadReply::GaveUp(failure))),
                 page => page?,
             };
             found.extend(page.0);
@@ -162,7 +168,7 @@ impl Fetch<'_> {
                         "Parameter Store lists {} without end: the same page token again",
                         printable(&load.path)
                     );
-                    return Err(Trouble::Permanent(Failure::new(Exit::TempFail, what)));
+                    return Ok(Arrived::Load(at, LoadReply::GaveUp(Failure::new(Exit::TempFail, what))));
                 }
                 Some(token) => tokens.push(token),
             }
@@ -170,34 +176,29 @@ impl Fetch<'_> {
     }
 
     async fn page(&self, load: &Load, token: Option<&String>) -> Result<(Vec<Parameter>, Option<String>), Trouble> {
-        self.patience
-            .insist("Parameter Store", SERVICE, async || {
-                let label = load.label.as_ref().map(|label| {
-                    let label = label.to_string().trim_start_matches(':').to_owned();
-                    let filter = ParameterStringFilter::builder().key("Label").option("Equals").values(label);
-                    filter.build().expect("the key is set")
-                });
-                let request = self.session.client.get_parameters_by_path().path(&load.path).recursive(load.recursive);
-                let request = request.with_decryption(true).max_results(10).set_next_token(token.cloned());
-                let request = request.set_parameter_filters(label.map(|label| vec![label]));
-                let before = self.session.generation();
-                let output = match request.send().await.map_err(|error| sort("Parameter Store", &error)) {
-                    Ok(output) => output,
-                    Err(trouble) => return Err(self.settle(before, by_path(trouble)).await),
-                };
-                let garbled = || {
-                    Trouble::Temporary(Cause::new(
-                        "Parameter Store's answer is not usable: a parameter without its parts, or of another path",
-                    ))
-                };
-                let items = output.parameters.unwrap_or_default().into_iter().map(item).collect::<Option<Vec<_>>>();
-                let items = items.ok_or_else(garbled)?;
-                if !items.iter().all(|item| is_below(&load.path, &item.parameter.name)) {
-                    return Err(garbled());
-                }
-                Ok((items.into_iter().map(|item| item.parameter).collect(), output.next_token))
-            })
-            .await
+        self.insist(async || {
+            let label = load.label.as_ref().map(|label| {
+                let label = label.to_string().trim_start_matches(':').to_owned();
+                let filter = ParameterStringFilter::builder().key("Label").option("Equals").values(label);
+                filter.build().expect("the key is set")
+            });
+            let request = self.session.client.get_parameters_by_path().path(&load.path).recursive(load.recursive);
+            let request = request.with_decryption(true).max_results(10).set_next_token(token.cloned());
+            let request = request.set_parameter_filters(label.map(|label| vec![label]));
+            let output = request.send().await.map_err(|error| by_path(sort("Parameter Store", &error)))?;
+            let garbled = || {
+                Trouble::Temporary(Cause::new(
+                    "Parameter Store's answer is not usable: a parameter without its parts, or of another path",
+                ))
+            };
+            let items = output.parameters.unwrap_or_default().into_iter().map(item).collect::<Option<Vec<_>>>();
+            let items = items.ok_or_else(garbled)?;
+            if !items.iter().all(|item| is_below(&load.path, &item.parameter.name)) {
+                return Err(garbled());
+            }
+            Ok((items.into_iter().map(|item| item.parameter).collect(), output.next_token))
+        })
+        .await
     }
 }
 

@@ -60,7 +60,7 @@ pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> R
 
 fn stopped(trouble: Trouble) -> Stopped {
     match trouble {
-        Trouble::Permanent(failure) => Stopped::Failed(failure),
+        Trouble::Permanent(failure) | Trouble::GaveUp(failure) => Stopped::Failed(failure),
         Trouble::Denied(denial) => Stopped::Denied(denial),
         Trouble::Temporary(cause) => Stopped::Failed(Failure::new(Exit::TempFail, cause.what)),
         Trouble::Rejected(cause) => Stopped::Failed(Failure::new(Exit::NoPerm, cause.what)),

@@ -5,10 +5,11 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::trouble::{Cause, Trouble};
-use crate::error::{Exit, Failure, count};
+use crate::error::{Exit, Failure};
 use crate::notify;
 
 /// How long one attempt may take, and how the pauses between attempts grow.
@@ -28,6 +29,9 @@ pub const SERVICE: Policy =
 pub const LOCAL: Policy =
     Policy { attempt: Duration::from_secs(5), base: Duration::from_millis(500), cap: Duration::from_secs(3) };
 
+/// What is left for one last attempt before the deadline.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
 /// The silence after which a wait is told.
 const SILENCE: Duration = Duration::from_secs(3);
 /// How often it is told again.
@@ -39,7 +43,12 @@ pub struct Patience {
     started: Instant,
     timeout: Duration,
     waiting: RefCell<Waiting>,
+    /// Throttled calls are tried again one after the other: many at once only take each other's places in the quota.
+    /// Whoever has the turn counts the throttles since it came up.
+    turn: Mutex<u32>,
 }
+
+type Turn<'a> = Option<MutexGuard<'a, u32>>;
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -51,7 +60,7 @@ struct Waiting {
 
 impl Patience {
     pub fn new(timeout: Duration) -> Self {
-        Patience { started: Instant::now(), timeout, waiting: RefCell::default() }
+        Patience { started: Instant::now(), timeout, waiting: RefCell::default(), turn: Mutex::default() }
     }
 
     fn remaining(&self) -> Duration {
@@ -66,50 +75,81 @@ impl Patience {
         policy: Policy,
         mut attempt: impl AsyncFnMut() -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            self.trying(what, tries);
+        let mut last: Option<Cause> = None;
+        let mut turn: Turn<'_> = None;
+        self.begin(what);
+        for tries in 1.. {
             let limit = policy.attempt.min(self.remaining());
-            let result = timeout(limit, attempt()).await;
-            let cause = match result {
+            let cause = match timeout(limit, attempt()).await {
                 Ok(Err(Trouble::Temporary(cause))) => cause,
                 Ok(settled) => return settled,
-                Err(_) => Cause::new(format!("no complete answer within {:.1} s", limit.as_secs_f64())),
+                // That the deadline cut it says less than what went wrong before.
+                Err(_) => match last.take() {
+                    Some(before) if self.remaining().is_zero() => before,
+                    _ => Cause::new(format!("no complete answer within {:.1} s", limit.as_secs_f64())),
+                },
             };
             tracing::debug!("{what}: try {tries}: {}", cause.what);
-            self.waiting.borrow_mut().cause = Some(cause.what.clone());
-            let pause = self.pause(policy, tries, &cause);
+            self.failed(what, tries, &cause);
+            self.rest(policy, tries, &cause, &mut turn).await;
             if self.remaining().is_zero() {
-                return Err(Trouble::Permanent(self.gave_up(what, tries, cause)));
+                return Err(Trouble::GaveUp(self.gave_up(what, tries, cause)));
             }
-            sleep(pause).await;
-            if self.remaining().is_zero() {
-                return Err(Trouble::Permanent(self.gave_up(what, tries, cause)));
+            last = Some(cause);
+        }
+        unreachable!("the deadline ends it")
+    }
+
+    /// The pause between two attempts, at most until the deadline.
+    async fn rest<'a>(&'a self, policy: Policy, tries: u32, cause: &Cause, turn: &mut Turn<'a>) {
+        let begun = Instant::now();
+        if cause.throttled && turn.is_none() {
+            let taken = self.turn.try_lock().is_err();
+            *turn = timeout(self.remaining(), self.turn.lock()).await.ok();
+            if taken {
+                // Whoever had the turn before got through, so this one goes on as soon as the server permits.
+                let asked = cause.pause.unwrap_or_default().saturating_sub(begun.elapsed());
+                return sleep(asked.min(self.remaining())).await;
             }
         }
+        let failures = match turn {
+            Some(failures) if cause.throttled => {
+                **failures += 1;
+                **failures
+            }
+            _ => tries,
+        };
+        sleep(self.pause(policy, failures, cause)).await;
+    }
+
+    /// Waits for something that has limits of its own, but not beyond the deadline.
+    pub async fn within<T>(&self, what: &'static str, work: impl Future<Output = T>) -> Option<T> {
+        self.begin(what);
+        timeout(self.remaining(), work).await.ok()
     }
 
     /// Full jitter, at least what the server asked for. A pause that would outlast the deadline leaves a second for one
-    /// last attempt.
-    fn pause(&self, policy: Policy, tries: u32, cause: &Cause) -> Duration {
-        let ceiling = policy.base.saturating_mul(1 << (tries - 1).min(16)).min(policy.cap);
+    /// last attempt, unless the server does not want one.
+    fn pause(&self, policy: Policy, failures: u32, cause: &Cause) -> Duration {
+        // A throttle is known to last; anything else can be over in a moment.
+        let base = if cause.throttled { policy.base * 2 } else { policy.base };
+        let ceiling = base.saturating_mul(1 << (failures - 1).min(16)).min(policy.cap);
         let jittered = ceiling.mul_f64(fastrand::f64());
-        let wanted = jittered.max(cause.pause.unwrap_or_default());
+        let asked = cause.pause.unwrap_or_default();
         let remaining = self.remaining();
-        let last_call = remaining.saturating_sub(Duration::from_secs(1));
+        let last_call = remaining.saturating_sub(LAST_CALL).max(asked);
+        let wanted = jittered.max(asked);
         if wanted < remaining {
             wanted
         } else if last_call.is_zero() {
             remaining
         } else {
-            last_call
+            last_call.min(remaining)
         }
     }
 
     fn gave_up(&self, what: &str, tries: u32, cause: Cause) -> Failure {
-        let (tries, seconds) = (count(tries as usize, "try"), self.started.elapsed().as_secs_f64());
-        let tries = tries.replace("trys", "tries");
+        let (tries, seconds) = (said(tries), self.started.elapsed().as_secs_f64());
         let failure = Failure::new(Exit::TempFail, format!("gave up on {what} after {tries} in {seconds:.1} s"))
             .detail(format!("last: {}", cause.what));
         match cause.help {
@@ -120,10 +160,17 @@ impl Patience {
         }
     }
 
-    fn trying(&self, what: &'static str, tries: u32) {
+    /// Something else is waited for: what went wrong before is over.
+    fn begin(&self, what: &'static str) {
         let mut waiting = self.waiting.borrow_mut();
-        waiting.what = what;
-        waiting.tries = tries;
+        if waiting.what != what {
+            *waiting = Waiting { what, told: waiting.told, ..Waiting::default() };
+        }
+    }
+
+    fn failed(&self, what: &'static str, tries: u32, cause: &Cause) {
+        let mut waiting = self.waiting.borrow_mut();
+        *waiting = Waiting { what, tries, cause: Some(cause.what.clone()), told: waiting.told };
     }
 
     /// Runs `work`, telling about a long wait: a line on stderr, and under systemd more time and a status (sd_notify(3)).
@@ -162,8 +209,12 @@ impl Patience {
         let waiting = self.waiting.borrow();
         let left = self.remaining().as_secs();
         let cause = waiting.cause.as_deref().unwrap_or("no answer yet");
-        format!("waiting for {}: {cause} (try {}, {left} s left)", waiting.what, waiting.tries)
+        format!("waiting for {}: {cause} ({}, {left} s left)", waiting.what, said(waiting.tries.max(1)))
     }
+}
+
+fn said(tries: u32) -> String {
+    if tries == 1 { "1 try".into() } else { format!("{tries} tries") }
 }
 
 #[cfg(test)]
@@ -189,7 +240,7 @@ mod tests {
         let started = Instant::now();
         let result: Result<(), _> =
             patience.insist("SSM", SERVICE, async || Err(Trouble::Temporary(Cause::new("busy")))).await;
-        let Err(Trouble::Permanent(failure)) = result else { panic!("it gave up: {result:?}") };
+        let Err(Trouble::GaveUp(failure)) = result else { panic!("it gave up: {result:?}") };
         assert_eq!(failure.exit, Exit::TempFail);
         assert!(failure.to_string().contains("last: busy"), "{failure}");
         let after = started.elapsed();
@@ -225,5 +276,37 @@ mod tests {
             })
             .await;
         assert!(started.elapsed() >= Duration::from_secs(9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_s_cut_does_not_hide_the_cause() {
+        let patience = Patience::new(Duration::from_secs(8));
+        let mut tries = 0;
+        let result: Result<(), _> = patience
+            .insist("x", SERVICE, async || {
+                tries += 1;
+                if tries > 1 {
+                    std::future::pending::<()>().await;
+                }
+                Err(Trouble::Temporary(Cause::new("busy").help("wait")))
+            })
+            .await;
+        let Err(Trouble::GaveUp(failure)) = result else { panic!("it gave up: {result:?}") };
+        assert!(failure.to_string().contains("last: busy") && failure.to_string().contains("help: wait"), "{failure}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_beyond_the_deadline_is_respected_too() {
+        let patience = Patience::new(Duration::from_secs(5));
+        let started = Instant::now();
+        let mut tries = 0;
+        let result: Result<(), _> = patience
+            .insist("x", SERVICE, async || {
+                tries += 1;
+                Err(Trouble::Temporary(Cause { pause: Some(Duration::from_secs(3600)), ..Cause::new("busy") }))
+            })
+            .await;
+        assert!(result.is_err());
+        assert_eq!((tries, started.elapsed().as_secs()), (1, 5));
     }
 }

@@ -37,6 +37,7 @@ pub struct Session {
     clock: Clock,
     /// Counts what was done about a refusal, so that parallel calls do it once.
     generation: Cell<u32>,
+    followed: Cell<bool>,
     renewed: Cell<bool>,
     renewing: tokio::sync::Mutex<()>,
 }
@@ -63,9 +64,9 @@ impl Session {
         let Reached { region, client, held, warming } = reached?;
         held.put(credentials);
         // It was opened for the first call. A panic in there has ended the process.
-        let _ = warming.await;
-        let (generation, renewed, renewing) = Default::default();
-        Ok(Session { client, region, held, chain, clock, generation, renewed, renewing })
+        let _ = patience.within("a connection to Parameter Store", warming).await;
+        let (generation, followed, renewed, renewing) = Default::default();
+        Ok(Session { client, region, held, chain, clock, generation, followed, renewed, renewing })
     }
 
     /// To be noted before a call, and given to [`Session::refused`] after it.
@@ -75,23 +76,22 @@ impl Session {
 
     /// After a refusal of the credentials or the signature: follows the server's clock, or fetches the credentials anew,
     /// each once; then it is NOPERM. `Ok` means that the call can be made again.
-    pub async fn refused(&self, before: u32, cause: Cause) -> Result<(), Trouble> {
+    pub async fn refused(&self, before: u32, cause: &Cause, patience: &Patience) -> Result<(), Trouble> {
         let _one_at_a_time = self.renewing.lock().await;
         if self.generation.get() != before {
             return Ok(());
         }
-        self.generation.set(before + 1);
         let moved = self.clock.follow();
-        if moved.unsigned_abs() >= SKEW_SECONDS {
-            let (by, way) = (moved.unsigned_abs(), if moved > 0 { "behind" } else { "ahead" });
+        if moved.unsigned_abs() >= SKEW_SECONDS && !self.followed.replace(true) {
+            let (by, way) = (moved.unsigned_abs(), if moved > 0 { "behind" } else { "ahead of" });
             tracing::warn!("this machine's clock is {by} s {way} AWS's: signing with AWS's time");
-            return Ok(());
+        } else if self.renewed.replace(true) {
+            return Err(Trouble::Permanent(self.rejected(cause)));
+        } else {
+            tracing::debug!("{}: fetching the credentials anew", cause.what);
+            self.held.put(load(&self.chain, patience).await?);
         }
-        if self.renewed.replace(true) {
-            return Err(Trouble::Permanent(self.rejected(&cause)));
-        }
-        tracing::debug!("{}: fetching the credentials anew", cause.what);
-        self.held.put(self.chain.load().await?);
+        self.generation.set(before + 1);
         Ok(())
     }
 

@@ -20,6 +20,8 @@ pub enum Trouble {
     Rejected(Cause),
     /// AWS denies an action on a resource.
     Denied(Denial),
+    /// The deadline passed: TEMPFAIL, unless somebody else finds something permanent.
+    GaveUp(Failure),
     /// It stays as it is.
     Permanent(Failure),
 }
@@ -31,11 +33,13 @@ pub struct Cause {
     pub help: Option<String>,
     /// The server asked for at least this pause.
     pub pause: Option<Duration>,
+    /// Too many calls, of this machine and others: more of them at once make it worse.
+    pub throttled: bool,
 }
 
 impl Cause {
     pub fn new(what: impl Into<String>) -> Self {
-        Cause { what: what.into(), help: None, pause: None }
+        Cause { what: what.into(), ..Cause::default() }
     }
 
     pub fn help(self, help: impl Into<String>) -> Self {
@@ -154,13 +158,13 @@ fn sort_answer(service: &str, code: Option<&str>, message: &str, status: u16, pa
     let said = if known.is_empty() { format!("status {status}") } else { format!("{known} (status {status})") };
     let cause = Cause { pause, ..Cause::new(format!("{service} answered {said}")) };
     if known.contains("Throttl") || matches!(known, "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown") {
-        return Trouble::Temporary(cause.help(
+        return Trouble::Temporary(Cause { throttled: true, ..cause }.help(
             "the quota is \"GetParameter, GetParameters, GetParametersByPath transactions per second\" of Systems Manager \
              (40 by default); it can be raised, or higher throughput switched on",
         ));
     }
     if status >= 500 || status == 429 || status == 408 {
-        return Trouble::Temporary(cause);
+        return Trouble::Temporary(Cause { throttled: status == 429, ..cause });
     }
     match known {
         "AccessDeniedException" | "AccessDenied" | "KMSAccessDeniedException" | "KmsAccessDeniedException" => {
