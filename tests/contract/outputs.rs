@@ -115,6 +115,12 @@ fn check_shows_what_won_and_what_it_overrode() {
         "variable": "DATABASE_PASSWORD", "status": "ok", "target": "environment",
         "parameter": "projectA.production.database_password", "scope": "projectA.production", "version": 1,
         "type": "SecureString", "overrode": ["shared.database_password"],
+        "names": [
+            { "name": "projectA.production.database_password", "status": "found" },
+            { "name": "projectA.shared.database_password", "status": "missing" },
+            { "name": "production.database_password", "status": "missing" },
+            { "name": "shared.database_password", "status": "found" },
+        ],
     });
     assert_eq!(password, &want);
 
