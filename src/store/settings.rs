@@ -36,6 +36,9 @@ impl Settings {
             EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "").build()
         };
         let profiles = profiles(&aws, &files).await?;
+        if aws.credentials == Source::Auto || aws.profile.is_some() {
+            exists(&profiles)?;
+        }
         let from_profile = || profiles.get("region").map(|region| ("the profile's region", region.to_owned()));
         let found = match &aws.region {
             Some(region) => Some(("--region", region.clone())),
@@ -104,6 +107,17 @@ impl Settings {
 /// A variable of the AWS conventions; an empty one counts as unset.
 fn variable(name: &'static str) -> Option<(&'static str, String)> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| (name, value))
+}
+
+/// A misspelt profile must not end with the identity of the next place in the chain.
+fn exists(profiles: &ProfileSet) -> Result<(), Failure> {
+    let name = profiles.selected_profile();
+    if name == "default" || profiles.get_profile(name).is_some() {
+        return Ok(());
+    }
+    let what = format!("there is no profile \"{}\" in the AWS configuration files", printable(name));
+    Err(Failure::new(Exit::Config, what)
+        .help("look at --profile and AWS_PROFILE, and at `aws configure list-profiles`"))
 }
 
 async fn profiles(aws: &Aws, files: &EnvConfigFiles) -> Result<ProfileSet, Failure> {
