@@ -49,7 +49,7 @@ impl Connector {
     /// `direct` are the authorities (`host` or `host:port`) that are never reached through a proxy: IMDS and the
     /// container's credential endpoint, whose answers are credentials.
     pub fn new(tls: Tls, direct: HashSet<String>) -> Self {
-        Connector { tls, proxies: Matcher::from_env(), direct }
+        Connector { tls, proxies: proxies(), direct }
     }
 
     pub fn route(&self, uri: &Uri) -> Result<Route, HttpError> {
@@ -114,6 +114,13 @@ impl Connector {
             Ok(stream) => Ok(Box::new(stream)),
         }
     }
+}
+
+/// As the environment says. A `*` in NO_PROXY means every host, as for curl; the matcher takes it for every name.
+fn proxies() -> Matcher {
+    let spared = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok());
+    let everything = spared.is_some_and(|list| list.split(',').any(|host| host.trim() == "*"));
+    if everything { Matcher::builder().build() } else { Matcher::from_env() }
 }
 
 async fn tcp(host: &str, port: u16) -> Result<TcpStream, HttpError> {
