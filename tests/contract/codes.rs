@@ -269,6 +269,18 @@ fn the_code_of_several_failures() {
     assert_untouched(&fresh);
 }
 
+/// 75 only when nothing permanent was found: one call answers that a name is missing, the other never answers.
+#[test]
+fn what_is_missing_is_reported_though_the_rest_never_arrived() {
+    let fake = Fake::start();
+    let names: Vec<String> = (0..12).map(|n| format!("V{n}=s.k{n:02}")).collect();
+    (1..12).for_each(|n| _ = fake.put(&format!("s.k{n:02}"), "String", "v"));
+    fake.fault(Fault::always(Action::throttle()).operation("GetParameters").name("s.k11"));
+    let mut args = vec!["--timeout", "2s"];
+    args.extend(names.iter().flat_map(|name| ["--parameter", name.as_str()]));
+    Given { args: &args, ..Given::default() }.fails(&fake, 66, &["V0: s.k00", "gave up"]);
+}
+
 /// What a server says, and what was typed, could steer a terminal.
 #[test]
 fn foreign_text_is_escaped() {
