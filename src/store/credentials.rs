@@ -57,9 +57,7 @@ impl Chain {
             .with_retry_config(RetryConfig::disabled())
             .with_timeout_config(TimeoutConfig::disabled());
         let profile = settings.aws.profile.as_deref();
-        let uses_sso = selected(&settings.profiles, profile).is_some_and(|profile| {
-            ["sso_session", "sso_start_url", "sso_account_id"].iter().any(|key| profile.get(key).is_some())
-        });
+        let uses_sso = uses_sso(&settings.profiles, profile);
         let mut from_profile = ProfileFileCredentialsProvider::builder().configure(&remote);
         if let Some(name) = profile {
             // As with the aws command: a profile that is named is the only place.
@@ -118,16 +116,16 @@ impl Chain {
             return trouble;
         }
         if matches!(error, CredentialsError::InvalidConfiguration(_)) {
+            if self.uses_sso {
+                let what = format!("{place} gives credentials by SSO only");
+                return Trouble::Permanent(Failure::new(Exit::NoPerm, what).help(SSO));
+            }
             let failure = Failure::new(Exit::Config, format!("{place} is not set up to give credentials"));
             let failure = match error.source() {
                 Some(why) => failure.detail(printable(&why.to_string())),
                 None => failure,
             };
-            return Trouble::Permanent(if self.uses_sso {
-                failure.help(SSO)
-            } else {
-                failure.help("look at the AWS_* variables and ~/.aws/config")
-            });
+            return Trouble::Permanent(failure.help("look at the AWS_* variables and ~/.aws/config"));
         }
         // The container's endpoint answers errors for a moment; a credential_process that fails stays so.
         if place == "the container" {
@@ -144,6 +142,16 @@ const SSO: &str = "stepzero does not speak SSO: run `eval \"$(aws configure expo
 
 fn selected<'a>(set: &'a ProfileSet, profile: Option<&str>) -> Option<&'a aws_config::profile::Profile> {
     set.get_profile(profile.unwrap_or_else(|| set.selected_profile()))
+}
+
+/// Whether the profile, or one that it assumes a role with, is for SSO.
+fn uses_sso(set: &ProfileSet, profile: Option<&str>) -> bool {
+    // A chain that is longer, or a ring, is the SDK's to refuse.
+    const LONGEST: usize = 5;
+    let sources = |profile: &&'_ aws_config::profile::Profile| set.get_profile(profile.get("source_profile")?);
+    std::iter::successors(selected(set, profile), sources)
+        .take(LONGEST)
+        .any(|profile| ["sso_session", "sso_start_url", "sso_account_id"].iter().any(|key| profile.get(key).is_some()))
 }
 
 /// Whether the profile assumes a role, and so needs the Region before there are credentials.
