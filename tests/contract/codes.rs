@@ -133,10 +133,10 @@ fn a_system_call_that_fails_is_71() {
 #[test]
 fn an_unhelpful_store_is_75() {
     let faults: [fn(&Fake); 4] = [
-        |fake| _ = fake.fault(Fault::always(Action::throttle())),
+        |fake| fake.fault(Fault::always(Action::throttle())),
         |fake| fake.down(),
-        |fake| _ = fake.fault(Fault::always(Action::body("rubbish"))),
-        |fake| _ = fake.fault(Fault::always(Action::Hang).operation("GetParameters")),
+        |fake| fake.fault(Fault::always(Action::body("rubbish"))),
+        |fake| fake.fault(Fault::always(Action::Hang).operation("GetParameters")),
     ];
     for fault in faults {
         let fake = article();

@@ -146,7 +146,8 @@ fn check_shows_what_won_and_what_it_overrode() {
 fn logs_are_on_stderr_and_hold_no_value() {
     let fake = article();
     let args = article_args();
-    let cases: [(&[&str], fn(&str) -> bool); 5] = [
+    type Judge = fn(&str) -> bool;
+    let cases: [(&[&str], Judge); 5] = [
         (&[], str::is_empty),
         (&["-v"], |text| {
             text.contains("stepzero: DATABASE_PASSWORD from projectA.production.database_password version 1")
