@@ -1,0 +1,90 @@
+//! What can be typed, set or returned stands in the README or under docs/: options, variables, exit codes, keys of the spec.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use common::offline;
+use stepzero::error::Exit;
+use stepzero::spec::OWN_VARIABLES;
+
+fn documentation() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages =
+        std::fs::read_dir(root.join("docs")).expect("docs/ is there").map(|entry| entry.expect("readable").path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let read = |path| std::fs::read_to_string(path).expect("it is text");
+    [root.join("README.md")].into_iter().chain(pages).map(read).collect()
+}
+
+/// The words of a text that begin with `--`.
+fn long_options(text: &str) -> BTreeSet<String> {
+    let ends = |c: char| !(c.is_ascii_lowercase() || c == '-');
+    let words =
+        text.split_whitespace().filter_map(|word| word.trim_start_matches(['[', '(', '`', '|']).strip_prefix("--"));
+    let names = words.map(|word| word.split(ends).next().unwrap_or_default()).filter(|name| !name.is_empty());
+    names.map(|name| format!("--{name}")).collect()
+}
+
+#[test]
+fn every_long_option() {
+    let documented = long_options(&documentation());
+    for command in ["exec", "plan", "check", "policy", "credential", "completions"] {
+        let help = offline([command, "--help"]).output().expect(0).stdout();
+        let options = long_options(&help);
+        assert!(options.contains("--help"), "{command} --help has no options:\n{help}");
+        let missing: Vec<&String> = options.difference(&documented).collect();
+        assert!(missing.is_empty(), "stepzero {command} has {missing:?}, of which README.md and docs/ say nothing");
+    }
+}
+
+#[test]
+fn every_variable_exit_code_and_key() {
+    let documentation = documentation();
+    let exits = [
+        Exit::Usage,
+        Exit::DataErr,
+        Exit::NoInput,
+        Exit::Software,
+        Exit::OsErr,
+        Exit::TempFail,
+        Exit::NoPerm,
+        Exit::Config,
+    ];
+    let exits = exits.map(|exit| format!("| {} | {} |", exit as u8, exit.name()));
+    let keys = [
+        "project",
+        "environment",
+        "separator",
+        "scopes",
+        "references",
+        "pristine",
+        "keep",
+        "existing",
+        "timeout",
+        "region",
+        "credentials",
+        "key",
+        "parameter",
+        "secret",
+        "optional",
+        "default",
+        "version",
+        "label",
+        "json",
+        "list",
+        "decode",
+        "mode",
+        "path",
+        "recursive",
+        "prefix",
+    ];
+    for word in exits.iter().map(String::as_str).chain(OWN_VARIABLES) {
+        assert!(documentation.contains(word), "README.md and docs/ say nothing of {word}");
+    }
+    for key in keys {
+        let assigned = documentation.lines().any(|line| line.replace([' ', '#'], "").contains(&format!("{key}=")));
+        assert!(assigned, "README.md and docs/ show no `{key} = `");
+    }
+}
