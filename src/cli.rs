@@ -22,17 +22,24 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes: 64 USAGE, 65 DATAERR, 66 NOINPUT, 70 SOFTWARE, 71 OSERR, 75 TEMPFAIL (try again), 77 NOPERM, \
 78 CONFIG, 126 the command cannot be executed, 127 it is not found; anything else is the command's own.";
 
+const EXEC_HELP: &str = "Example:
+  stepzero exec -p projectA -e production -k database_password -- /opt/app/start
+
+`stepzero plan` with the same options shows what would be asked for; `stepzero check` asks, and shows what won.
+`stepzero --help` has the exit codes.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Fetch, then become COMMAND
+    #[command(override_usage = "stepzero exec [OPTIONS] [--] COMMAND [ARG]...", after_help = EXEC_HELP)]
     Exec {
         #[command(flatten)]
         options: Box<Options>,
-        /// The command and its arguments; the first operand ends the options
+        /// The command and its arguments. Options of stepzero come before it
         #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
         command: Vec<OsString>,
     },
-    /// Offline: what would be asked for, for which variable, in which order, in how many calls
+    /// Show what would be asked for, for which variable, in which order, without the network
     Plan {
         #[command(flatten)]
         options: Box<Options>,
@@ -40,7 +47,7 @@ pub enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: Format,
     },
-    /// Online: fetch as exec would, print what won and why, never a value; same exit codes as exec
+    /// Fetch as exec would, and show what won and why, never a value; same exit codes as exec
     Check {
         #[command(flatten)]
         options: Box<Options>,
@@ -48,14 +55,14 @@ pub enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: Format,
     },
-    /// The least-privilege IAM policy for this spec
+    /// Print the least-privilege IAM policy for these options
     Policy {
         #[command(flatten)]
         options: Box<Options>,
         #[command(flatten)]
         policy: PolicyOptions,
     },
-    /// One credential for systemd, on a socket (LoadCredential=NAME:SOCKET)
+    /// Answer systemd's LoadCredential=NAME:SOCKET with one value
     Credential {
         #[command(flatten)]
         options: Box<Options>,
@@ -63,7 +70,7 @@ pub enum Command {
         #[arg(long, value_name = "DIR", default_value = "/etc/stepzero/units")]
         units: PathBuf,
     },
-    /// Completions for a shell, on stdout
+    /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
         shell: clap_complete::Shell,
@@ -73,58 +80,57 @@ pub enum Command {
 /// What exec, plan, check, policy and credential have in common.
 #[derive(Debug, Default, Args)]
 pub struct Options {
-    /// The TOML scope spec [env: STEPZERO_SPEC]
+    /// A TOML file that says which variable gets which parameter [env: STEPZERO_SPEC]
     #[arg(short, long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
-    /// Fills {project} [env: STEPZERO_PROJECT]
+    /// Fills {project} in scopes and names [env: STEPZERO_PROJECT]
     #[arg(short, long, value_name = "NAME")]
     pub project: Option<String>,
-    /// Fills {environment} [env: STEPZERO_ENVIRONMENT]
+    /// Fills {environment}, such as production [env: STEPZERO_ENVIRONMENT]
     #[arg(short, long, value_name = "NAME")]
     pub environment: Option<String>,
     /// Replaces the list of scopes, most specific first (repeatable)
     #[arg(long, value_name = "PATTERN")]
     pub scope: Vec<String>,
-    /// Which default list of scopes: dotted names or paths [default: .]
+    /// Default scopes as dotted names (projectA.production) or as paths (/projectA/production) [default: .]
     #[arg(long, value_name = ". or /", value_parser = Separator::parse)]
     pub separator: Option<Separator>,
-    /// A key to look for in the scopes (repeatable)
+    /// A key to look for in the scopes: database_password sets DATABASE_PASSWORD (repeatable)
     #[arg(short, long, value_name = "[VAR=]KEY")]
     pub key: Vec<String>,
     /// A full parameter name or ARN, with an optional :version or :label (repeatable)
     #[arg(long, value_name = "[VAR=]NAME")]
     pub parameter: Vec<String>,
-    /// Every parameter under a / path (repeatable)
+    /// Every parameter directly under a path such as /projectA/production (repeatable)
     #[arg(long, value_name = "PATH")]
     pub load: Vec<String>,
-    /// Also resolve inherited variables whose value is a reference such as ssm:NAME [env: STEPZERO_REFERENCES=true].
-    /// Off by default: whoever can set the environment could then read with the role's rights
+    /// Also resolve inherited variables whose value is a reference such as ssm:NAME [env: STEPZERO_REFERENCES=true]
     #[arg(long)]
     pub references: bool,
     /// The command gets only the fetched variables, and those named by --keep
-    #[arg(long)]
+    #[arg(long, help_heading = "The command's environment")]
     pub pristine: bool,
     /// With --pristine: an inherited variable to keep (repeatable)
-    #[arg(long, value_name = "VAR")]
+    #[arg(long, value_name = "VAR", help_heading = "The command's environment")]
     pub keep: Vec<String>,
     /// What a fetched value does to a variable that is already set: replace, keep or error [default: replace]
-    #[arg(long, value_name = "POLICY", value_parser = Existing::parse)]
+    #[arg(long, value_name = "POLICY", value_parser = Existing::parse, help_heading = "The command's environment")]
     pub existing: Option<Existing>,
     /// The AWS Region [env: AWS_REGION]
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", help_heading = "AWS")]
     pub region: Option<String>,
     /// Where Systems Manager is, when not at its usual place [env: AWS_ENDPOINT_URL]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help_heading = "AWS")]
     pub endpoint_url: Option<String>,
     /// The profile of the AWS configuration files [env: AWS_PROFILE]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
     pub profile: Option<String>,
     /// auto: environment, profile, container, IMDS; instance-profile: IMDS alone, whatever the environment says
     /// [env: STEPZERO_CREDENTIALS] [default: auto]
-    #[arg(long, value_name = "SOURCE", value_parser = Credentials::parse)]
+    #[arg(long, value_name = "SOURCE", value_parser = Credentials::parse, help_heading = "AWS")]
     pub credentials: Option<Credentials>,
     /// One deadline over everything before the exec [env: STEPZERO_TIMEOUT] [default: 120s]
-    #[arg(long, value_name = "DURATION", value_parser = value::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = value::duration, help_heading = "AWS")]
     pub timeout: Option<Duration>,
     /// Accept, as root, a spec file that somebody else can write
     #[arg(long)]
