@@ -182,7 +182,7 @@ fn describe(entry: &Entry) -> String {
 /// A path to load: as a name with slashes, and not `/` alone with an empty level.
 fn checked_path(path: String, origin: &Origin) -> Result<String, Failure> {
     let trimmed = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(&path);
-    let good = trimmed == "/" || (trimmed.starts_with('/') && ParameterName::new(trimmed).is_ok());
+    let good = path == "/" || (trimmed.starts_with('/') && ParameterName::new(trimmed).is_ok());
     if good {
         return Ok(trimmed.to_owned());
     }
