@@ -1,0 +1,198 @@
+//! `check` as a preflight: what every name came to, who denied it, and what it would need.
+
+use fake_aws::{Fake, KmsDenial, Put};
+use serde_json::{Value, json};
+
+use crate::common::{Ran, Spec, stepzero};
+
+const ROLE: &str = "projectA-production";
+const SPEC: &str = "scopes = [\"a\", \"b\"]\n[env]\nFINE = \"fine\"\nSSM = \"ssm\"\nKMS = { parameter = \"/kms\" }\n\
+                    GONE = \"gone\"\nMAYBE = { key = \"maybe\", optional = true }\nELSE = { key = \"else\", default = \"x\" }\n";
+
+/// `a.ssm` may not be read, and the key of `/kms` may not be used.
+fn store() -> Fake {
+    let fake = Fake::builder().role(ROLE).start();
+    for name in ["a.fine", "b.fine", "a.ssm", "b.ssm"] {
+        fake.put_with(&Put::secure(name, "hunter2"));
+    }
+    fake.put_with(&Put::secure("/kms", "hunter2").key("alias/closed"));
+    fake.policy(
+        ROLE,
+        json!({"Statement": [
+            {"Effect": "Allow", "Action": ["ssm:GetParameters", "ssm:GetParametersByPath"], "Resource": "*"},
+            {"Effect": "Deny", "Action": "ssm:GetParameters", "Resource": "*:parameter/a.ssm"},
+        ]}),
+    );
+    fake
+}
+
+fn check(fake: &Fake, spec: &str, flags: &[&str]) -> Ran {
+    let spec = Spec::new(spec);
+    let path = spec.arg();
+    stepzero(fake, ["check", "-s", &path].iter().chain(flags)).output()
+}
+
+fn report(ran: &Ran) -> Value {
+    assert!(!ran.stdout().contains("hunter2") && !ran.stderr().contains("hunter2"));
+    serde_json::from_str(&ran.stdout()).expect("JSON")
+}
+
+fn of<'a>(report: &'a Value, variable: &str) -> &'a Value {
+    let variables = report["variables"].as_array().expect("a list");
+    variables.iter().find(|found| found["variable"] == variable).unwrap_or_else(|| panic!("no {variable} in {report}"))
+}
+
+#[test]
+fn every_name_and_what_it_came_to() {
+    let fake = store();
+    let ran = check(&fake, SPEC, &["--format", "json"]).expect(77);
+    let report = report(&ran);
+    assert_eq!((&report["format"], &report["ok"]), (&json!(1), &json!(false)));
+    for (variable, status, names) in [
+        ("FINE", "ok", json!([["a.fine", "found"], ["b.fine", "found"]])),
+        ("SSM", "denied", json!([["a.ssm", "ssm_denied"], ["b.ssm", "found"]])),
+        ("KMS", "denied", json!([["/kms", "kms_denied"]])),
+        ("GONE", "missing", json!([["a.gone", "missing"], ["b.gone", "missing"]])),
+        ("MAYBE", "left_alone", json!([["a.maybe", "missing"], ["b.maybe", "missing"]])),
+        ("ELSE", "default", json!([["a.else", "missing"], ["b.else", "missing"]])),
+    ] {
+        let found = of(&report, variable);
+        assert_eq!(found["status"], status, "{variable}");
+        let pairs: Vec<Value> = found["names"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|name| json!([name["name"], name["status"]]))
+            .collect();
+        assert_eq!(json!(pairs), names, "{variable}");
+    }
+    let ssm = &of(&report, "SSM")["denied"][0];
+    assert_eq!(ssm["needs"], "ssm:GetParameters on arn:aws:ssm:us-east-1:123456789012:parameter/a.ssm");
+    let kms = &of(&report, "KMS")["denied"][0];
+    assert_eq!((&kms["by"], &kms["asked_for"]), (&json!("kms"), &json!(["/kms"])));
+    assert_eq!(kms["needs"], format!("kms:Decrypt on {}", fake.key("alias/closed")));
+}
+
+#[test]
+fn people_see_the_same() {
+    let fake = store();
+    let ran = check(&fake, SPEC, &[]).expect(77).says(&[
+        "a.ssm, wanted for SSM",
+        "/kms, wanted for KMS",
+        "GONE: a.gone, b.gone",
+    ]);
+    let text = ran.stdout();
+    let line =
+        |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} in {text}"));
+    assert!(line("SSM ").contains("denied by ssm"), "{text}");
+    assert!(line("KMS ").contains("denied by kms") && line("KMS ").contains("/kms"), "{text}");
+    assert!(line("GONE").contains("missing") && line("FINE").contains("b.fine"), "{text}");
+    assert!(text.contains("what is denied would need:\n  ssm:GetParameters on arn:"), "{text}");
+    assert!(text.contains("\n  kms:Decrypt on arn:aws:kms:"), "{text}");
+}
+
+#[test]
+fn a_denial_that_names_no_key_is_still_kms_s() {
+    let fake = store();
+    fake.kms_denial(KmsDenial::Ciphertext);
+    let report = report(&check(&fake, SPEC, &["--format", "json"]).expect(77));
+    assert_eq!(of(&report, "KMS")["names"][0]["status"], "kms_denied");
+    assert_eq!(of(&report, "KMS")["denied"][0]["needs"], "kms:Decrypt on the key of /kms");
+    // exec cannot know which of the call it was, and says so.
+    crate::exec(&fake, "[env]\nA = { parameter = \"/kms\" }\nB = { parameter = \"b.fine\" }\n").expect(77).says(&[
+        "kms:Decrypt",
+        "of one of the call: /kms, b.fine",
+        "stepzero check",
+    ]);
+}
+
+#[test]
+fn a_disabled_key_is_told_apart() {
+    let fake = store();
+    fake.clear_policy(ROLE);
+    fake.disable_key("alias/closed");
+    let report = report(&check(&fake, SPEC, &["--format", "json"]).expect(77));
+    assert_eq!(of(&report, "KMS")["names"][0]["status"], "kms_denied");
+    let note = of(&report, "KMS")["denied"][0]["note"].as_str().expect("a note").to_owned();
+    assert!(note.contains("disabled"), "{note}");
+}
+
+#[test]
+fn every_denied_name_of_many_is_found() {
+    let fake = Fake::builder().role(ROLE).start();
+    let (mut spec, mut denied) = ("[env]\n".to_owned(), Vec::new());
+    for n in 0..35 {
+        fake.put(&format!("/app/n{n}"), "String", "hunter2");
+        spec += &format!("N{n} = {{ parameter = \"/app/n{n}\" }}\n");
+        if n % 7 == 3 {
+            denied.push(format!("N{n}"));
+        }
+    }
+    let resources: Vec<String> = denied.iter().map(|name| format!("*:parameter/app/{}", name.to_lowercase())).collect();
+    fake.policy(
+        ROLE,
+        json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "*", "Resource": resources}]}),
+    );
+    let report = report(&check(&fake, &spec, &["--format", "json"]).expect(77));
+    let variables = report["variables"].as_array().expect("a list");
+    let found = variables
+        .iter()
+        .filter(|variable| variable["status"] == "denied")
+        .map(|variable| variable["variable"].as_str());
+    assert_eq!(found.collect::<Option<Vec<_>>>().expect("names"), denied);
+}
+
+#[test]
+fn a_denied_path_is_named_and_the_rest_is_told() {
+    let fake = store();
+    fake.put("/open/a", "String", "1");
+    fake.put("/shut/a", "String", "1");
+    fake.policy(
+        ROLE,
+        json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "ssm:GetParametersByPath", "Resource": "*:parameter/shut"}]}),
+    );
+    let spec = "[[load]]\npath = \"/shut\"\nprefix = \"X_\"\n[[load]]\npath = \"/open\"\n";
+    let ran = check(&fake, spec, &["--format", "json"])
+        .expect(77)
+        .says(&["wanted for the path /shut", "ssm:GetParametersByPath"]);
+    let report = report(&ran);
+    assert_eq!(of(&report, "A")["status"], "ok");
+    let denied = &of(&report, "X_*")["denied"][0];
+    assert_eq!(denied["needs"], "ssm:GetParametersByPath on arn:aws:ssm:us-east-1:123456789012:parameter/shut");
+}
+
+#[test]
+fn all_is_well_and_the_codes_are_exec_s() {
+    let fake = store();
+    fake.clear_policy(ROLE);
+    let fine =
+        report(&check(&fake, "scopes = [\"a\", \"b\"]\n[env]\nFINE = \"fine\"\n", &["--format", "json"]).expect(0));
+    assert_eq!(fine["ok"], true);
+    let fine = of(&fine, "FINE");
+    assert_eq!((&fine["parameter"], &fine["scope"], &fine["version"]), (&json!("a.fine"), &json!("a"), &json!(1)));
+    assert_eq!((&fine["type"], &fine["overrode"]), (&json!("SecureString"), &json!(["b.fine"])));
+    check(&fake, "scopes = [\"a\"]\n[env]\nGONE = \"gone\"\n", &[]).expect(66);
+    check(&fake, "[env]\nA = { parameter = \"a.fine\", json = \"x\" }\n", &[]).expect(65);
+    check(&fake, "[env]\nA = 1\n", &[]).expect(78);
+}
+
+#[test]
+fn a_label_is_told_from_a_parameter() {
+    let fake = store();
+    fake.clear_policy(ROLE);
+    let spec = "scopes = [\"a\", \"b\"]\n[env]\nL = { key = \"fine\", label = \"current\" }\n";
+    let ran =
+        check(&fake, spec, &["--format", "json"]).expect(66).says(&["a.fine:current does not exist, but a.fine does"]);
+    let names: Vec<Value> = of(&report(&ran), "L")["names"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|name| json!([name["name"], name["status"]]))
+        .collect();
+    assert_eq!(
+        json!(names),
+        json!([["a.fine", "found"], ["a.fine:current", "missing"], ["b.fine", "found"], ["b.fine:current", "missing"]])
+    );
+}

@@ -1,0 +1,125 @@
+//! What is said about a spec that is wrong: the place, the line, a caret, and the key that was probably meant.
+
+use crate::common::{Ran, Spec, offline};
+
+fn plan(text: &str) -> Ran {
+    let spec = Spec::new(text);
+    offline(["plan", "-s", &spec.arg(), "-p", "p", "-e", "e"]).output()
+}
+
+/// The message without the directory of the test.
+#[track_caller]
+fn said(text: &str) -> String {
+    let stderr = plan(text).expect(78).stderr();
+    let shown = stderr.lines().map(|line| match line.split_once("spec.toml:") {
+        Some((_, rest)) => format!("spec.toml:{rest}\n"),
+        None => format!("{line}\n"),
+    });
+    shown.collect()
+}
+
+#[test]
+fn a_misspelt_key_is_shown_and_corrected_in_every_table() {
+    for (text, misspelt, near) in [
+        ("enviroment = \"x\"\n", "enviroment", "environment"),
+        ("Timeout = \"5s\"\n", "Timeout", "timeout"),
+        ("[env]\nA = { kye = \"x\" }\n", "kye", "key"),
+        ("[env]\nA = { key = \"x\", optionl = true }\n", "optionl", "optional"),
+        ("[env.A]\nkey = \"x\"\ndefualt = \"d\"\n", "defualt", "default"),
+        ("[files]\nA = { key = \"x\", mod = \"0400\" }\n", "mod", "mode"),
+        ("[[load]]\npath = \"/x\"\nrecursiv = true\n", "recursiv", "recursive"),
+        ("[[loads]]\npath = \"/x\"\n", "loads", "load"),
+    ] {
+        let said = said(text);
+        assert!(said.contains(&format!("unknown key `{misspelt}`")), "{said}");
+        assert!(said.contains(&format!("did you mean `{near}`?")), "{said}");
+        assert!(said.contains(&"^".repeat(misspelt.len())), "{said}");
+    }
+    assert!(said("colour = 1\n").contains("known here: project, environment"), "nothing is near");
+}
+
+#[test]
+fn the_caret_stands_under_the_text() {
+    for (text, want) in [
+        ("a = 1\n", "spec.toml:1:1: unknown key `a`\n  1 | a = 1\n    | ^\n"),
+        ("[env]\r\n\tA = 3\r\n", "  2 |  A = 3\n    |      ^\n"),
+        ("[env]\nA = { key = \"é日本\" }\n", "  2 | A = { key = \"é日本\" }\n    |             ^^^^^\n"),
+        (
+            "[env]\nA = { key = \"x\",\n  jsn = \"y\" }\n",
+            "spec.toml:3:3: unknown key `jsn`\n  3 |   jsn = \"y\" }\n    |   ^^^\n",
+        ),
+        ("\u{feff}[env]\nA = 3\n", "spec.toml:2:5:"),
+        ("[env]\nA = \"x", "spec.toml:2:7: not TOML"),
+        (
+            "[env]\nA = { key = \"a\u{202e}b\" }\n",
+            "  2 | A = { key = \"a\\u{202e}b\" }\n    |             ^^^^^^^^^^^^\n",
+        ),
+    ] {
+        let said = said(text);
+        assert!(said.contains(want), "{want}\nis not in\n{said}");
+    }
+}
+
+#[test]
+fn a_very_long_line_is_shown_around_the_place() {
+    let said = said(&format!(
+        "[env]\nA = {{ key = \"{}\", colour = 1, default = \"{}\" }}\n",
+        "x".repeat(5000),
+        "y".repeat(5000)
+    ));
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines.iter().all(|line| line.chars().count() < 300), "{said}");
+    let at = lines.iter().position(|line| line.contains("colour = 1")).expect("the place is shown");
+    let column = |line: &str, what: &str| line.find(what).map(|at| line[..at].chars().count());
+    assert_eq!(column(lines[at], "colour"), column(lines[at + 1], "^^^^^^"), "{said}");
+}
+
+#[test]
+fn several_errors_come_at_once() {
+    let said = said(
+        "existing = \"maybe\"\ntimeout = \"soon\"\n[env]\nA = 3\nB = { key = \"a b\" }\nC = {}\n[[load]]\nprefix = \"X=\"\n",
+    );
+    for line in [1, 2, 4, 5, 6, 7, 8] {
+        assert!(said.contains(&format!("spec.toml:{line}:")), "{line} is not in\n{said}");
+    }
+}
+
+#[test]
+fn what_is_not_toml_or_not_text() {
+    for (text, says) in [
+        ("[env]\nA = \"x\"\nA = \"y\"\n", "spec.toml:3:1: not TOML: duplicate key"),
+        ("[env]\n[env]\n", "spec.toml:2:"),
+        ("env.A = \"x\"\n[env]\nB = \"y\"\n", "not TOML"),
+        ("= 1\n", "spec.toml:1:1: not TOML"),
+        ("a\0b = 1\n", "not TOML"),
+        ("\"unclosed", "not TOML"),
+    ] {
+        let said = said(text);
+        assert!(said.contains(says), "{says}\nis not in\n{said}");
+    }
+    let spec = Spec::new("");
+    std::fs::write(&spec.path, b"[env]\nA = \"\xff\"\n").expect("the directory is ours");
+    offline(["plan", "-s", &spec.arg()]).output().expect(78).says(&["spec.toml:2: the spec is not UTF-8"]);
+    offline(["plan", "-s", "/nonexistent/spec.toml"]).output().expect(66).says(&["/nonexistent/spec.toml"]);
+}
+
+#[test]
+fn every_way_that_toml_writes_a_table() {
+    for text in [
+        "[env]\nA = { key = \"x\" }\n",
+        "[env]\nA.key = \"x\"\n",
+        "env.A.key = \"x\"\n",
+        "env = { A = \"x\" }\n",
+        "[env.A]\nkey = \"x\"\n",
+        "[env]\n\"A\" = 'x'\n",
+        "[env]\nA = { key = \"x\",\n  # a comment\n  optional = false,\n}\n",
+        "[env]\r\nA = \"\"\"x\"\"\"\r\n",
+    ] {
+        let ran = plan(text).expect(0);
+        assert!(
+            ran.stdout().lines().any(|line| line.starts_with("A ") && line.contains("p.e.x")),
+            "{text}\n{}",
+            ran.stdout()
+        );
+    }
+}
