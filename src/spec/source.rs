@@ -151,7 +151,9 @@ fn mode(table: &mut Table<'_, '_>, target: Target, errors: &mut Vec<Failure>) ->
     // `from_str_radix` would take a sign too.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     match u32::from_str_radix(&text, 8) {
-        Ok(mode) if digits && (3..=4).contains(&text.len()) && mode & !0o444 == 0 && mode & 0o400 != 0 => Target::File { mode },
+        Ok(mode) if digits && (3..=4).contains(&text.len()) && mode & !0o444 == 0 && mode & 0o400 != 0 => {
+            Target::File { mode }
+        }
         _ => {
             errors.push(
                 table.text.failure(&span, "`mode` is octal and only grants reading: \"0400\", \"0440\" or \"0444\""),
