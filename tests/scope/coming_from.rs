@@ -16,8 +16,10 @@ fn store(page: &str) -> Fake {
     let mut count = 0;
     for (name, value) in rows.filter(|(_, value)| !value.starts_with("{ ")) {
         match name.strip_prefix(SECRET) {
-            Some(id) => drop(fake.secret(id, value)),
-            None => drop(fake.put(name, "SecureString", value)),
+            Some(id) => fake.secret(id, value),
+            None => {
+                fake.put(name, "SecureString", value);
+            }
         }
         count += 1;
     }

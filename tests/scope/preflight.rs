@@ -196,3 +196,37 @@ fn a_label_is_told_from_a_parameter() {
         json!([["a.fine", "found"], ["a.fine:current", "missing"], ["b.fine", "found"], ["b.fine:current", "missing"]])
     );
 }
+
+/// Every key of every object in it.
+fn keys(value: &Value, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            found.insert(key.clone());
+            keys(value, found);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_and_status_is_documented() {
+    let page = include_str!("../../docs/json.md");
+    let fake = store();
+    let spec = format!("{SPEC}J = {{ parameter = \"b.fine\", json = \"x\" }}\n[[load]]\npath = \"/none\"\n");
+    let report = report(&check(&fake, &spec, &["--format", "json"]).expect(77));
+    let file = Spec::new(&spec);
+    let plan = stepzero(&fake, ["plan", "-s", &file.arg(), "--format", "json"]).output().expect(0).stdout();
+    let plan: Value = serde_json::from_str(&plan).expect("JSON");
+    let mut words = std::collections::BTreeSet::new();
+    keys(&report, &mut words);
+    keys(&plan, &mut words);
+    let variables = report["variables"].as_array().expect("a list");
+    words.extend(variables.iter().filter_map(|variable| variable["status"].as_str()).map(str::to_owned));
+    let names = variables.iter().filter_map(|variable| variable["names"].as_array()).flatten();
+    words.extend(names.filter_map(|name| name["status"].as_str()).map(str::to_owned));
+    assert!(words.len() > 35, "{words:?}");
+    for word in words {
+        assert!(page.contains(&format!("`{word}`")), "{word} is not on the page");
+    }
+}
