@@ -1,1 +1,191 @@
-//! Soon.
+//! Hostile values and names from the store, through the whole program: the command gets exactly these bytes, or never
+//! starts.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStringExt as _;
+
+use fake_aws::Fake;
+use stepzero::name::{EnvName, loads_code};
+
+use crate::common::{Run, Spec, stepzero};
+use crate::random::Random;
+
+/// 20 runs of 500 variables each are 10,000.
+const RUNS: usize = 20;
+const EACH: usize = 500;
+const KINDS: [&str; 3] = ["String", "SecureString", "StringList"];
+
+/// Pieces that shells, terminals, parsers and the C library treat in some way of their own. No NUL.
+const PIECES: &[&str] = &[
+    "",
+    " ",
+    "\n",
+    "\r\n",
+    "\t",
+    "=",
+    "==",
+    "'",
+    "\"",
+    "`",
+    "$(reboot)",
+    "$HOME",
+    "${x}",
+    "\\",
+    "\\n",
+    "\x1b[2J",
+    "\x1b]0;x\x07",
+    "\x7f",
+    "\u{85}",
+    "🔑",
+    "é",
+    "e\u{301}",
+    "\u{202e}",
+    "\u{feff}",
+    "\u{fffd}",
+    "\u{10ffff}",
+    "() { :; }; reboot",
+    "ssm:shared.x",
+    "{project}",
+    "%s%n",
+    "%00",
+    "\\u0000",
+    "null",
+    "{\"a\":1}",
+    "-----BEGIN KEY-----\n",
+    "a",
+    "B",
+    "0",
+    "_",
+    "#",
+    "!",
+    "*",
+    "~",
+    ";",
+    "&",
+    "|",
+    "<",
+    ">",
+];
+
+fn value(random: &mut Random) -> String {
+    let mut value = String::new();
+    for _ in 0..random.below(12) {
+        value.push_str(*random.pick(PIECES));
+    }
+    // One in fifty is as long as AWS allows.
+    if random.below(50) == 0 {
+        value = value.repeat(8192 / value.len().max(1) + 1).chars().take(2000).collect();
+    }
+    value
+}
+
+/// The environment that the command has, as the kernel has it.
+fn environment(run: &Run) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let ran = run.output().expect(0);
+    let entries = ran.0.stdout.strip_suffix(b"\0").expect("an environment ends with a NUL");
+    let mut found = BTreeMap::new();
+    for entry in entries.split(|byte| *byte == 0) {
+        let at = entry.iter().position(|byte| *byte == b'=').expect("NAME=value");
+        let before = found.insert(entry[..at].to_vec(), entry[at + 1..].to_vec());
+        assert_eq!(before, None, "twice: {}", String::from_utf8_lossy(entry));
+    }
+    found
+}
+
+#[test]
+fn ten_thousand_values_byte_for_byte() {
+    let mut random = Random::new("values");
+    for run in 0..RUNS {
+        let fake = Fake::builder().tls(false).start();
+        let (mut text, mut wanted) = ("[env]\n".to_owned(), BTreeMap::new());
+        for number in 0..EACH {
+            let value = value(&mut random);
+            fake.put(&format!("p.{number}"), KINDS[random.below(3)], &value);
+            // The operator may choose any name: also one that is no identifier.
+            let name = format!("V{number}_{}", random.pick(PIECES).replace('=', "-"));
+            let quoted = toml_string(&name);
+            text.push_str(&format!("{quoted} = {{ parameter = \"p.{number}\" }}\n"));
+            wanted.insert(name.into_bytes(), value.into_bytes());
+        }
+        let spec = Spec::new(&text);
+        let args = ["exec", "--allow-writable-spec", "--pristine", "-s", &spec.arg(), "cat", "/proc/self/environ"];
+        let found = environment(&stepzero(&fake, args));
+        assert!(found == wanted, "run {run}: {:?}", found.iter().zip(&wanted).find(|(found, wanted)| found != wanted));
+    }
+}
+
+/// A basic string of TOML.
+fn toml_string(text: &str) -> String {
+    let escaped: String = text.chars().map(|c| format!("\\U{:08x}", c as u32)).collect();
+    format!("\"{escaped}\"")
+}
+
+/// Names as hostile as the values, which the fake stores unchecked: mapped to variables, or refused with all of them.
+#[test]
+fn ten_thousand_names_are_mapped_or_refused() {
+    let mut random = Random::new("names");
+    let (mut started, mut refused) = (0, 0);
+    // Runs of many harmless names, then runs with one name that is refused.
+    for run in 0..40 {
+        let fake = Fake::builder().tls(false).start();
+        let (mut wanted, mut bad) = (BTreeMap::new(), false);
+        for number in 0..250 {
+            let mut name = format!("n{number}");
+            for _ in 0..random.below(4) {
+                name.push_str(*random.pick(PIECES));
+            }
+            if run % 2 == 1 && number == 100 {
+                name = (*random.pick(&[
+                    "LD_PRELOAD",
+                    "ld/preload",
+                    "Path",
+                    "BASH_FUNC_x%%",
+                    "git.config_x",
+                    "https-proxy",
+                ]))
+                .into();
+            }
+            let value = value(&mut random);
+            fake.put(&format!("/x/{name}"), "SecureString", &value);
+            let variable = EnvName::mapped("", &name).expect("never empty");
+            bad |= loads_code(variable.as_str())
+                || wanted.insert(variable.as_str().as_bytes().to_vec(), value.into_bytes()).is_some();
+        }
+        let spec = Spec::new("[[load]]\npath = \"/x\"\nrecursive = true\n");
+        let args = ["exec", "--allow-writable-spec", "--pristine", "-s", &spec.arg(), "cat", "/proc/self/environ"];
+        let run = stepzero(&fake, args);
+        if bad {
+            let ran = run.output().expect(65);
+            assert_eq!(ran.stdout(), "", "the command started");
+            refused += 1;
+        } else {
+            assert!(environment(&run) == wanted);
+            started += 1;
+        }
+    }
+    assert!(started >= 10 && refused >= 20, "the control: {started} started, {refused} refused");
+}
+
+/// A NUL, which no variable can hold, stops everything, wherever it is; the message names the variable.
+#[test]
+fn a_value_with_a_nul_stops_the_command() {
+    let fake = Fake::builder().tls(false).start();
+    for (number, value) in ["\0", "a\0", "\0b", "a\0b"].into_iter().enumerate() {
+        fake.put(&format!("shared.nul{number}"), "SecureString", value);
+        let key = format!("nul{number}");
+        let args = ["exec", "--scope", "shared", "-k", &key, "--", "echo", "started"];
+        let ran = stepzero(&fake, args).output().expect(65).says(&["NUL", &format!("NUL{number}")]);
+        assert_eq!(ran.stdout(), "");
+    }
+}
+
+/// Bytes that are no UTF-8 cannot be a parameter's value, but pass through where they are inherited.
+#[test]
+fn inherited_bytes_pass_through() {
+    let fake = Fake::builder().tls(false).start();
+    fake.put("shared.a", "SecureString", "a");
+    let odd = std::ffi::OsString::from_vec(vec![0xff, b'\n', 0xc3, b'=', 0x1b]);
+    let run =
+        stepzero(&fake, ["exec", "--scope", "shared", "-k", "a", "cat", "/proc/self/environ"]).env("ODD", odd.clone());
+    assert_eq!(environment(&run).get(&b"ODD".to_vec()), Some(&odd.into_vec()));
+}

@@ -14,6 +14,7 @@ mod hostile_specs;
 mod hunt;
 mod memory;
 mod panics;
+mod random;
 mod structure;
 mod support;
 mod transparency;

@@ -1,0 +1,130 @@
+//! What is fuzzed, and what has to hold for any input. The suite `leaks` runs the same functions on the corpus and on
+//! mutations of it (`tests/leaks/hostile_specs.rs`).
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use stepzero::cli::Options;
+use stepzero::environment::{Inherited, Policy};
+use stepzero::error::{Failure, Failures};
+use stepzero::name::loads_code;
+use stepzero::parameter::Request;
+use stepzero::plan::{Load, Plan};
+use stepzero::resolve;
+use stepzero::secret::{JsonPath, Secret};
+use stepzero::spec::Spec;
+use stepzero::spec::entry::Origin;
+use stepzero::store::{Answers, Kind, LoadReply, Parameter};
+
+/// A spec file, through to the plan.
+pub fn spec(data: &[u8]) {
+    let options = Options { spec: Some("spec.toml".into()), ..Options::default() };
+    let inherited = Inherited::new(vec![b"PATH=/bin".to_vec()]);
+    let planned = Spec::new(options, &inherited, |_| Ok(data.to_vec())).and_then(|spec| Plan::new(spec, &inherited));
+    match planned {
+        Ok(plan) => round_trip(&plan),
+        Err(failures) => calm(&failures),
+    }
+}
+
+/// An inherited environment, its entries separated by NUL bytes.
+pub fn references(data: &[u8]) {
+    let entries: Vec<Vec<u8>> = data.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
+    let inherited = Inherited::new(entries.clone());
+    let options = Options { references: true, ..Options::default() };
+    let no_spec = |_: &std::path::Path| Ok(Vec::new());
+    match Spec::new(options, &inherited, no_spec).and_then(|spec| Plan::new(spec, &inherited)) {
+        Ok(plan) => round_trip(&plan),
+        Err(failures) => {
+            calm(&failures);
+            let text: String = failures.iter().map(Failure::to_string).collect();
+            for entry in &entries {
+                let value = entry.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or_default();
+                // A setting of stepzero's own, such as STEPZERO_TIMEOUT, is quoted.
+                let own = entry.starts_with(b"STEPZERO_");
+                let value = String::from_utf8_lossy(value);
+                let named =
+                    entries.iter().any(|entry| String::from_utf8_lossy(entry).split('=').next() == Some(&value));
+                assert!(own || named || value.len() < 40 || !text.contains(&*value), "a value in {text}");
+            }
+        }
+    }
+}
+
+/// What a path loads: lines of a name and a value, separated by a tab; the value is also taken as JSON, base64 and a list.
+pub fn answers(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut names = HashSet::new();
+    let mut parameters = Vec::new();
+    for line in text.split('\n') {
+        let (name, value) = line.split_once('\t').unwrap_or((line, ""));
+        shapes(name, value);
+        // The store has each name once.
+        if names.insert(name) {
+            let value = Rc::new(Secret::new(value.to_owned()));
+            parameters.push(Parameter { name: format!("/x/{name}"), version: 1, kind: Kind::SecureString, value });
+        }
+    }
+    let load = Load {
+        origin: Origin::Flag("--load"),
+        path: "/x".into(),
+        recursive: true,
+        prefix: String::new(),
+        label: None,
+        optional: true,
+    };
+    let plan = Plan {
+        scopes: vec![],
+        requests: vec![],
+        loads: vec![load],
+        variables: vec![],
+        kept: vec![],
+        policy: Policy::default(),
+    };
+    let answers = Answers { replies: vec![], loads: vec![LoadReply::Found(parameters)] };
+    let outcomes = resolve::settle(&plan, answers, &Inherited::default());
+    match resolve::bindings(&plan, outcomes) {
+        Ok(bindings) => {
+            let variables: HashSet<&str> = bindings.iter().map(|binding| binding.variable.as_str()).collect();
+            assert_eq!(variables.len(), bindings.len(), "a variable twice");
+            for variable in variables {
+                assert!(!variable.is_empty() && !variable.contains(['=', '\0']) && !loads_code(variable), "{variable}");
+            }
+        }
+        Err(failures) => calm(&failures),
+    }
+}
+
+fn shapes(path: &str, value: &str) {
+    let secret = Secret::new(value.to_owned());
+    assert_eq!(format!("{secret:?}"), "Secret");
+    let _ = secret.decode_base64();
+    let _ = secret.list_joined_by("; ");
+    if let Some(path) = JsonPath::parse(path)
+        && let Err(why) = secret.json_field(&path)
+    {
+        let why = why.to_string();
+        assert!(value.len() < 30 || why.contains(&path.to_string()) || !why.contains(value), "a value in {why}");
+    }
+}
+
+/// What is asked for is a name by our own grammar, and each is asked for once.
+fn round_trip(plan: &Plan) {
+    let names: HashSet<String> = plan.requests.iter().map(ToString::to_string).collect();
+    assert_eq!(names.len(), plan.requests.len(), "asked twice");
+    for name in &names {
+        let parsed = Request::parse(name).map(|request| request.to_string());
+        assert_eq!(parsed.as_deref(), Ok(name.as_str()), "no name");
+    }
+}
+
+/// An error cannot steer a terminal, forge a line of a log, or go on for ever.
+fn calm(failures: &Failures) {
+    for failure in failures.iter() {
+        let text = failure.to_string();
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        for line in text.lines().skip(1) {
+            assert!(line.starts_with("  "), "a forged line in {text:?}");
+        }
+    }
+}
