@@ -111,7 +111,7 @@ impl Imds {
                 Exit::NoPerm,
                 "no credentials: not in the environment, a profile or a container, and IMDS never answered",
             )
-            .detail(format!("asked {} for {} s", self.base, self.started.elapsed().as_secs()))
+            .detail(format!("asked {} for {} s", self.address(), self.started.elapsed().as_secs()))
             .help(
                 "on EC2 in a container, the metadata hop limit must be 2 (aws ec2 modify-instance-metadata-options \
                      --http-put-response-hop-limit 2); elsewhere, give credentials by the environment or --profile \
@@ -163,10 +163,15 @@ impl Imds {
         Ok(token.to_owned())
     }
 
+    /// For messages: without a user and a password, which an address can have.
+    fn address(&self) -> String {
+        let address = self.base.rsplit_once('@').map_or(self.base.as_str(), |(_, address)| address);
+        crate::error::printable(address)
+    }
+
     fn uri(&self, path: &str) -> Result<Uri, Trouble> {
         format!("{}{path}", self.base).parse().map_err(|_| {
-            let what =
-                format!("the IMDS endpoint \"{}\" is not an http:// address", crate::error::printable(&self.base));
+            let what = format!("the IMDS endpoint \"{}\" is not an http:// address", self.address());
             Trouble::Permanent(Failure::new(Exit::Config, what).help("look at AWS_EC2_METADATA_SERVICE_ENDPOINT"))
         })
     }

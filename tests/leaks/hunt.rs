@@ -148,6 +148,25 @@ fn credentials() -> Vec<Case> {
             let body = json!({"Code": VALUE, "Token": VALUE, "SecretAccessKey": VALUE, "Message": VALUE}).to_string();
             Fault::always(Action::body(&body)).service(Service::Imds).operation("GetRole")
         }),
+        exec("an endpoint with a password", KEY, 75)
+            .env("AWS_ENDPOINT_URL", &format!("http://user:{CORE}@127.0.0.1:1")),
+        exec("an endpoint that is no address", KEY, 78).env("AWS_ENDPOINT_URL", &format!("ftp://user:{CORE}@x")),
+        exec("an IMDS with a password", KEY, 75)
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &format!("http://user:{CORE}@127.0.0.1:1")),
+        exec("an IMDS that is no address", KEY, 78)
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &format!("http://user:{CORE} @127.0.0.1:1")),
+        exec("a container token with a line break", KEY, ANY)
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/x")
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", &format!("{CORE}\nx")),
+        Case {
+            file: Some(CORE.into()),
+            ..exec("a web identity that nobody accepts", KEY, 77)
+                .arrange(|fake| fake.deny_assume("arn:aws:iam::123456789012:role/r"))
+                .env("AWS_WEB_IDENTITY_TOKEN_FILE", "FILE")
+                .env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+                .env("AWS_REGION", "us-east-1")
+                .env("AWS_CONFIG_FILE", "/nowhere")
+        },
         exec("a proxy with a password that refuses", KEY, 75)
             .env("HTTP_PROXY", &format!("http://user:{CORE}@127.0.0.1:1"))
             .env("AWS_REGION", "us-east-1"),
@@ -223,7 +242,8 @@ fn check(case: &Case) {
         });
         let run = stepzero(&fake, args);
         let run = if case.file.is_some() { run.env("AWS_CONFIG_FILE", &file) } else { run };
-        let run = case.env.iter().fold(run, |run, (name, value)| run.env(*name, value));
+        let given = |value: &String| if value == "FILE" { file.clone() } else { value.clone() };
+        let run = case.env.iter().fold(run, |run, (name, value)| run.env(*name, given(value)));
         let run = [
             ("LOG_SENSITIVE_BODIES", "true"),
             ("LOG_SIGNABLE_BODY", "true"),
