@@ -3,10 +3,11 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::rc::Rc;
 
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, count};
 use crate::name::EnvName;
 use crate::secret::Secret;
 use crate::spec::OWN_VARIABLES;
@@ -14,8 +15,15 @@ use crate::spec::entry::Target;
 use crate::spec::value::Existing;
 
 /// The environment that stepzero was given (environ(7)), raw: entries can repeat, or have no `=`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Inherited(Vec<Vec<u8>>);
+
+/// Inherited values can be secrets as well.
+impl fmt::Debug for Inherited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Inherited({})", count(self.0.len(), "variable"))
+    }
+}
 
 impl Inherited {
     pub fn new(entries: Vec<Vec<u8>>) -> Self {
@@ -110,10 +118,15 @@ impl Value {
 }
 
 /// What the command will get; its strings are made by `exec`, at the last moment.
-#[derive(Debug)]
 pub struct Environment {
     pub inherited: Vec<Vec<u8>>,
     pub bindings: Vec<Binding>,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("bindings", &self.bindings).finish_non_exhaustive()
+    }
 }
 
 /// DATAERR for each variable that is set already under `--existing error`.
@@ -193,5 +206,15 @@ mod tests {
         let env = inherited(&[b"A=", b"A=2"]);
         assert_eq!(env.value("A"), None);
         assert!(env.has(&EnvName::new("A").expect("good"), &Policy::default()));
+    }
+
+    #[test]
+    fn debug_hides_what_is_inherited() {
+        let before = inherited(&[b"TOKEN=hunter2"]);
+        let shown = format!("{before:?}");
+        let after = Environment::new(before, vec![binding("A")], &Policy::default());
+        let shown = shown + &format!("{after:?}");
+        assert!(shown.contains("1 variable") && shown.contains("Secret"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("104, 117"), "{shown}");
     }
 }
