@@ -58,8 +58,10 @@ impl Secret {
 
     /// The bytes that a base64 text stands for; white space around and between its lines is allowed.
     pub fn decode_base64(&self) -> Result<Secret, Unusable> {
-        let compact =
-            Secret::from_bytes(self.bytes().iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect());
+        // Room for all of it, so that growing does not leave a copy behind.
+        let mut compact = Vec::with_capacity(self.len());
+        compact.extend(self.bytes().iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
+        let compact = Secret::from_bytes(compact);
         STANDARD.decode(compact.bytes()).map(Secret::from_bytes).map_err(|_| Unusable::NotBase64)
     }
 

@@ -225,6 +225,8 @@ fn item(mut parameter: SdkParameter) -> Option<Item> {
         _ => return None,
     };
     let value = Rc::new(Secret::new(parameter.value.take()?));
+    // Of a reference to Secrets Manager this holds the whole secret once more: taken over, it is wiped.
+    drop(parameter.source_result.take().map(Secret::new));
     let parameter_ = Parameter { name: parameter.name?, version: parameter.version, kind, value };
     let selector = parameter.selector.filter(|selector| !selector.is_empty());
     Some(Item { arn: parameter.arn, selector, parameter: parameter_ })
