@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use stepzero::cli::Options;
 use stepzero::environment::{Inherited, Policy};
-use stepzero::error::{Failure, Failures};
+use stepzero::error::Failure;
 use stepzero::name::loads_code;
 use stepzero::parameter::Request;
 use stepzero::plan::{Load, Plan};
@@ -23,7 +23,7 @@ pub fn spec(data: &[u8]) {
     let planned = Spec::new(options, &inherited, |_| Ok(data.to_vec())).and_then(|spec| Plan::new(spec, &inherited));
     match planned {
         Ok(plan) => round_trip(&plan),
-        Err(failures) => calm(&failures),
+        Err(failures) => calm(failures.iter()),
     }
 }
 
@@ -36,7 +36,7 @@ pub fn references(data: &[u8]) {
     match Spec::new(options, &inherited, no_spec).and_then(|spec| Plan::new(spec, &inherited)) {
         Ok(plan) => round_trip(&plan),
         Err(failures) => {
-            calm(&failures);
+            calm(failures.iter());
             let text: String = failures.iter().map(Failure::to_string).collect();
             for entry in &entries {
                 let value = entry.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or_default();
@@ -83,15 +83,12 @@ pub fn answers(data: &[u8]) {
     };
     let answers = Answers { replies: vec![], loads: vec![LoadReply::Found(parameters)] };
     let outcomes = resolve::settle(&plan, answers, &Inherited::default());
-    match resolve::bindings(&plan, outcomes) {
-        Ok(bindings) => {
-            let variables: HashSet<&str> = bindings.iter().map(|binding| binding.variable.as_str()).collect();
-            assert_eq!(variables.len(), bindings.len(), "a variable twice");
-            for variable in variables {
-                assert!(!variable.is_empty() && !variable.contains(['=', '\0']) && !loads_code(variable), "{variable}");
-            }
-        }
-        Err(failures) => calm(&failures),
+    let (bindings, failures) = resolve::bindings(&plan, outcomes);
+    calm(&failures);
+    let variables: HashSet<&str> = bindings.iter().map(|binding| binding.variable.as_str()).collect();
+    assert!(variables.len() == bindings.len() || !failures.is_empty(), "a variable twice");
+    for variable in variables {
+        assert!(!variable.is_empty() && !variable.contains(['=', '\0']) && !loads_code(variable), "{variable}");
     }
 }
 
@@ -119,8 +116,8 @@ fn round_trip(plan: &Plan) {
 }
 
 /// An error cannot steer a terminal, forge a line of a log, or go on for ever.
-fn calm(failures: &Failures) {
-    for failure in failures.iter() {
+fn calm<'a>(failures: impl IntoIterator<Item = &'a Failure>) {
+    for failure in failures {
         let text = failure.to_string();
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
         for line in text.lines().skip(1) {

@@ -81,8 +81,10 @@ fn a_panic_with_secrets_in_memory_prints_the_place_and_leaves_no_core() {
     command.current_dir(here.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = command.output().expect("the binary was built by cargo");
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let last: String = stderr.lines().filter(|line| line.contains("a bug")).map(|line| format!("{line}\n")).collect();
     assert_eq!(canary::found(&output.stderr), None, "{stderr}");
+    let foreign: Vec<&str> = stderr.lines().filter(|line| !line.starts_with("stepzero: ")).collect();
+    assert!(foreign.is_empty(), "somebody else's words: {foreign:?}");
+    let last: String = stderr.lines().filter(|line| line.contains("a bug")).map(|line| format!("{line}\n")).collect();
     says_only_where(&Output { stderr: last.into_bytes(), ..output });
     assert!(here.files().is_empty(), "{:?}", here.files());
 }
