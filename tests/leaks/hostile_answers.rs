@@ -70,7 +70,7 @@ const PIECES: &[&str] = &[
 fn value(random: &mut Random) -> String {
     let mut value = String::new();
     for _ in 0..random.below(12) {
-        value.push_str(*random.pick(PIECES));
+        value.push_str(random.word(PIECES));
     }
     // One in fifty is as long as AWS allows.
     if random.below(50) == 0 {
@@ -100,9 +100,9 @@ fn ten_thousand_values_byte_for_byte() {
         let (mut text, mut wanted) = ("[env]\n".to_owned(), BTreeMap::new());
         for number in 0..EACH {
             let value = value(&mut random);
-            fake.put(&format!("p.{number}"), KINDS[random.below(3)], &value);
+            fake.put(&format!("p.{number}"), random.word(&KINDS), &value);
             // The operator may choose any name: also one that is no identifier.
-            let name = format!("V{number}_{}", random.pick(PIECES).replace('=', "-"));
+            let name = format!("V{number}_{}", random.word(PIECES).replace('=', "-"));
             let quoted = toml_string(&name);
             text.push_str(&format!("{quoted} = {{ parameter = \"p.{number}\" }}\n"));
             wanted.insert(name.into_bytes(), value.into_bytes());
@@ -132,18 +132,12 @@ fn ten_thousand_names_are_mapped_or_refused() {
         for number in 0..250 {
             let mut name = format!("n{number}");
             for _ in 0..random.below(4) {
-                name.push_str(*random.pick(PIECES));
+                name.push_str(random.word(PIECES));
             }
             if run % 2 == 1 && number == 100 {
-                name = (*random.pick(&[
-                    "LD_PRELOAD",
-                    "ld/preload",
-                    "Path",
-                    "BASH_FUNC_x%%",
-                    "git.config_x",
-                    "https-proxy",
-                ]))
-                .into();
+                name = random
+                    .word(&["LD_PRELOAD", "ld/preload", "Path", "BASH_FUNC_x%%", "git.config_x", "https-proxy"])
+                    .into();
             }
             let value = value(&mut random);
             fake.put(&format!("/x/{name}"), "SecureString", &value);
@@ -187,5 +181,5 @@ fn inherited_bytes_pass_through() {
     let odd = std::ffi::OsString::from_vec(vec![0xff, b'\n', 0xc3, b'=', 0x1b]);
     let run =
         stepzero(&fake, ["exec", "--scope", "shared", "-k", "a", "cat", "/proc/self/environ"]).env("ODD", odd.clone());
-    assert_eq!(environment(&run).get(&b"ODD".to_vec()), Some(&odd.into_vec()));
+    assert_eq!(environment(&run).get(b"ODD".as_slice()), Some(&odd.into_vec()));
 }

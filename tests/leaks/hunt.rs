@@ -2,222 +2,12 @@
 
 use std::process::Output;
 
-use fake_aws::{Action, Fake, Fault, KmsDenial, Service};
-use serde_json::json;
-
-use crate::canary::{self, CORE, VALUE};
+use crate::canary;
+use crate::cases::{self, ANY, Case, KEY};
 use crate::common::stepzero;
 use crate::support::{Directory, fake};
 
-/// A way to end: what is asked for, what goes wrong, and with which code it ends.
-struct Case {
-    name: &'static str,
-    args: Vec<String>,
-    env: Vec<(&'static str, String)>,
-    arrange: Box<dyn Fn(&Fake) + Sync + Send>,
-    /// A file with the canary: `FILE` among the arguments, and the AWS configuration.
-    file: Option<String>,
-    code: i32,
-}
-
-impl Case {
-    fn new(name: &'static str, args: &str, code: i32) -> Self {
-        let args = args.split_whitespace().map(str::to_owned).collect();
-        Case { name, args, env: Vec::new(), arrange: Box::new(|_| {}), file: None, code }
-    }
-
-    fn fault(self, fault: impl Fn() -> Fault + Sync + Send + 'static) -> Self {
-        Case { arrange: Box::new(move |fake| fake.fault(fault())), ..self }
-    }
-
-    fn arrange(self, arrange: impl Fn(&Fake) + Sync + Send + 'static) -> Self {
-        Case { arrange: Box::new(arrange), ..self }
-    }
-
-    fn env(mut self, name: &'static str, value: &str) -> Self {
-        self.env.push((name, value.to_owned()));
-        self
-    }
-}
-
-/// Where this suite does not judge the code.
-const ANY: i32 = -1;
-
 const LEVELS: [&[&str]; 4] = [&[], &["-q"], &["-vvvv"], &["-vvv", "--log-format", "json"]];
-
-/// One key, in one scope.
-const KEY: &str = "--scope shared -k canary";
-
-fn exec(name: &'static str, options: &str, code: i32) -> Case {
-    // What is tried again is so until the deadline; the rest must not meet it.
-    let timeout = if code == 75 { "--timeout 2s" } else { "" };
-    Case::new(name, &format!("exec LEVEL {timeout} {options} -- /bin/true"), code)
-}
-
-fn ssm(action: Action) -> Fault {
-    Fault::always(action).service(Service::Ssm)
-}
-
-/// The answers of the store that are no answers. Each is tried again until the deadline.
-fn garbled() -> Vec<Case> {
-    let actions: Vec<(&'static str, fn() -> Action)> = vec![
-        ("an error that echoes the values", || Action::EchoValues),
-        ("an answer cut after the value", || Action::TruncateBody(330)),
-        ("an answer cut in the value", || Action::TruncateBody(60)),
-        ("a connection reset in the answer", || Action::ResetAfter(300)),
-        ("a connection that ends in the answer", || Action::FinAfter(300)),
-        ("a 200 that is text", || Action::body(VALUE)),
-        ("a 200 of another type", || Action::Body {
-            status: 200,
-            content_type: "text/html".into(),
-            body: VALUE.into(),
-        }),
-        ("bytes that are not HTTP", || Action::Raw(VALUE.into())),
-        ("a value that is a number", || {
-            Action::rewrite(|mut body| {
-                body["Parameters"][0]["Version"] = json!(VALUE);
-                body
-            })
-        }),
-        ("a value in the wrong place", || {
-            Action::rewrite(|mut body| {
-                body["Parameters"][0]["Name"] = json!(VALUE);
-                body["InvalidParameters"] = json!([VALUE]);
-                body
-            })
-        }),
-        ("a code that is the value", || Action::error(400, VALUE, VALUE)),
-        ("a 500 that is the value", || Action::error(500, "InternalServerError", VALUE)),
-    ];
-    let cases = actions.into_iter().map(|(name, action)| {
-        exec(name, &format!("{KEY} --load /load --parameter S=/aws/reference/secretsmanager/app/secret"), 75)
-            .fault(move || ssm(action()))
-    });
-    cases.collect()
-}
-
-/// What ends at once, with an error about the value or around it.
-fn refused() -> Vec<Case> {
-    let denied = format!("User: {VALUE} is not authorized to perform: {VALUE} on resource: {VALUE} because {VALUE}");
-    let denial = move || ssm(Action::error(400, "AccessDeniedException", &denied));
-    let invalid = || ssm(Action::error(400, "ValidationException", VALUE));
-    let expired = || ssm(Action::error(400, "ExpiredTokenException", VALUE));
-    vec![
-        exec("it works", KEY, 0),
-        exec("a secret works", "--parameter S=/aws/reference/secretsmanager/app/secret", 0),
-        exec("a path works", "--load /load", 0),
-        exec("denied with the value in the message", KEY, 77).fault(denial),
-        exec("refused as malformed", KEY, 78).fault(invalid),
-        exec("expired", KEY, 77).fault(expired),
-        exec("one is missing beside it", &format!("{KEY} -k missing"), 66),
-        exec("a NUL in the value", "--scope shared -k nul", 65),
-        exec("too big for a variable", "--scope shared -k big", 65),
-        exec("kms denies it by its text", "--scope shared -k locked", 77).arrange(|fake| {
-            fake.kms_denial(KmsDenial::Ciphertext);
-            let allow = json!({"Statement": [{"Effect": "Allow", "Action": "ssm:*", "Resource": "*"}]});
-            fake.policy("projectA-production", allow);
-            fake.role(Some("projectA-production"));
-        }),
-        exec("set already", &format!("--existing error {KEY}"), 65).env("CANARY", VALUE),
-        exec("an interpreter that is missing", KEY, 0).env("UNUSED", VALUE),
-        Case::new("not found", &format!("exec LEVEL {KEY} -- no-such-command-here"), 127),
-        Case::new("check", &format!("check LEVEL {KEY} --load /load"), 0),
-        Case::new("check as JSON", &format!("check LEVEL --format json {KEY} --load /load"), 0),
-        Case::new("check with what is unusable", "check LEVEL --scope shared -k nul -k missing", 66),
-        Case::new("plan", &format!("plan LEVEL --existing keep {KEY}"), 0).env("CANARY", VALUE),
-        exec("a reference that is none", "--references", 78).env("REF", &format!("ssm:{VALUE}")),
-        exec("a reference", "--references", 0).env("REF", "ssm:shared.canary"),
-    ]
-}
-
-/// The credentials are secrets as well.
-fn credentials() -> Vec<Case> {
-    let key = |case: Case| case.env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE").env("AWS_SECRET_ACCESS_KEY", CORE);
-    vec![
-        key(exec("a key that nobody knows", KEY, 77)),
-        key(exec("a session token that nobody knows", KEY, 77)).env("AWS_SESSION_TOKEN", CORE),
-        exec("a key with a line break", KEY, 77)
-            .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-            .env("AWS_SECRET_ACCESS_KEY", &format!("{CORE}\n")),
-        exec("a key id with a line break", KEY, 77)
-            .env("AWS_ACCESS_KEY_ID", &format!("{CORE}\n"))
-            .env("AWS_SECRET_ACCESS_KEY", CORE),
-        exec("credentials that are garbage", KEY, 75)
-            .fault(|| Fault::always(Action::body(VALUE)).service(Service::Imds)),
-        exec("credentials with the wrong field", KEY, 75).fault(|| {
-            let body = json!({"Code": VALUE, "Token": VALUE, "SecretAccessKey": VALUE, "Message": VALUE}).to_string();
-            Fault::always(Action::body(&body)).service(Service::Imds).operation("GetRole")
-        }),
-        exec("an endpoint with a password", KEY, 75)
-            .env("AWS_ENDPOINT_URL", &format!("http://user:{CORE}@127.0.0.1:1")),
-        exec("an endpoint that is no address", KEY, 78).env("AWS_ENDPOINT_URL", &format!("ftp://user:{CORE}@x")),
-        exec("an IMDS with a password", KEY, 75)
-            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &format!("http://user:{CORE}@127.0.0.1:1")),
-        exec("an IMDS that is no address", KEY, 78)
-            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &format!("http://user:{CORE} @127.0.0.1:1")),
-        exec("a container token with a line break", KEY, ANY)
-            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/x")
-            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", &format!("{CORE}\nx")),
-        Case {
-            file: Some(CORE.into()),
-            ..exec("a web identity that nobody accepts", KEY, 77)
-                .arrange(|fake| fake.deny_assume("arn:aws:iam::123456789012:role/r"))
-                .env("AWS_WEB_IDENTITY_TOKEN_FILE", "FILE")
-                .env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
-                .env("AWS_REGION", "us-east-1")
-                .env("AWS_CONFIG_FILE", "/nowhere")
-        },
-        exec("a proxy with a password that refuses", KEY, 75)
-            .env("HTTP_PROXY", &format!("http://user:{CORE}@127.0.0.1:1"))
-            .env("AWS_REGION", "us-east-1"),
-        exec("a proxy with a password that is no http proxy", KEY, 75)
-            .env("HTTP_PROXY", &format!("socks5://user:{CORE}@127.0.0.1:1"))
-            .env("AWS_REGION", "us-east-1"),
-    ]
-}
-
-/// The AWS configuration files and what they lead to: `DIR` stands for a directory with these files.
-fn profiles() -> Vec<Case> {
-    let files: Vec<(&'static str, String, i32)> = vec![
-        ("a line without a sign", format!("[default]\naws_secret_access_key {CORE}\n"), 78),
-        ("a value before a section", format!("aws_secret_access_key = {CORE}\n"), 78),
-        ("a section without an end", format!("[default {CORE}\nx = y\n"), 78),
-        ("a strange name", format!("[default]\n{CORE} {CORE} = {CORE}\n"), 0),
-        ("half a key", format!("[default]\naws_secret_access_key = {CORE}\n"), 78),
-        ("a key with a space", format!("[default]\naws_access_key_id = A\naws_secret_access_key = {CORE} x\n"), 77),
-        (
-            "a process that says it on stderr",
-            format!("[default]\ncredential_process = sh -c 'echo {CORE} >&2; exit 1'\n"),
-            77,
-        ),
-        ("a process that says no JSON", format!("[default]\ncredential_process = echo {CORE}\n"), 77),
-        ("a process that is not there", format!("[default]\ncredential_process = /nowhere/{CORE}\n"), 77),
-        ("a role without a source", format!("[default]\nrole_arn = {CORE}\nsource_profile = {CORE}\n"), ANY),
-        ("a region that is none", format!("[default]\nregion = x\naws_session_token = {CORE}\n"), 78),
-    ];
-    let cases = files.into_iter().map(|(name, text, code)| Case { file: Some(text), ..exec(name, KEY, code) });
-    cases.collect()
-}
-
-/// What was named as a spec by mistake.
-fn not_specs() -> Vec<Case> {
-    let files: Vec<(&'static str, String)> = vec![
-        ("a file of variables", format!("PASSWORD={CORE}\n")),
-        ("a file of quoted variables", format!("PASSWORD=\"{CORE}\"\nOTHER='{CORE}'\n")),
-        ("a file of exports", format!("export PASSWORD={CORE}\n")),
-        ("a key file", format!("-----BEGIN PRIVATE KEY-----\n{CORE}\n-----END PRIVATE KEY-----\n")),
-        ("a bare secret", format!("{CORE}\n")),
-        ("a shadow file", format!("root:$y$j9T${CORE}:19000:0:99999:7:::\n")),
-        ("a JSON file", format!("{{\"password\": \"{CORE}\"}}\n")),
-        ("a netrc file", format!("machine x login y password {CORE}\n")),
-        ("an unknown table", format!("[database]\npassword = \"{CORE}\"\n")),
-    ];
-    let cases = files.into_iter().map(|(name, text)| {
-        let case = Case::new(name, "exec LEVEL --allow-writable-spec --spec FILE -- /bin/true", 78);
-        Case { file: Some(text), ..case }
-    });
-    cases.collect()
-}
 
 /// All of it at once: stdout, stderr, and every file below the working, home and temporary directory.
 fn hunt(cases: &[Case]) {
@@ -278,27 +68,32 @@ fn report(case: &Case, level: &[&str], output: &Output) {
 
 #[test]
 fn garbled_answers_are_not_repeated() {
-    hunt(&garbled());
+    hunt(&cases::garbled());
 }
 
 #[test]
 fn refusals_are_not_repeated() {
-    hunt(&refused());
+    hunt(&cases::refused());
+}
+
+#[test]
+fn values_that_do_not_fit_are_not_repeated() {
+    hunt(&cases::shapes());
 }
 
 #[test]
 fn credentials_are_not_repeated() {
-    hunt(&credentials());
+    hunt(&cases::credentials());
 }
 
 #[test]
 fn configuration_files_are_not_repeated() {
-    hunt(&profiles());
+    hunt(&cases::profiles());
 }
 
 #[test]
 fn files_that_are_no_specs_are_not_repeated() {
-    hunt(&not_specs());
+    hunt(&cases::not_specs());
 }
 
 /// The control: the hunt ends badly where the command itself prints the value.

@@ -6,6 +6,7 @@ mod common;
 
 mod binary;
 mod canary;
+mod cases;
 mod core_dump;
 mod disk;
 mod field_bugs;

@@ -27,6 +27,10 @@ impl Random {
         usize::try_from((self.next() >> 32) % limit as u64).expect("below a usize")
     }
 
+    pub fn word(&mut self, from: &[&'static str]) -> &'static str {
+        from[self.below(from.len())]
+    }
+
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
