@@ -64,7 +64,7 @@ impl Session {
         let Reached { region, client, held, warming } = reached?;
         held.put(credentials);
         // It was opened for the first call. A panic in there has ended the process.
-        let _ = patience.within("a connection to Parameter Store", warming).await;
+        let _ = patience.within("a connection to Parameter Store", warming).await?;
         let (generation, followed, renewed, renewing) = Default::default();
         Ok(Session { client, region, held, chain, clock, generation, followed, renewed, renewing })
     }
@@ -172,7 +172,9 @@ async fn client(settings: &Settings, region: &str, http: &Http, clock: &Clock, h
     if let Some(url) = &settings.aws.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    Client::new(&loader.load().await)
+    // It would correct the time that `Clock` has corrected already.
+    let config = aws_sdk_ssm::config::Builder::from(&loader.load().await).disable_clock_skew_correction(true);
+    Client::from_conf(config.build())
 }
 
 /// The credentials that calls are signed with now.
