@@ -41,10 +41,12 @@ pub enum Stopped {
 
 /// Fetches what the plan asks for. All of it, or a failure by the deadline.
 pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Stopped> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        let failure = Failure::new(Exit::OsErr, format!("cannot start: {}", error.kind()));
-        Stopped::Failed(failure.help("raise the limit of file descriptors (ulimit -n): about 10 are needed"))
-    })?;
+    let cannot_start = |error: std::io::Error| {
+        let failure = Failure::new(Exit::OsErr, format!("cannot start: {}", error.to_string().to_lowercase()));
+        Stopped::Failed(failure.help("raise the limit of file descriptors (ulimit -n): 16 are enough for a few names"))
+    };
+    spare_descriptors().map_err(cannot_start)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
     let patience = Patience::new(timeout);
     let fetching = patience.tell(async {
         let settings = settings::Settings::load(aws).await.map_err(Trouble::Permanent)?;
@@ -56,6 +58,13 @@ pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> R
     runtime.shutdown_background();
     let answers = answers.map_err(stopped)?;
     Ok(Fetched { answers, waited: patience.told() })
+}
+
+/// Whether the least that a fetch needs is there: six descriptors for the runtime, which panics on fewer, one for IMDS
+/// and one for Parameter Store.
+fn spare_descriptors() -> std::io::Result<()> {
+    let pairs: std::io::Result<Vec<_>> = (0..4).map(|_| std::os::unix::net::UnixStream::pair()).collect();
+    pairs.map(|_| ())
 }
 
 fn stopped(trouble: Trouble) -> Stopped {
