@@ -1,0 +1,26 @@
+//! A bad day: everything that AWS, the network and a booting machine do to a start, with the real binary against the
+//! fake. Whatever happens, the command starts with every value or not at all, the exit code and one message say why,
+//! and it is over by the deadline. RELIABILITY.md has the promises and the figures.
+
+mod common;
+
+#[path = "faults/answers.rs"]
+mod answers;
+#[path = "faults/boots.rs"]
+mod boots;
+#[path = "faults/fleet.rs"]
+mod fleet;
+#[path = "faults/kit.rs"]
+mod kit;
+#[path = "faults/limits.rs"]
+mod limits;
+#[path = "faults/metadata.rs"]
+mod metadata;
+#[path = "faults/outage.rs"]
+mod outage;
+#[path = "faults/refusals.rs"]
+mod refusals;
+#[path = "faults/settings.rs"]
+mod settings;
+#[path = "faults/signals.rs"]
+mod signals;

@@ -1,0 +1,157 @@
+//! IMDS on a booting machine: every sequence of failures that ends well starts, and requests keep a pace.
+
+use std::time::Duration;
+
+use fake_aws::{Action, Fake, Fault, LogEntry, Service};
+use serde_json::json;
+
+use crate::common::stepzero;
+use crate::kit::{VALUE, at_deadline, one, refused, started, timed, together};
+
+fn instance() -> Fake {
+    let fake = Fake::builder().tls(false).start();
+    fake.put("app.key", "SecureString", VALUE);
+    fake
+}
+
+const STATUSES: [u16; 6] = [401, 403, 404, 429, 500, 503];
+
+/// What one request of a sequence meets.
+fn step(kind: usize) -> Action {
+    match kind {
+        0..=5 => Action::status(STATUSES[kind]),
+        6 => Action::ResetAfter(0),
+        7 => Action::Hang,
+        8 => Action::Body { status: 200, content_type: "text/html".into(), body: "<html>\u{1b}[31m\n".into() },
+        9 => Action::Raw(b"\xff\xfe\x00not HTTP".to_vec()),
+        10 => Action::CloseAfter(20),
+        11 => Action::Body { status: 200, content_type: "text/plain".into(), body: String::new() },
+        _ => Action::Pass,
+    }
+}
+
+/// Requests over any stretch of time: at most one a second, and a burst that a normal start has twice.
+#[track_caller]
+fn keeps_pace(log: &[LogEntry], case: &str) {
+    let times: Vec<Duration> =
+        log.iter().filter(|entry| entry.service == Service::Imds).map(|entry| entry.at).collect();
+    for (first, from) in times.iter().enumerate() {
+        for (count, to) in times[first..].iter().enumerate() {
+            let most = 10.0 + (*to - *from).as_secs_f64();
+            assert!((count + 1) as f64 <= most, "{case}: {} requests in {:?}: {times:?}", count + 1, *to - *from);
+        }
+    }
+}
+
+#[test]
+fn sequences_of_failures_that_end_well_start() {
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut cases: Vec<Vec<usize>> = (0..12).map(|kind| vec![kind]).collect();
+    while cases.len() < 72 {
+        cases.push((0..random.usize(2..6)).map(|_| random.usize(0..14)).collect());
+    }
+    together(36, &cases, |steps| {
+        let fake = instance();
+        for kind in steps {
+            fake.fault(Fault::once(step(*kind)).service(Service::Imds));
+        }
+        let case = format!("{steps:?}");
+        started(stepzero(&fake, one("60s")).output(), &case);
+        keeps_pace(&fake.log(), &case);
+    });
+}
+
+#[test]
+fn credentials_that_are_expired_incomplete_or_refused_at_first() {
+    let alter = |name: &'static str, value: serde_json::Value| {
+        Action::rewrite(move |mut body| {
+            body[name] = value.clone();
+            body
+        })
+    };
+    let cases = [
+        ("expired", alter("Expiration", json!("2001-01-01T00:00:00Z"))),
+        ("a code", alter("Code", json!("AssumeRoleUnauthorizedAccess"))),
+        ("no key", alter("AccessKeyId", json!(null))),
+        ("a number", alter("SecretAccessKey", json!(5))),
+        ("an odd date, taken as none", alter("Expiration", json!("tomorrow"))),
+    ];
+    together(cases.len(), &cases, |(case, action)| {
+        let fake = instance();
+        fake.fault(Fault::times(2, action.clone()).operation("GetRole"));
+        started(stepzero(&fake, one("60s")).output(), case);
+    });
+}
+
+#[test]
+fn requests_keep_a_pace_in_the_long_run() {
+    let cases = [(401, "session token"), (404, "404"), (429, "429"), (500, "500"), (503, "503")];
+    together(cases.len(), &cases, |(status, says)| {
+        let fake = instance();
+        fake.fault(Fault::always(Action::status(*status)).service(Service::Imds));
+        let case = status.to_string();
+        let (ran, took) = timed(&stepzero(&fake, one("12s")));
+        refused(ran, 75, &["gave up on ", says], &case);
+        at_deadline(took, 12, &case);
+        keeps_pace(&fake.log(), &case);
+    });
+}
+
+#[test]
+fn a_role_that_comes_late_and_one_that_never_comes() {
+    let fake = instance();
+    fake.fault(Fault::always(Action::status(404)).operation("ListRoles"));
+    let run = stepzero(&fake, one("4s"));
+    refused(run.output(), 75, &["no role", "attach an instance profile"], "no role");
+}
+
+/// Under `auto` an IMDS that never answers is one that is not there: after 10 s, and not at the deadline.
+#[test]
+fn an_imds_that_never_answers_names_the_hop_limit() {
+    let cases: [(&str, fn(&Fake)); 3] = [
+        ("one hop too far", |fake| fake.hop_limit_exceeded(true)),
+        ("refused", |fake| fake.imds_down()),
+        ("silent", |fake| fake.fault(Fault::always(Action::HangAccept).service(Service::Imds))),
+    ];
+    together(3, &cases, |(case, away)| {
+        let fake = instance();
+        away(&fake);
+        let (ran, took) = timed(&stepzero(&fake, one("60s")));
+        refused(ran, 77, &["hop limit must be 2", "--profile"], case);
+        assert!(took >= Duration::from_secs(9) && took < Duration::from_secs(18), "{case}: {took:?}");
+    });
+}
+
+#[test]
+fn no_metadata_request_reaches_a_proxy() {
+    let fake = instance();
+    let proxy = fake.proxy();
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    let run = names.iter().fold(stepzero(&fake, one("20s")), |run, name| run.env(*name, &proxy));
+    started(run.output(), "all proxy variables");
+    let log = fake.log();
+    let through: Vec<_> = log.iter().filter(|entry| entry.service == Service::Proxy).collect();
+    assert!(!through.is_empty(), "Parameter Store is asked through it");
+    let imds = fake.imds_address().to_string();
+    assert!(!through.iter().any(|entry| entry.names.iter().any(|name| name.contains(&imds))), "{through:?}");
+
+    let container = fake.container_env().into_iter().chain([("AWS_REGION".into(), "us-east-1".into())]);
+    let run = names.iter().fold(stepzero(&fake, one("20s")), |run, name| run.env(*name, &proxy));
+    fake.clear_log();
+    started(container.fold(run, |run, (name, value)| run.env(name, value)).output(), "the container's endpoint");
+    assert_eq!(fake.calls("GetCredentials").len(), 1);
+    assert!(!fake.log().iter().any(|entry| entry.service == Service::Proxy && entry.names[0].contains(&imds)));
+}
+
+/// Whatever a role is called, it does not become part of a path, and the SDK never sees it.
+#[test]
+fn hostile_role_names_are_no_panic() {
+    let names = ["a b", "a\tb", "../../user-data", "r\u{e9}le", " x", "", "a%0ab", "\u{0}"];
+    together(names.len(), &names, |name| {
+        let fake = instance();
+        let body = Action::Body { status: 200, content_type: "text/plain".into(), body: (*name).into() };
+        fake.fault(Fault::always(body).operation("ListRoles"));
+        refused(stepzero(&fake, one("2s")).output(), 75, &["no role name"], name);
+        assert_eq!(fake.calls("GetRole").len(), 0, "{name:?}");
+    });
+}

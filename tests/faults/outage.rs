@@ -1,0 +1,238 @@
+//! The store is away, for a while or for ever, and who is told about the wait.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::UdpSocket;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use fake_aws::{Action, Fake, Fault, Gate, Service};
+
+use crate::common::{Run, Spec};
+use crate::kit::{
+    VALUE, at_deadline, can_unshare, keyed, one, plain, refused, secure, started, timed, together, wrapped,
+};
+
+/// Each way to be away, and what the last message says of it.
+type Away = (&'static str, fn(&Fake) -> Option<String>, &'static [&'static str]);
+
+const AWAYS: [Away; 7] = [
+    (
+        "closed port",
+        |fake| {
+            fake.down();
+            None
+        },
+        &["connection refused"],
+    ),
+    ("dropped packets", |fake| Some(format!("http://{}", fake.black_hole())), &["no answer within"]),
+    (
+        "reset",
+        |fake| {
+            fake.fault(Fault::always(Action::ResetAccept).service(Service::Ssm));
+            None
+        },
+        &["reset"],
+    ),
+    (
+        "closed",
+        |fake| {
+            fake.fault(Fault::always(Action::CloseImmediately).service(Service::Ssm));
+            None
+        },
+        &["broke"],
+    ),
+    (
+        "silent",
+        |fake| {
+            fake.fault(Fault::always(Action::HangAccept).service(Service::Ssm));
+            None
+        },
+        &["no complete answer"],
+    ),
+    (
+        "never answers",
+        |fake| {
+            fake.fault(Fault::always(Action::Hang));
+            None
+        },
+        &["no complete answer"],
+    ),
+    (
+        "throttles",
+        |fake| {
+            fake.bucket(0.0, 0.0);
+            None
+        },
+        &["ThrottlingException", "transactions per second"],
+    ),
+];
+
+#[test]
+fn away_for_ever_is_tempfail_at_the_deadline() {
+    together(AWAYS.len(), &AWAYS, |(case, away, says)| {
+        let fake = plain();
+        let mut args = one("5s");
+        if let Some(url) = away(&fake) {
+            args.splice(1..1, ["--endpoint-url".to_owned(), url]);
+        }
+        let (ran, took) = timed(&keyed(&fake, args));
+        let ran = refused(ran, 75, says, case);
+        at_deadline(took, 5, case);
+        let last = ran.stderr();
+        assert!(last.contains("gave up on ") && last.contains(" in 5.") && last.contains("help: "), "{case}: {last}");
+    });
+}
+
+/// Starts a run, waits until it tells that it waits, mends what is broken, and returns the rest.
+fn mended(run: &Run, mend: impl FnOnce()) -> (String, String, std::process::ExitStatus) {
+    let mut child = run.spawn();
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let mut told = String::new();
+    stderr.read_line(&mut told).expect("a line");
+    mend();
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).expect("text");
+    let output = child.wait_with_output().expect("our child");
+    assert!(!told.contains(VALUE) && !rest.contains(VALUE));
+    (told, String::from_utf8_lossy(&output.stdout).into_owned() + &rest, output.status)
+}
+
+#[test]
+fn away_for_a_while_and_the_wait_is_told() {
+    let fake = secure();
+    fake.down();
+    let (told, out, status) = mended(&keyed(&fake, one("60s")), || fake.up());
+    assert!(status.success(), "{told}{out}");
+    assert_eq!(out.trim_end(), VALUE, "one line about the wait, and no more");
+    for part in ["stepzero: waiting for Parameter Store: ", "connection refused", " tr", " s left)"] {
+        assert!(told.contains(part), "{part:?} is not in {told}");
+    }
+}
+
+#[test]
+fn quiet_is_quiet_but_for_the_final_error() {
+    let fake = plain();
+    fake.down();
+    let mut args = one("5s");
+    args.insert(1, "-q".into());
+    let ran = refused(keyed(&fake, args).output(), 75, &["gave up"], "quiet");
+    assert!(!ran.stderr().contains("waiting"), "{}", ran.stderr());
+}
+
+#[test]
+fn systemd_is_asked_for_time_and_gets_a_generous_last_word() {
+    let fake = plain();
+    let gate = Gate::new();
+    fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
+    // A directory of its own.
+    let place = Spec::new("");
+    let path = place.path.with_extension("sock");
+    let supervisor = UnixDatagram::bind(&path).expect("the directory is ours");
+    supervisor.set_read_timeout(Some(Duration::from_secs(20))).expect("not zero");
+    let receive = || {
+        let mut buffer = [0; 1024];
+        let length = supervisor.recv(&mut buffer).expect("a message");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let child = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &path).spawn();
+    let first = receive();
+    let microseconds: u64 = first
+        .strip_prefix("EXTEND_TIMEOUT_USEC=")
+        .and_then(|rest| rest.split_once('\n'))
+        .and_then(|(number, _)| number.parse().ok())
+        .unwrap_or_else(|| panic!("{first}"));
+    assert!(microseconds > 50_000_000, "at least what is left: {first}");
+    assert!(first.contains("\nSTATUS=stepzero: waiting for Parameter Store: no answer yet"), "{first}");
+    gate.release();
+    started(crate::common::Ran(child.wait_with_output().expect("our child")), "held");
+    supervisor.set_nonblocking(true).expect("a socket");
+    let mut last = String::new();
+    let mut buffer = [0; 1024];
+    while let Ok(length) = supervisor.recv(&mut buffer) {
+        last = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    }
+    assert_eq!(last, "EXTEND_TIMEOUT_USEC=600000000\nSTATUS=");
+}
+
+#[test]
+fn a_short_fetch_says_nothing_to_systemd() {
+    let fake = plain();
+    let place = Spec::new("");
+    let path = place.path.with_extension("sock");
+    let supervisor = UnixDatagram::bind(&path).expect("the directory is ours");
+    started(keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &path).output(), "short");
+    supervisor.set_nonblocking(true).expect("a socket");
+    assert!(supervisor.recv(&mut [0; 64]).is_err(), "no message");
+}
+
+/// A name server on loopback, which a mount namespace's own resolv.conf names.
+#[test]
+fn a_name_server_that_is_silent_or_fails_at_first() {
+    if !can_unshare("name server", &["--mount"]) {
+        return;
+    }
+    let cases = [("silent", 3, None), ("failing", 3, Some(2)), ("for ever", u32::MAX, Some(2))];
+    together(cases.len(), &cases, |(case, bad, code)| {
+        let fake = secure();
+        let server = NameServer::start(*bad, *code);
+        let files = Spec::new(&format!("nameserver {}\noptions timeout:1 attempts:1\n", server.address));
+        let port = fake.endpoint_address().port();
+        let url = format!("https://ssm.us-east-1.amazonaws.com:{port}");
+        let seconds = if *bad == u32::MAX { 5 } else { 60 };
+        let mut args = one(&format!("{seconds}s"));
+        args.splice(1..1, ["--endpoint-url".to_owned(), url]);
+        let script = format!("mount --bind {} /etc/resolv.conf && exec \"$@\"", files.arg());
+        let begun = std::time::Instant::now();
+        let ran = crate::kit::ran(wrapped(&["unshare", "--mount", "sh", "-c", &script, "sh"], &keyed(&fake, args)));
+        if *bad == u32::MAX {
+            refused(ran, 75, &["ssm.us-east-1.amazonaws.com does not resolve"], case);
+            at_deadline(begun.elapsed(), 5, case);
+        } else {
+            started(ran, case);
+        }
+    });
+}
+
+struct NameServer {
+    address: String,
+}
+
+impl NameServer {
+    /// The first `bad` questions are answered by this code, or not at all; the others by 127.0.0.1.
+    fn start(bad: u32, code: Option<u8>) -> Self {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        // resolv.conf has no ports, so each server has an address of its own.
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let address = format!("127.{}.{high}.{low}", 100 + COUNT.fetch_add(1, Ordering::Relaxed));
+        let socket = UdpSocket::bind((address.as_str(), 53)).expect("port 53 of an address that nobody uses");
+        std::thread::spawn(move || {
+            let mut buffer = [0; 512];
+            let mut seen = 0;
+            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                seen += 1;
+                let answer = match code {
+                    _ if seen > bad => answer(&buffer[..length], 0),
+                    Some(code) => answer(&buffer[..length], code),
+                    None => continue,
+                };
+                // Whoever asked may have gone.
+                let _ = socket.send_to(&answer, from);
+            }
+        });
+        NameServer { address }
+    }
+}
+
+/// The answer to a question of one name (RFC 1035, 4.1): 127.0.0.1 for A, nothing for others, or an error code.
+fn answer(question: &[u8], code: u8) -> Vec<u8> {
+    let end = 12 + question[12..].iter().position(|byte| *byte == 0).expect("a name ends") + 5;
+    let is_a = question[end - 3] == 1;
+    let found = code == 0 && is_a;
+    let mut answer = vec![question[0], question[1], 0x81, 0x80 | code, 0, 1, 0, u8::from(found), 0, 0, 0, 0];
+    answer.extend(&question[12..end]);
+    if found {
+        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 127, 0, 0, 1]);
+    }
+    answer
+}

@@ -1,0 +1,177 @@
+//! Credentials that AWS refuses, a clock that is wrong, and what the role may not do.
+
+use fake_aws::{Action, Fake, Fault, KmsDenial, Put, Service};
+use serde_json::json;
+
+use crate::common::{Run, stepzero};
+use crate::kit::{ROLE, VALUE, keyed, one, plain, refused, started, together};
+
+const REFUSALS: [&str; 4] = [
+    "ExpiredTokenException",
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+    "IncompleteSignatureException",
+];
+
+fn instance() -> Fake {
+    let fake = Fake::builder().tls(false).start();
+    fake.put("app.key", "SecureString", VALUE);
+    fake
+}
+
+#[test]
+fn refused_credentials_are_fetched_anew_once_and_at_once() {
+    together(REFUSALS.len(), &REFUSALS, |code| {
+        let fake = instance();
+        fake.fault(Fault::once(Action::error(400, code, "no")).operation("GetParameters"));
+        let ran = started(stepzero(&fake, one("30s")).output(), code);
+        assert_eq!(ran.stderr(), "", "{code}: nobody has to be told");
+        assert_eq!((fake.calls("GetParameters").len(), fake.calls("GetRole").len()), (2, 2), "{code}");
+
+        fake.clear_log();
+        fake.fault(Fault::always(Action::error(400, code, "no")).operation("GetParameters"));
+        refused(stepzero(&fake, one("30s")).output(), 77, &["rejects the credentials", code, "anew"], code);
+        assert_eq!((fake.calls("GetParameters").len(), fake.calls("GetRole").len()), (2, 2), "{code}");
+    });
+}
+
+#[test]
+fn three_calls_that_are_refused_fetch_credentials_once() {
+    let fake = instance();
+    let mut args = vec!["exec".to_owned()];
+    for at in 0..30 {
+        fake.put(&format!("p.{at:02}"), "SecureString", VALUE);
+        args.extend(["--parameter".to_owned(), format!("P{at}=p.{at:02}")]);
+    }
+    args.extend(["--", "printenv", "P29"].map(str::to_owned));
+    fake.fault(Fault::times(3, Action::error(400, "ExpiredTokenException", "no")).operation("GetParameters"));
+    started(stepzero(&fake, args).output(), "30 names");
+    assert_eq!((fake.calls("GetParameters").len(), fake.calls("GetRole").len()), (6, 2));
+}
+
+/// IMDS can be away just when the credentials are fetched anew.
+#[test]
+fn fetching_anew_is_tried_until_it_works() {
+    let fake = instance();
+    fake.fault(Fault::once(Action::error(400, "ExpiredTokenException", "no")).operation("GetParameters"));
+    fake.fault(Fault::times(2, Action::status(503)).operation("GetRole").skip(1));
+    started(stepzero(&fake, one("30s")).output(), "503 twice");
+    assert_eq!(fake.calls("GetParameters").len(), 2);
+}
+
+#[test]
+fn unknown_and_wrong_keys_are_noperm() {
+    let fake = plain();
+    let cases =
+        [("AKIDUNKNOWN", "x", "UnrecognizedClientException"), ("AKIDEXAMPLE", "wrong", "InvalidSignatureException")];
+    for (id, secret, says) in cases {
+        let run = stepzero(&fake, one("30s")).env("AWS_REGION", "us-east-1");
+        let run = run.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret);
+        fake.clear_log();
+        let ran = refused(run.output(), 77, &[says, "renew them"], says);
+        assert!(!ran.stderr().contains(secret) || secret == "x", "{says}");
+        assert!(fake.calls("GetParameters").len() <= 2, "{says}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong_by_minutes() {
+    let skews = [-1200_i64, -600, -310, -240, 240, 310, 600, 1200, 86_400];
+    together(skews.len(), &skews, |skew| {
+        let fake = plain();
+        fake.clock_skew(*skew);
+        started(keyed(&fake, one("30s")).output(), &skew.to_string());
+        let codes: Vec<_> = fake.calls("GetParameters").into_iter().map(|call| call.code).collect();
+        assert!(codes.len() <= 2, "{skew}: {codes:?}");
+    });
+    let fake = plain();
+    fake.clock_skew(900);
+    fake.fault(Fault::always(Action::error(400, "InvalidSignatureException", "no")));
+    let ran = refused(keyed(&fake, one("30s")).output(), 77, &["clock", "set it"], "it is the clock");
+    assert!(ran.stderr().contains("900 s") || ran.stderr().contains("899 s"), "{}", ran.stderr());
+}
+
+fn parameter(name: &str) -> String {
+    format!("arn:aws:ssm:us-east-1:123456789012:parameter/{name}")
+}
+
+/// `exec` or `check` of so many names.
+fn names(fake: &Fake, verb: &str, count: usize) -> Run {
+    let mut args = vec![verb.to_owned()];
+    for at in 0..count {
+        fake.put(&format!("p.{at:02}"), "SecureString", VALUE);
+        args.extend(["--parameter".to_owned(), format!("P{at}=p.{at:02}")]);
+    }
+    if verb == "exec" {
+        args.extend(["--", "printenv", "P0"].map(str::to_owned));
+    }
+    keyed(fake, args)
+}
+
+fn deny(fake: &Fake, names: &[String]) {
+    let denied: Vec<String> = names.iter().map(|name| parameter(name)).collect();
+    fake.policy(
+        ROLE,
+        json!({ "Statement": [
+            { "Effect": "Allow", "Action": "*", "Resource": "*" },
+            { "Effect": "Deny", "Action": "ssm:GetParameters", "Resource": denied },
+        ]}),
+    );
+}
+
+#[test]
+fn a_denial_ends_exec_at_once_and_check_names_exactly_the_denied() {
+    let name = |at: usize| format!("p.{at:02}");
+    let cases: [(usize, Vec<usize>); 5] =
+        [(10, vec![3]), (30, vec![17]), (30, vec![0, 9, 10, 29]), (12, vec![11]), (10, (0..10).collect())];
+    together(cases.len(), &cases, |(count, denied)| {
+        let (fake, case) = (plain(), format!("{denied:?} of {count}"));
+        deny(&fake, &denied.iter().map(|at| name(*at)).collect::<Vec<_>>());
+        let exec = names(&fake, "exec", *count).output();
+        let ran = refused(exec, 77, &["denied: ssm:GetParameters on arn:aws:ssm:", "stepzero check"], &case);
+        let said = denied.iter().filter(|at| ran.stderr().contains(&parameter(&name(**at)))).count();
+        assert!(said >= 1, "{case}: AWS's resource is named: {}", ran.stderr());
+        assert!(fake.calls("GetParameters").len() <= count.div_ceil(10), "{case}: no more calls");
+
+        let check = names(&fake, "check", *count).output().expect(77);
+        let text = check.stderr();
+        for at in 0..*count {
+            let named = text.contains(&parameter(&name(at)));
+            assert_eq!(named, denied.contains(&at), "{case}: {}: {text}", name(at));
+        }
+        assert!(!text.contains(VALUE) && !check.stdout().contains(VALUE), "{case}");
+    });
+}
+
+#[test]
+fn a_denied_decryption_and_a_disabled_key_are_told_apart_from_ssm() {
+    let denied = json!({ "Statement": [{ "Effect": "Allow", "Action": "ssm:*", "Resource": "*" }] });
+    let cases: [(&str, Option<KmsDenial>, &[&str]); 3] = [
+        ("named", Some(KmsDenial::Named), &["denied: kms:Decrypt on arn:aws:kms:"]),
+        ("ciphertext", Some(KmsDenial::Ciphertext), &["denied: kms:Decrypt"]),
+        ("disabled", None, &["kms:Decrypt", "the KMS key is disabled"]),
+    ];
+    together(cases.len(), &cases, |(case, denial, says)| {
+        let fake = plain();
+        fake.put_with(&Put::secure("app.key", VALUE).key("alias/own"));
+        match denial {
+            Some(shape) => {
+                fake.policy(ROLE, denied.clone());
+                fake.kms_denial(*shape);
+            }
+            None => fake.disable_key("alias/own"),
+        }
+        refused(keyed(&fake, one("30s")).output(), 77, says, case);
+        assert_eq!(fake.calls("GetParameters").len(), 1, "{case}");
+    });
+}
+
+/// A proxy that inspects TLS, or a missing bundle: said at once, and not after 120 s.
+#[test]
+fn an_untrusted_certificate_is_config_at_once() {
+    let fake = crate::kit::secure();
+    let (ran, took) = crate::kit::timed(&keyed(&fake, one("120s")).env("AWS_CA_BUNDLE", ""));
+    refused(ran, 78, &["signed by nobody that is trusted", "AWS_CA_BUNDLE=FILE"], "untrusted");
+    assert!(took < std::time::Duration::from_secs(10), "{took:?}");
+    assert_eq!(fake.log().iter().filter(|entry| entry.service == Service::Ssm).count(), 0);
+}

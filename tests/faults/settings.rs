@@ -1,0 +1,86 @@
+//! Settings of the environment that make the AWS SDK panic, or that would let its retries multiply ours.
+
+use fake_aws::{Action, Fault};
+
+use crate::common::stepzero;
+use crate::kit::{at_deadline, keyed, one, plain, refused, started, timed, together};
+
+#[test]
+fn the_sdk_s_own_settings_change_nothing() {
+    let cases = [
+        ("AWS_MAX_ATTEMPTS", "0"),
+        ("AWS_MAX_ATTEMPTS", "-1"),
+        ("AWS_MAX_ATTEMPTS", "garbage"),
+        ("AWS_MAX_ATTEMPTS", "1000000"),
+        ("AWS_RETRY_MODE", "legacy"),
+        ("AWS_RETRY_MODE", "adaptive"),
+        ("AWS_RETRY_MODE", "\u{1b}[31m"),
+        ("AWS_DEFAULTS_MODE", "garbage"),
+        ("AWS_SDK_UA_APP_ID", "a\nb"),
+        ("AWS_METADATA_SERVICE_TIMEOUT", "garbage"),
+        ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "0"),
+        ("AWS_ACCOUNT_ID_ENDPOINT_MODE", "garbage"),
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "garbage"),
+        ("AWS_REQUEST_CHECKSUM_CALCULATION", "garbage"),
+        ("RUST_LOG", "trace"),
+        ("LOG_SENSITIVE_BODIES", "true"),
+    ];
+    together(8, &cases, |(name, value)| {
+        let fake = plain();
+        let ran = started(keyed(&fake, one("30s")).env(*name, *value).output(), name);
+        assert_eq!((ran.stderr().as_str(), fake.calls("GetParameters").len()), ("", 1), "{name}={value}");
+    });
+}
+
+#[test]
+fn settings_that_say_nothing_sensible_are_refused_without_a_panic() {
+    let cases: [(&str, &str, i32, &[&str]); 8] = [
+        ("AWS_ACCESS_KEY_ID", "AKID\nEXAMPLE", 77, &["access key id", "newline"]),
+        ("AWS_ACCESS_KEY_ID", "AKID EXAMPLE", 77, &["access key id"]),
+        ("AWS_SECRET_ACCESS_KEY", "secret\r\n", 77, &["secret access key"]),
+        ("AWS_SESSION_TOKEN", "a\nb", 77, &["session token"]),
+        ("AWS_REGION", "us east\n1", 78, &["AWS_REGION", "us-east-1"]),
+        ("AWS_ENDPOINT_URL", "not a url", 78, &["AWS_ENDPOINT_URL"]),
+        ("AWS_CA_BUNDLE", "/nowhere.pem", 78, &["AWS_CA_BUNDLE", "/nowhere.pem"]),
+        ("STEPZERO_TIMEOUT", "garbage", 78, &["STEPZERO_TIMEOUT"]),
+    ];
+    together(8, &cases, |(name, value, code, says)| {
+        let fake = plain();
+        let args = ["exec", "--parameter", "KEY=app.key", "--", "printenv", "KEY"];
+        refused(keyed(&fake, args).env(*name, *value).output(), *code, says, &format!("{name}={value:?}"));
+    });
+}
+
+/// The SDK's three attempts inside each of ours would be three times the calls.
+#[test]
+fn our_retries_are_the_only_ones() {
+    let fake = plain();
+    fake.fault(Fault::always(Action::status(500)));
+    let (ran, took) = timed(&keyed(&fake, one("4s")).env("AWS_MAX_ATTEMPTS", "10"));
+    let ran = refused(ran, 75, &["status 500"], "500 for ever");
+    at_deadline(took, 4, "500 for ever");
+    let calls = fake.calls("GetParameters").len();
+    let said = ran.stderr().contains(&format!("after {calls} tr"));
+    assert!(said, "{calls} calls, and the message says so: {}", ran.stderr());
+}
+
+/// A proxy that is not there is named with its variables.
+#[test]
+fn a_dead_proxy_is_named() {
+    let fake = plain();
+    let dead = plain();
+    dead.down();
+    let run = keyed(&fake, one("3s")).env("HTTP_PROXY", dead.endpoint_url());
+    let run = run.env("HTTPS_PROXY", dead.endpoint_url());
+    refused(run.output(), 75, &["refused"], "a dead proxy");
+}
+
+/// What is permanent about the place is known before any wait.
+#[test]
+fn no_region_is_config() {
+    let fake = plain();
+    let run = stepzero(&fake, one("20s")).env("AWS_EC2_METADATA_DISABLED", "true");
+    let run = run.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI");
+    refused(run.output(), 78, &["no Region", "--region"], "no Region");
+    assert_eq!(fake.log().len(), 0);
+}
