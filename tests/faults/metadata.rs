@@ -14,6 +14,9 @@ fn instance() -> Fake {
     fake
 }
 
+/// How IMDS is taken away.
+type Away = fn(&Fake);
+
 const STATUSES: [u16; 6] = [401, 403, 404, 429, 500, 503];
 
 /// What one request of a sequence meets.
@@ -108,7 +111,7 @@ fn a_role_that_comes_late_and_one_that_never_comes() {
 /// Under `auto` an IMDS that never answers is one that is not there: after 10 s, and not at the deadline.
 #[test]
 fn an_imds_that_never_answers_names_the_hop_limit() {
-    let cases: [(&str, fn(&Fake)); 3] = [
+    let cases: [(&str, Away); 3] = [
         ("one hop too far", |fake| fake.hop_limit_exceeded(true)),
         ("refused", |fake| fake.imds_down()),
         ("silent", |fake| fake.fault(Fault::always(Action::HangAccept).service(Service::Imds))),
