@@ -2,7 +2,6 @@
 //! and `packaging/stepzero.schema.json` is the same for editors (a test holds the two together).
 
 use std::ops::Range;
-use std::rc::Rc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -34,7 +33,7 @@ pub struct File {
 
 /// Parses the text of the file at `path`. CONFIG, with file, line and column, for anything that is not a spec.
 pub fn parse(path: &str, text: &str) -> Result<File, Failures> {
-    let text = Text { path: Rc::from(path), text };
+    let text = Text::new(path, text);
     let root = DeTable::parse(text.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         text.blind_failure(&span, &format!("not TOML: {}", error.message().replace('\n', ", ")))

@@ -13,11 +13,18 @@ use crate::error::{Exit, Failure, printable};
 /// The text of a spec, to turn byte offsets into places.
 #[derive(Clone)]
 pub struct Text<'a> {
-    pub path: Rc<str>,
+    path: Rc<str>,
     pub text: &'a str,
+    /// Where each line begins: every entry asks for its place, and a spec can have hundreds.
+    lines: Rc<[usize]>,
 }
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    pub fn new(path: &str, text: &'a str) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        Text { path: path.into(), text, lines: std::iter::once(0).chain(ends).collect() }
+    }
+
     pub fn origin(&self, span: &Range<usize>) -> Origin {
         let (line, before) = self.place(span);
         Origin::File { path: self.path.clone(), line, column: before.chars().count() + 1 }
@@ -29,9 +36,9 @@ impl Text<'_> {
         while !self.text.is_char_boundary(start) {
             start -= 1;
         }
-        let before = &self.text[..start];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        (before.matches('\n').count() + 1, &before[line_start..])
+        // The first line begins at 0, so there is at least one.
+        let line = self.lines.partition_point(|begin| *begin <= start);
+        (line, &self.text[self.lines[line - 1]..start])
     }
 
     /// A CONFIG failure that names a place and shows nothing of it: what is not TOML is not a spec, and can be a file of
@@ -210,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_place_counts_lines_and_characters() {
-        let text = Text { path: "s.toml".into(), text: "a = 1\né = 2\n" };
+        let text = Text::new("s.toml", "a = 1\né = 2\n");
         assert_eq!(text.origin(&(9..10)).to_string(), "s.toml:2:3");
         let failure = text.failure(&(6..8), "unknown key").to_string();
         assert_eq!(failure, "s.toml:2:1: unknown key\n  2 | é\n    | ^");
