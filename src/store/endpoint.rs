@@ -4,10 +4,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_sdk_ssm::{Client, Config};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_sdk_ssm::Client;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use http::Uri;
 
 use super::trouble::Trouble;
@@ -16,9 +18,8 @@ use crate::error::{Exit, Failure};
 /// CONFIG when there is no such place.
 pub async fn of(client: &Client) -> Result<Uri, Trouble> {
     let seen = Seen::default();
-    let config: Config = client.config().to_builder().http_client(seen_by(&seen)).build();
-    // Its only outcome is what was seen: the connector refuses every request.
-    let _ = Client::from_conf(config).get_parameters().names("endpoint").send().await;
+    // Its only outcome is what was seen: it ends before it is signed.
+    let _ = client.get_parameters().names("endpoint").customize().interceptor(seen.clone()).send().await;
     let uri = seen.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     let good = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
     good.ok_or_else(|| {
@@ -28,17 +29,21 @@ pub async fn of(client: &Client) -> Result<Uri, Trouble> {
     })
 }
 
-fn seen_by(seen: &Seen) -> aws_smithy_runtime_api::client::http::SharedHttpClient {
-    let connector = SharedHttpConnector::new(seen.clone());
-    http_client_fn(move |_, _| connector.clone())
-}
-
 #[derive(Clone, Debug, Default)]
 struct Seen(Arc<Mutex<Option<Uri>>>);
 
-impl HttpConnector for Seen {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = request.uri().parse().ok();
-        HttpConnectorFuture::ready(Err(ConnectorError::user("only looking".into())))
+impl Intercept for Seen {
+    fn name(&self) -> &'static str {
+        "Seen"
+    }
+
+    fn read_before_signing(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = context.request().uri().parse().ok();
+        Err("only looking".into())
     }
 }
