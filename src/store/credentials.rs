@@ -58,22 +58,26 @@ impl Chain {
             .with_timeout_config(TimeoutConfig::disabled());
         let profile = settings.aws.profile.as_deref();
         let uses_sso = uses_sso(&settings.profiles, profile);
-        let mut from_profile = ProfileFileCredentialsProvider::builder().configure(&remote);
+        let mut from_profile =
+            ProfileFileCredentialsProvider::builder().configure(&remote).profile_files(settings.profile_files());
         if let Some(name) = profile {
             // As with the aws command: a profile that is named is the only place.
             from_profile = from_profile.profile_name(name);
             let providers: Vec<Provider> = vec![("the profile", Box::new(from_profile.build()))];
             return Chain { providers, imds: None, gives_up_on_imds, uses_sso };
         }
-        let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&remote).build();
         // Without a sleep implementation this provider does not retry: `patience` does.
         let container = EcsCredentialsProvider::builder().configure(&local).build();
-        let providers: Vec<Provider> = vec![
+        let mut providers: Vec<Provider> = vec![
             ("the environment", Box::new(EnvironmentVariableCredentialsProvider::new())),
             ("the profile", Box::new(from_profile.build())),
-            ("the web identity", Box::new(web_identity)),
             ("the container", Box::new(container)),
         ];
+        // Only when it is asked for: it makes a client of STS, which reads the list of all Regions.
+        if super::settings::variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() {
+            let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&remote).build();
+            providers.insert(2, ("the web identity", Box::new(web_identity)));
+        }
         Chain { providers, imds, gives_up_on_imds, uses_sso }
     }
 

@@ -33,12 +33,14 @@ impl Settings {
         let files = if aws.credentials == Source::Auto || aws.profile.is_some() {
             EnvConfigFiles::default()
         } else {
-            EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "").build()
+            no_files()
         };
         let profiles = profiles(&aws, &files).await?;
         if aws.credentials == Source::Auto || aws.profile.is_some() {
             exists(&profiles)?;
         }
+        // The SDK would look for files that are not there twice more.
+        let files = if profiles.is_empty() { no_files() } else { files };
         let from_profile = || profiles.get("region").map(|region| ("the profile's region", region.to_owned()));
         let found = match &aws.region {
             Some(region) => Some(("--region", region.clone())),
@@ -104,8 +106,12 @@ impl Settings {
     }
 }
 
+fn no_files() -> EnvConfigFiles {
+    EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "").build()
+}
+
 /// A variable of the AWS conventions; an empty one counts as unset.
-fn variable(name: &'static str) -> Option<(&'static str, String)> {
+pub fn variable(name: &'static str) -> Option<(&'static str, String)> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| (name, value))
 }
 
