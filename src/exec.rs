@@ -92,8 +92,9 @@ fn checked(path: OsString, args: Vec<OsString>) -> Result<Command, Failure> {
 /// The first bytes of a file, as many as the kernel reads for `#!` (execve(2)).
 fn head(path: &OsStr) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
-    let mut head = Vec::new();
-    std::fs::File::open(path)?.take(256).read_to_end(&mut head)?;
+    const LENGTH: usize = 256;
+    let mut head = Vec::with_capacity(LENGTH);
+    std::fs::File::open(path)?.take(LENGTH as u64).read_to_end(&mut head)?;
     Ok(head)
 }
 

@@ -45,8 +45,13 @@ pub fn begin() -> Inheritance {
         exit_now(70);
     }));
     // SAFETY: mallopt(3) only sets a parameter of the allocator. One arena: a second thread would reserve 64 MiB of
-    // addresses for its own, which a small address-space limit does not have.
-    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    // addresses for its own, which a small address-space limit does not have. A heap that grows by 1 MiB and never
+    // shrinks: it lives for a moment, and each step would be a system call.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_TOP_PAD, 1024 * 1024);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, c_int::MAX);
+    };
     hold_closed_descriptors();
     let inheritance =
         Inheritance { dispositions: CHANGED.map(|signal| (signal, disposition(signal))), blocked: blocked() };
@@ -82,12 +87,12 @@ pub fn ignore_sigpipe() {
 
 /// Descriptors 0, 1 and 2 that are closed are filled, closed again by the exec, so that no socket becomes one of them.
 fn hold_closed_descriptors() {
-    for descriptor in 0..=2 {
-        // SAFETY: fcntl(2) with F_GETFD only reads the flags of a descriptor, or fails with EBADF.
-        let closed = unsafe { libc::fcntl(descriptor, libc::F_GETFD) } == -1;
-        if !closed {
-            continue;
-        }
+    let mut asked = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
+    // SAFETY: poll(2) without a wait writes to the three entries that it is given, POLLNVAL to one that is not open.
+    if unsafe { libc::poll(asked.as_mut_ptr(), 3, 0) } == -1 {
+        return;
+    }
+    for _ in asked.iter().filter(|one| one.revents & libc::POLLNVAL != 0) {
         // SAFETY: open(2) with a constant path. It returns the lowest free descriptor, which is this one. It stays open
         // until the exec closes it, and nobody else knows it.
         let opened = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
@@ -197,7 +202,8 @@ pub fn read_file(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Owner)> {
     let file = std::fs::File::open(path)?;
     let metadata = file.metadata()?;
     let owner = Owner { uid: metadata.uid(), writable_by_others: metadata.mode() & 0o022 != 0 };
-    let mut bytes = Vec::new();
+    // One byte of room more than it has, to see its end in the same read.
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1);
     let read = file.take(limit + 1).read_to_end(&mut bytes)?;
     if read as u64 > limit {
         return Err(io::ErrorKind::FileTooLarge.into());
