@@ -1,4 +1,4 @@
-//! The calls: `GetParameters` for ten names each, all at once, and `GetParametersByPath` page by page. What has arrived is
+//! The calls: `GetParameters` for ten names each, many at once, and `GetParametersByPath` page by page. What has arrived is
 //! kept while the rest is tried again.
 
 use std::cell::Cell;
@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use aws_sdk_ssm::types::{Parameter as SdkParameter, ParameterStringFilter, ParameterType};
 use futures_util::future::Either;
-use futures_util::stream::{FuturesUnordered, TryStreamExt as _};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::answers::{Answers, Item, Kind, LoadReply, Parameter, Reply, match_call};
+use super::http::CONNECTIONS;
 use super::patience::{Patience, SERVICE};
 use super::session::Session;
 use super::trouble::{Cause, Denial, Trouble, sort};
@@ -34,13 +35,10 @@ pub async fn all(session: &Session, plan: &Plan, patience: &Patience, on_denial:
     let fetch = Fetch { session, plan, patience, on_denial };
     fetch.check_regions()?;
     let ids: Vec<RequestId> = (0..plan.requests.len()).map(RequestId).collect();
-    let calls = FuturesUnordered::new();
-    for batch in ids.chunks(NAMES_PER_CALL) {
-        calls.push(Either::Left(fetch.batch(batch)));
-    }
-    for (at, load) in plan.loads.iter().enumerate() {
-        calls.push(Either::Right(fetch.load(at, load)));
-    }
+    let batches = ids.chunks(NAMES_PER_CALL).map(|batch| Either::Left(fetch.batch(batch)));
+    let loads = plan.loads.iter().enumerate().map(|(at, load)| Either::Right(fetch.load(at, load)));
+    // No more at once than there are connections: an attempt's time does not run while it queues for one.
+    let calls = stream::iter(batches.chain(loads)).buffer_unordered(CONNECTIONS);
     let arrived: Vec<Arrived> = calls.try_collect().await?;
     let mut replies: Vec<Option<Reply>> = ids.iter().map(|_| None).collect();
     let mut loads: Vec<Option<LoadReply>> = plan.loads.iter().map(|_| None).collect();

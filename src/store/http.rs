@@ -18,6 +18,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
+use tokio::sync::Semaphore;
 
 use super::clock::Clock;
 use super::connect::{Connector, Route};
@@ -26,6 +27,9 @@ use super::connect::{Connector, Route};
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// TCP and TLS; DNS has its own share of the attempt.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// So many connections to one place at most. A handshake costs more than a request on a connection that is open; with
+/// fewer of them, more answers are waited for one after the other. BENCHMARKS.md has the figures.
+pub const CONNECTIONS: usize = 25;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -82,19 +86,32 @@ pub struct Http(Arc<Shared>);
 struct Shared {
     connector: Connector,
     clock: Clock,
-    idle: Mutex<HashMap<String, Vec<SendRequest<Full<Bytes>>>>>,
+    places: Mutex<HashMap<String, Place>>,
 }
+
+/// Where requests go.
+#[derive(Clone)]
+struct Place {
+    /// Connections that are open and have nothing to do.
+    idle: Arc<Mutex<Vec<Sender>>>,
+    /// How many more requests can be under way, or connections be opened ahead of them.
+    free: Arc<Semaphore>,
+}
+
+type Sender = SendRequest<Full<Bytes>>;
 
 impl Http {
     pub fn new(connector: Connector, clock: Clock) -> Self {
-        Http(Arc::new(Shared { connector, clock, idle: Mutex::default() }))
+        Http(Arc::new(Shared { connector, clock, places: Mutex::default() }))
     }
 
     /// Sends one request and reads the whole answer.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let route = self.0.connector.route(request.uri())?;
         let request = prepare(request, &route)?;
-        let (mut sender, reused) = match self.idle(&route) {
+        let place = self.place(&route, CONNECTIONS);
+        let _turn = place.free.acquire().await;
+        let (mut sender, reused) = match place.idle() {
             Some(sender) => (sender, true),
             None => (self.open(&route).await?, false),
         };
@@ -112,20 +129,27 @@ impl Http {
         let body =
             Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| HttpError::TooLarge(route.host.clone()))?;
         self.0.clock.seen(parts.headers.get(header::DATE).and_then(|date| date.to_str().ok()));
-        self.keep(&route, sender);
+        place.keep(sender);
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
 
-    /// Opens a connection that the next request will use, while something else is waited for. Best effort: what goes
-    /// wrong here goes wrong again, and is reported, when the request is sent.
-    pub async fn warm(&self, uri: &Uri) {
+    /// Opens connections for so many requests, while something else is waited for. Those requests then wait for them.
+    /// Best effort: what goes wrong here goes wrong again, and is reported, when a request is sent.
+    pub fn warm(&self, uri: &Uri, requests: usize) {
         let Ok(route) = self.0.connector.route(uri) else { return };
-        if let Ok(sender) = self.open(&route).await {
-            self.keep(&route, sender);
+        let (place, route) = (self.place(&route, requests.clamp(1, CONNECTIONS)), Arc::new(route));
+        while let Ok(turn) = place.free.clone().try_acquire_owned() {
+            let (http, place, route) = (self.clone(), place.clone(), route.clone());
+            tokio::spawn(async move {
+                if let Ok(sender) = http.open(&route).await {
+                    place.keep(sender);
+                }
+                drop(turn);
+            });
         }
     }
 
-    async fn open(&self, route: &Route) -> Result<SendRequest<Full<Bytes>>, HttpError> {
+    async fn open(&self, route: &Route) -> Result<Sender, HttpError> {
         let opening = self.0.connector.connect(route);
         let stream = tokio::time::timeout(CONNECT_LIMIT, opening)
             .await
@@ -137,16 +161,23 @@ impl Http {
         Ok(sender)
     }
 
-    fn idle(&self, route: &Route) -> Option<SendRequest<Full<Bytes>>> {
-        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let senders = idle.get_mut(&route.key)?;
-        std::iter::from_fn(|| senders.pop()).find(|sender| !sender.is_closed())
+    /// `limit` counts when nothing was sent there before.
+    fn place(&self, route: &Route, limit: usize) -> Place {
+        let mut places = self.0.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Place { idle: Arc::default(), free: Arc::new(Semaphore::new(limit)) };
+        places.entry(route.key.clone()).or_insert_with(new).clone()
+    }
+}
+
+impl Place {
+    fn idle(&self) -> Option<Sender> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::from_fn(|| idle.pop()).find(|sender| !sender.is_closed())
     }
 
-    fn keep(&self, route: &Route, sender: SendRequest<Full<Bytes>>) {
+    fn keep(&self, sender: Sender) {
         if !sender.is_closed() {
-            let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.entry(route.key.clone()).or_default().push(sender);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         }
     }
 }

@@ -50,12 +50,12 @@ pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> R
     let patience = Patience::new(timeout);
     let fetching = patience.tell(async {
         let settings = settings::Settings::load(aws).await.map_err(Trouble::Permanent)?;
-        let session = session::Session::open(&settings, &patience).await?;
+        let session = session::Session::open(&settings, &patience, plan.calls() + plan.loads.len()).await?;
         fetch::all(&session, plan, &patience, on_denial).await
     });
     let answers = runtime.block_on(fetching);
-    // Not waited for: a name resolution that still blocks ends with the exec.
-    runtime.shutdown_background();
+    // Left as it is: the exec closes its sockets and ends a name resolution that still blocks.
+    std::mem::forget(runtime);
     let answers = answers.map_err(stopped)?;
     Ok(Fetched { answers, waited: patience.told() })
 }

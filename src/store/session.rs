@@ -13,7 +13,6 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_ssm::Client;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::credentials::Chain;
@@ -43,12 +42,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// Finds Region and credentials, and opens a connection to Systems Manager while it waits for them.
-    pub async fn open(settings: &Settings, patience: &Patience) -> Result<Session, Trouble> {
+    /// Finds Region and credentials, and opens connections to Systems Manager, for so many calls, while it waits for them.
+    pub async fn open(settings: &Settings, patience: &Patience, calls: usize) -> Result<Session, Trouble> {
         let clock = Clock::default();
         let http = settings.http(clock.clone())?;
         let imds = settings.imds_endpoint().map(|base| Rc::new(Imds::new(http.clone(), &base)));
-        let reaching = reach(settings, imds.as_deref(), &http, &clock, patience);
+        let reaching = reach(settings, imds.as_deref(), &http, &clock, patience, calls);
         let (reached, (chain, credentials)) = if settings.region.is_none() && settings.assumes_role() {
             let reached = reaching.await?;
             let chain = Chain::new(settings, Some(&reached.region), &http, &clock, imds.clone());
@@ -61,10 +60,8 @@ impl Session {
         };
         // Without credentials the Region does not matter: an IMDS that is not there takes both away.
         let credentials = credentials?;
-        let Reached { region, client, held, warming } = reached?;
+        let Reached { region, client, held } = reached?;
         held.put(credentials);
-        // It was opened for the first call. A panic in there has ended the process.
-        let _ = patience.within("a connection to Parameter Store", warming).await?;
         let (generation, followed, renewed, renewing) = Default::default();
         Ok(Session { client, region, held, chain, clock, generation, followed, renewed, renewing })
     }
@@ -110,16 +107,16 @@ struct Reached {
     region: String,
     client: Client,
     held: Held,
-    warming: JoinHandle<()>,
 }
 
-/// The Region, then the client and a connection to the endpoint.
+/// The Region, then the client and connections to the endpoint.
 async fn reach(
     settings: &Settings,
     imds: Option<&Imds>,
     http: &Http,
     clock: &Clock,
     patience: &Patience,
+    calls: usize,
 ) -> Result<Reached, Trouble> {
     let region = match &settings.region {
         Some(region) => region.clone(),
@@ -128,9 +125,8 @@ async fn reach(
     let held = Held::default();
     let client = client(settings, &region, http, clock, &held).await;
     let endpoint = endpoint::of(&client).await?;
-    let http = http.clone();
-    let warming = tokio::spawn(async move { http.warm(&endpoint).await });
-    Ok(Reached { region, client, held, warming })
+    http.warm(&endpoint, calls);
+    Ok(Reached { region, client, held })
 }
 
 async fn region_of_instance(settings: &Settings, imds: Option<&Imds>, patience: &Patience) -> Result<String, Trouble> {
@@ -196,7 +192,7 @@ impl ProvideCredentials for Held {
     where
         Self: 'a,
     {
-        // Before the real ones are there, only `endpoint::of` signs, and what it signs is not sent.
+        // Before the real ones are there, only `endpoint::of` asks, and it neither signs nor sends.
         let placeholder = || Credentials::new("placeholder", "placeholder", None, None, "placeholder");
         future::ProvideCredentials::ready(Ok(self.current().unwrap_or_else(placeholder)))
     }
