@@ -1,0 +1,54 @@
+//! One process from its start to its end, and what it cost.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a run cost, to the end of the command that it became.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    pub wall: Duration,
+    pub cpu: Duration,
+    pub rss_kib: i64,
+    pub faults: i64,
+}
+
+/// Runs it. An error is what it said.
+pub fn run(command: &mut Command, directory: &Path) -> Result<Cost, String> {
+    let said = directory.join("stderr");
+    let stderr = File::create(&said).map_err(|error| error.to_string())?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+    let started = Instant::now();
+    let child = command.spawn().map_err(|error| error.to_string())?;
+    let (mut status, pid) = (0, libc::pid_t::try_from(child.id()).expect("a pid fits"));
+    // SAFETY: an rusage of zeroes is a valid one; wait4(2) writes it and the status of our own child.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        assert_eq!(libc::wait4(pid, &raw mut status, 0, &raw mut usage), pid, "the child is ours");
+        usage
+    };
+    let wall = started.elapsed();
+    if status != 0 {
+        let text = std::fs::read_to_string(&said).unwrap_or_default();
+        return Err(format!("status {status}: {}", text.lines().last().unwrap_or("")));
+    }
+    let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
+    let cpu = time(usage.ru_utime) + time(usage.ru_stime);
+    Ok(Cost { wall, cpu, rss_kib: usage.ru_maxrss, faults: usage.ru_minflt + usage.ru_majflt })
+}
+
+/// How many system calls it makes until it becomes `/bin/true`, or to its end where it never does. `None` without strace.
+pub fn system_calls(command: &Command, directory: &Path) -> Option<usize> {
+    let log = directory.join("strace");
+    let mut traced = Command::new("strace");
+    traced.args(["-f", "-qq", "-e", "signal=none", "-o"]).arg(&log);
+    traced.arg(command.get_program()).args(command.get_args()).env_clear();
+    traced.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    traced.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
+    let log = std::fs::read_to_string(log).ok()?;
+    let calls: Vec<&str> = log.lines().filter(|line| !line.contains("resumed>")).collect();
+    // The first is the execve(2) that starts it.
+    let last = calls.iter().rposition(|line| line.contains("execve(\"/bin/true\"")).unwrap_or(calls.len());
+    Some(last.saturating_sub(1))
+}
