@@ -122,16 +122,6 @@ impl Patience {
         sleep(self.pause(policy, failures, cause)).await;
     }
 
-    /// Waits for something that has limits of its own, but not beyond the deadline.
-    pub async fn within<T>(&self, what: &'static str, work: impl Future<Output = T>) -> Result<T, Trouble> {
-        self.begin(what);
-        let limit = self.remaining();
-        timeout(limit, work).await.map_err(|_| {
-            let cause = Cause::new(format!("no answer within {:.1} s", limit.as_secs_f64()));
-            Trouble::GaveUp(self.gave_up(what, 1, cause))
-        })
-    }
-
     /// Full jitter, at least what the server asked for. A pause that would outlast the deadline leaves a second for one
     /// last attempt, unless the server does not want one.
     fn pause(&self, policy: Policy, failures: u32, cause: &Cause) -> Duration {
