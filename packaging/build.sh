@@ -1,0 +1,32 @@
+#!/bin/sh
+# Builds the two binaries that are shipped, once for all who need them:
+#   target/dist/TARGET/stepzero          linked against the system's C library
+#   target/dist/TARGET/stepzero-static   alone in a FROM scratch image
+# usage: packaging/build.sh [TARGET]     default: this machine
+set -eu
+cd "$(dirname "$0")/.."
+host=$(rustc -vV | sed -n 's/^host: //p')
+target=${1:-$host}
+out=target/dist/$target
+mkdir -p "$out"
+
+# Without --target for the host, so that `cargo build --release` finds everything built.
+if [ "$target" = "$host" ]; then
+    options="" built=${CARGO_TARGET_DIR:-target}/release/stepzero
+else
+    options="--target $target" built=${CARGO_TARGET_DIR:-target}/$target/release/stepzero
+fi
+
+# The flag only for the last step: the dependencies are the same for both, and are built once. The static one first, so
+# that what stays in target/release is the other.
+case $target in
+*-musl) static="" ;;
+*) static="-C target-feature=+crt-static" ;;
+esac
+# shellcheck disable=SC2086 # options and flags are lists
+cargo rustc --release --locked --bin stepzero $options -- $static
+install -m 0755 "$built" "$out/stepzero-static"
+# shellcheck disable=SC2086
+cargo build --release --locked --bin stepzero $options
+install -m 0755 "$built" "$out/stepzero"
+ls -l "$out"

@@ -1,0 +1,52 @@
+# Shared by the suites of the homes, sourced from the root of the repository. Bash.
+# shellcheck shell=bash
+
+# A suite that cannot run says so, and fails where nothing may be skipped.
+skip() {
+    echo "SKIPPED homes/$suite: $*"
+    [ -z "${STEPZERO_NO_SKIP:-}" ] && exit 0
+    exit 1
+}
+
+fail() {
+    echo "FAILED homes/$suite: $*" >&2
+    exit 1
+}
+
+proven() { echo "ok   homes/$suite: $*"; }
+
+# Installs Debian packages unless the commands are there: need COMMAND PACKAGE...
+need() {
+    local command=$1
+    shift
+    command -v "$command" > /dev/null && return
+    command -v apt-get > /dev/null || skip "$command is missing, and there is no apt-get"
+    [ "$(id -u)" = 0 ] || skip "$command is missing, and only root can install it"
+    echo "installing $*"
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"; } \
+        > /dev/null 2>&1 || skip "$* could not be installed"
+}
+
+# The two shipped binaries, the packages and the fake, built once for all suites: target/dist, target/debug.
+target=$(rustc -vV | sed -n 's/^host: //p')
+dist=$PWD/target/dist/$target
+build() {
+    if [ -z "${STEPZERO_BUILT:-}" ]; then
+        packaging/build.sh > /dev/null || fail "the release build"
+        cargo build --quiet -p fake-aws --bin fake-aws || fail "the build of fake-aws"
+    fi
+}
+
+# Tries a condition again until it holds, for at most so many seconds: await SECONDS COMMAND...
+await() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@" > /dev/null 2>&1; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "in time: $*"
+        sleep 0.1
+    done
+}
+
+same() {
+    [ "$1" = "$2" ] || fail "$3: expected '$1', got '$2'"
+}

@@ -1,0 +1,149 @@
+#!/bin/bash
+# The static binary as a FROM scratch image, in a real Docker engine. The fake is a container beside it: Systems Manager
+# under its real name (by the engine's DNS), IMDS and the container credentials under their real addresses.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+suite=docker
+source tests/homes/common.sh
+[ "$(id -u)" = 0 ] || skip "it needs root"
+need docker docker.io iptables
+need busybox busybox-static
+need curl curl
+need ip iproute2
+build
+
+# --- the engine: the one that runs, or one of our own ---------------------------------------------------------------
+password='d)Dmfj@)(dJF!hp'
+work=$(mktemp -d)
+engine=
+clean() {
+    docker rm --force $(docker ps --all --quiet --filter label=stepzero-test) > /dev/null 2>&1 || true
+    docker network rm stepzero-test > /dev/null 2>&1 || true
+    docker image rm --force stepzero-test stepzero-test-app stepzero-test-copied stepzero-test-fake > /dev/null 2>&1 || true
+    [ -z "$engine" ] || { kill "$engine" && wait "$engine"; } 2> /dev/null || true
+    umount "$work"/data/*/*/merged "$work"/run/netns/* 2> /dev/null || true
+    rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 1' INT TERM
+export DOCKER_BUILDKIT=0 DOCKER_CONFIG=$work/config
+if ! docker info > /dev/null 2>&1; then
+    export DOCKER_HOST=unix://$work/docker.sock
+    dockerd --host "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/run" --pidfile "$work/pid" > "$work/log" 2>&1 &
+    engine=$!
+    for _ in $(seq 300); do
+        docker info > /dev/null 2>&1 && break
+        kill -0 "$engine" 2> /dev/null || { tail -n 5 "$work/log"; skip "dockerd does not run here"; }
+        sleep 0.1
+    done
+    docker info > /dev/null || fail "dockerd does not answer"
+fi
+proven "Docker $(docker version --format '{{.Server.Version}}')"
+
+# --- images ---------------------------------------------------------------------------------------------------------
+# The classic builder has no --chmod; the binary is executable anyway.
+sed 's/ --chmod=0755//' packaging/container/Dockerfile > "$work/Dockerfile"
+mkdir "$work/image" "$work/fake"
+cp "$dist/stepzero-static" "$work/image/"
+image() { docker build --quiet "$@" > /dev/null 2> "$work/err" || fail "docker build: $(cat "$work/err")"; }
+image --file "$work/Dockerfile" --tag stepzero-test "$work/image"
+cp "$(command -v busybox)" "$work/image/busybox"
+image --tag stepzero-test-app --file - "$work/image" <<< $'FROM stepzero-test\nCOPY busybox /bin/sh\nCOPY busybox /bin/cat\nCOPY busybox /bin/id'
+image --tag stepzero-test-copied --file - "$work/image" <<< $'FROM scratch\nCOPY busybox /bin/sh\nCOPY --from=stepzero-test /stepzero /stepzero\nENTRYPOINT ["/stepzero", "exec", "--references", "--"]'
+same /stepzero "$(docker export "$(docker create --label stepzero-test stepzero-test /x)" | tar -t | grep -v -e '/$' -e '^dev/' -e '^etc/' -e .dockerenv | sed 's:^:/:')" \
+    "the files of the image"
+token=a-token-of-this-test
+printf '{"container_token": "%s"}' "$token" > "$work/fake/config.json"
+(cp target/debug/fake-aws "$work/fake/" && cd "$work/fake" && ldd fake-aws | grep -o '/[^ ]*' | xargs -I@ cp --parents -L @ .)
+image --tag stepzero-test-fake --file - "$work/fake" <<< $'FROM scratch\nCOPY . /\nENTRYPOINT ["/fake-aws"]'
+proven "the image is the binary alone ($(stat -c %s "$dist/stepzero-static") bytes)"
+
+# --- the fake -------------------------------------------------------------------------------------------------------
+docker network create --subnet 169.254.160.0/20 stepzero-test > /dev/null
+fake=$(docker run --detach --label stepzero-test --network stepzero-test --ip 169.254.170.23 --tmpfs /tmp \
+    --network-alias ssm.us-east-1.amazonaws.com stepzero-test-fake \
+    --config /config.json --listen 0.0.0.0:443 --imds-listen 0.0.0.0:80 --control 0.0.0.0:8099 --ca-out /ca.pem)
+control() { curl -fsS --max-time 10 -X "${3:-POST}" "http://169.254.170.23:8099/$1" -d "${2:-}" > "$work/answer"; }
+log() { control log '' GET && cat "$work/answer"; }
+await 30 control health '' GET
+nsenter --target "$(docker inspect --format '{{.State.Pid}}' "$fake")" --net ip address add 169.254.169.254/20 dev eth0
+docker cp "$fake:/ca.pem" "$work/ca.pem" 2> /dev/null && chmod 644 "$work/ca.pem"
+control put "{\"name\": \"projectA.production.database_password\", \"value\": \"$password\", \"type\": \"SecureString\"}" > /dev/null
+endpoint=$(docker logs "$fake" | grep -o '"container_url":"[^"]*' | cut -d'"' -f4 | sed 's|//[^/]*/|//169.254.170.23/|')
+
+hardened=(--label stepzero-test --network stepzero-test --read-only --cap-drop ALL --security-opt no-new-privileges
+    --volume "$work/ca.pem:/ca.pem:ro" --env AWS_CA_BUNDLE=/ca.pem)
+reference=(--env "DATABASE_PASSWORD=ssm:projectA.production.database_password")
+
+# --- proofs ---------------------------------------------------------------------------------------------------------
+got=$(docker run --rm "${hardened[@]}" "${reference[@]}" stepzero-test-app /bin/sh -c \
+    'echo "$DATABASE_PASSWORD"; echo $$; id -u; id -g; cat /proc/self/status; [ -e /etc/passwd ] || echo no passwd
+    ( : > /file ) 2> /dev/null || echo read-only' 2> "$work/err") || fail "the app: $(cat "$work/err")"
+same "$password" "$(sed -n 1p <<< "$got")" "the value"
+same "1 65534 65534" "$(sed -n 2,4p <<< "$got" | xargs)" "PID, user and group of the app"
+grep -q '^CapBnd:[[:space:]]*0*$' <<< "$got" || fail "it has capabilities"
+grep -q '^Seccomp:[[:space:]]*2$' <<< "$got" || fail "no seccomp"
+grep -q '^no passwd$' <<< "$got" || fail "there is an /etc/passwd"
+grep -q '^read-only$' <<< "$got" || fail "the root can be written"
+proven "as entrypoint with CMD, from a scratch image: the app is PID 1, the name was resolved, the role came through IMDS"
+same "$password" "$(docker run --rm "${hardened[@]}" "${reference[@]}" stepzero-test-copied /bin/sh -c 'echo "$DATABASE_PASSWORD"')" \
+    "COPY --from"
+proven "COPY --from into another image"
+
+started() { docker logs "$1" | grep -q started; }
+app=$(docker run --detach "${hardened[@]}" "${reference[@]}" stepzero-test-app /bin/sh -c \
+    'trap "exit 7" TERM; echo started; while :; do read -t 1 -r x < /dev/zero || :; done')
+await 60 started "$app"
+began=$SECONDS
+docker stop --time 60 "$app" > /dev/null
+[ $((SECONDS - began)) -lt 20 ] || fail "docker stop took $((SECONDS - began)) s"
+same 7 "$(docker inspect --format '{{.State.ExitCode}}' "$app")" "the app's own status"
+proven "docker stop ends the app at once, with its own status"
+
+control fault '{"action": "hang", "service": "ssm"}'
+control clear-log
+app=$(docker run --detach "${hardened[@]}" "${reference[@]}" stepzero-test-app /bin/sh -c 'echo started')
+asked() { log | grep -q GetParameters; }
+await 60 asked
+docker stop --time 60 "$app" > /dev/null
+same 143 "$(docker inspect --format '{{.State.ExitCode}}' "$app")" "docker stop during the fetch"
+[ -z "$(docker logs "$app")" ] || fail "the app ran"
+control clear-faults
+proven "docker stop during the fetch is 143, and the app never ran"
+
+# Credentials of the container: the token in a file, as EKS Pod Identity has it, and in a variable, as ECS may.
+printf %s "$token" > "$work/token" && chmod 644 "$work/token"
+for how in "--env AWS_CONTAINER_AUTHORIZATION_TOKEN=$token" \
+    "--volume $work/token:/token:ro --env AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/token"; do
+    control clear-log > /dev/null
+    # shellcheck disable=SC2086 # a list
+    got=$(docker run --rm "${hardened[@]}" "${reference[@]}" $how --env AWS_REGION=us-east-1 \
+        --env "AWS_CONTAINER_CREDENTIALS_FULL_URI=$endpoint" stepzero-test-app /bin/sh -c 'echo "$DATABASE_PASSWORD"')
+    same "$password" "$got" "through the container endpoint"
+    log > "$work/seen"
+    grep -q GetCredentials "$work/seen" || fail "the container endpoint was not asked"
+    ! grep -q PutToken "$work/seen" || fail "IMDS was asked"
+done
+code() { local code=0; docker run --rm "$@" > "$work/out" 2> "$work/err" || code=$?; echo "$code"; }
+[ 0 != "$(code "${hardened[@]}" "${reference[@]}" --env STEPZERO_TIMEOUT=3s --env AWS_REGION=us-east-1 --env AWS_CONTAINER_AUTHORIZATION_TOKEN=wrong \
+    --env "AWS_CONTAINER_CREDENTIALS_FULL_URI=$endpoint" stepzero-test-app /bin/sh -c 'echo ran')" ] && [ ! -s "$work/out" ] || fail "a wrong token starts the app"
+proven "credentials through the container endpoint, with its token in a variable and in a file"
+
+control hop-limit '{"exceeded": true}'
+same 77 "$(code "${hardened[@]}" "${reference[@]}" stepzero-test-app /bin/sh -c 'echo ran')" "hop limit 1"
+grep -q 'hop limit' "$work/err" || fail "no word about the hop limit: $(cat "$work/err")"
+[ ! -s "$work/out" ] || fail "the app ran"
+control hop-limit '{"exceeded": false}'
+proven "IMDS behind a hop limit of 1 is NOPERM, and the message says so"
+
+same 78 "$(code "${hardened[@]}" "${reference[@]}" --env AWS_CA_BUNDLE= stepzero-test-app /bin/sh -c 'echo ran')" "an unknown authority"
+grep -qi certificate "$work/err" || fail "no word about the certificate: $(cat "$work/err")"
+proven "with no CA bundle anywhere, an unknown authority is refused"
+
+mkdir "$work/spec"
+printf '[files]\nPASSWORD = { parameter = "projectA.production.database_password" }\n' > "$work/spec/s.toml"
+same "$password" "$(docker run --rm "${hardened[@]}" --env STEPZERO_SPEC=/spec/s.toml --volume "$work/spec:/spec:ro" \
+    stepzero-test-app /bin/sh -c 'cat "$PASSWORD"')" "a sealed file in a read-only container"
+proven "[files] works on a read-only root"
+
+python3 -m json.tool packaging/container/ecs-task-definition.json > /dev/null || fail "the task definition is not JSON"

@@ -1,0 +1,106 @@
+# Sourced by systemd.sh: LoadCredential= from stepzero-credential.socket.
+# shellcheck shell=bash
+
+cat > "$root/etc/stepzero/units/app@.toml" <<'SPEC'
+project = "projectA"
+environment = "production"
+[env]
+database_password = "database_password"
+newrelic_key = "newrelic_key"
+not_there = "not_there"
+level = { key = "log_level", default = "info" }
+maybe = { key = "log_level", optional = true }
+SPEC
+# Shows what it was given, into a directory that only root reads.
+cat > "$root/usr/bin/app" <<'SCRIPT'
+#!/bin/bash
+exec > "/run/app/$1"
+cd "$CREDENTIALS_DIRECTORY"
+stat -c '%n %a %u %s' -- *
+stat -f -c %T .
+for file in *; do echo "$file=$(< "$file")"; done
+echo "uid=$(id -u)"
+tr '\0' '\n' < /proc/self/environ | sed 's/^/env: /'
+SCRIPT
+chmod +x "$root/usr/bin/app"
+app() { # INSTANCE CREDENTIAL...
+    local instance=$1 name
+    shift
+    {
+        printf '[Service]\nType=oneshot\nDynamicUser=yes\nRuntimeDirectory=app\nRuntimeDirectoryPreserve=yes\nProtectSystem=strict\n'
+        printf 'ExecStart=/usr/bin/app %%i\n'
+        for name; do printf 'LoadCredential=%s:/run/stepzero.sock\n' "$name"; done
+    } > "$root/etc/systemd/system/app@$instance.service"
+    inside systemctl daemon-reload
+    inside systemctl start "app@$instance.service" 2> /dev/null
+}
+given() { inside cat "/run/app/$1"; }
+never_ran() {
+    same "243 exit-code" "$(show "app@$1.service" ExecMainStatus) $(show "app@$1.service" Result)" "app@$1"
+    ! inside test -e "/run/app/$1" || fail "app@$1 ran"
+}
+
+inside systemctl start stepzero-credential.socket
+same "600 0" "$(inside stat -c '%a %u' /run/stepzero.sock)" "the socket's mode and owner"
+app good database_password newrelic_key level maybe || fail "app@good: $(inside journalctl --no-pager -n 30)"
+given good > "$work/given"
+for line in "database_password=$password" "newrelic_key=$newrelic" "level=info" "maybe=" ramfs \
+    "database_password 400 $(sed -n 's/^uid=//p' "$work/given") ${#password}"; do
+    grep -qxF -- "$line" "$work/given" || [ "$line" = ramfs ] && grep -q 'ramfs\|UNKNOWN' "$work/given" || fail "app@good was not given $line"
+done
+! grep '^env: ' "$work/given" | grep -qF -e "$password" -e AWS_ACCESS || fail "a value is in the environment"
+proven "LoadCredential= gives a file, readable by the service alone, in memory, and no variable"
+
+uid=$(sed -n 's/^uid=//p' "$work/given")
+[ "$uid" -ge 61184 ] || fail "app@good ran as $uid"
+if inside setpriv --reuid=65534 --clear-groups python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect("/run/stepzero.sock")' 2> "$work/refused"
+then fail "somebody else than root connects"; fi
+grep -q PermissionError "$work/refused" || fail "not for the permission: $(cat "$work/refused")"
+inside chmod 666 /run/stepzero.sock
+inside setpriv --reuid=65534 --clear-groups python3 -c '
+import socket
+peer = socket.socket(socket.AF_UNIX)
+peer.bind("\0beef/unit/app@good.service/database_password")
+peer.connect("/run/stepzero.sock")
+data = b""
+while part := peer.recv(65536):
+    data += part
+assert data == bytes(1024 * 1024 + 1), len(data)'
+inside chmod 600 /run/stepzero.sock
+inside journalctl --no-pager | grep -q 'the peer is not root' || fail "the refused peer is not in the journal"
+proven "only root may connect, by the socket's mode and by the peer's credentials"
+
+inside rm -f /run/app/*
+! app unknown nonsense || fail "an unknown credential starts the unit"
+never_ran unknown
+! app missing not_there || fail "a missing parameter starts the unit"
+never_ran missing
+deny 'shared.*'
+! app denied newrelic_key || fail "a denied parameter starts the unit"
+never_ran denied
+allow
+printf 'nonsense = 1\n' > "$root/etc/stepzero/units/app@wrong.toml"
+! app wrong level || fail "a wrong spec starts the unit"
+never_ran wrong
+inside journalctl --no-pager > "$work/status"
+for line in 'for the credential nonsense of app@unknown.service' 'for the credential not_there of app@missing.service' \
+    'for the credential newrelic_key of app@denied.service' 'app@wrong.toml:1:1: unknown key'; do
+    grep -qF "$line" "$work/status" || fail "the journal does not say: $line"
+done
+proven "an unknown, missing or denied credential and a wrong spec fail the unit, and the journal says why"
+
+# A fetch that is cut short: by a stop, and by a store that never answers.
+control fault '{"action": "hang", "service": "ssm"}'
+control clear-log
+inside systemd-run --quiet --no-block systemctl start app@good.service
+asked() { log | grep -q GetParameters; }
+await 60 asked
+inside systemctl stop 'stepzero-credential@*.service'
+await 60 inside systemctl is-failed app@good.service
+never_ran good
+control clear-faults
+proven "stepzero stopped in the middle is a failed unit, and not an empty credential"
+inside systemctl stop stepzero-credential.socket
+inside systemctl reset-failed
+rm -r "$root"/etc/systemd/system/app@* "$root"/usr/bin/app "$root"/etc/stepzero/units/*
+inside systemctl daemon-reload
