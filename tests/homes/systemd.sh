@@ -11,6 +11,8 @@ need ip iproute2
 need curl curl
 need rpmbuild rpm
 need man man-db groff-base
+need cpio cpio
+need openssl openssl
 build
 
 password='d)Dmfj@)(dJF!hp'
@@ -43,7 +45,8 @@ systemd-nspawn --quiet --boot --register=no --keep-unit --private-network --mach
     -- systemd.unit=homes.target > "$work/console" 2>&1 < /dev/null &
 booted=$!
 leader() { pgrep -P "$booted" | head -n 1; }
-inside() { nsenter -t "$(leader)" --mount --uts --ipc --net --pid --wd=/ "$@"; }
+inside() { nsenter -t "$(leader)" --mount --uts --ipc --net --pid --root --wd \
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; }
 up() { [ "$(inside systemctl is-system-running)" = running ]; }
 for _ in $(seq 300); do
     up 2> /dev/null && break
@@ -97,6 +100,7 @@ proven "the rpm has the same files with the same modes"
 # --- services -----------------------------------------------------------------------------------------------------
 source tests/homes/systemd/services.sh
 source tests/homes/systemd/credentials.sh
+source tests/homes/systemd/story.sh
 
 # --- and gone -----------------------------------------------------------------------------------------------------
 inside journalctl --no-pager --output=export > "$work/journal"

@@ -1,0 +1,46 @@
+#!/bin/bash
+# Builds a release from what is committed, twice, in two places, and compares: binaries, packages, checksums, SBOM.
+# usage: packaging/release.sh [TARGET]   writes target/release-TARGET/
+#
+# TARGET needs its Rust standard library (rustup target add) and a linker and C compiler for it (CC_..., see the docs of
+# the cc crate). Proven on x86_64-unknown-linux-gnu only. aarch64-unknown-linux-gnu and *-linux-musl are untried: the
+# machines that this was written on have neither toolchain. The static binary needs no musl.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=${1:-$(rustc -vV | sed -n 's/^host: //p')}
+out=$PWD/target/release-$target
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+[ -z "$(git status --porcelain --untracked-files=no)" ] || { echo "release.sh: commit first" >&2; exit 1; }
+rustup target list --installed | grep -qx "$target" || { echo "release.sh: rustup target add $target" >&2; exit 1; }
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+
+# One build: a clean copy of the commit, in a directory of its own, whose path does not get into the binary.
+once() {
+    local source=$out/build-$1
+    rm -rf "$source"
+    mkdir -p "$source"
+    git archive HEAD | tar -x -C "$source"
+    (
+        cd "$source"
+        unset CARGO_TARGET_DIR
+        export RUSTFLAGS="--remap-path-prefix=$source=/stepzero --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+        export CFLAGS="-ffile-prefix-map=${CARGO_HOME:-$HOME/.cargo}=/cargo -ffile-prefix-map=$source=/stepzero"
+        packaging/build.sh "$target"
+        packaging/package.sh "$target"
+        python3 packaging/sbom.py "$target" > "target/dist/$target/stepzero-$version.cdx.json"
+        cd "target/dist/$target"
+        mv stepzero "stepzero-$version-$target"
+        mv stepzero-static "stepzero-$version-$target-static"
+        sha256sum -- *.* > SHA256SUMS
+    ) >&2
+    echo "$source/target/dist/$target"
+}
+
+first=$(once 1)
+second=$(once 2)
+diff "$first/SHA256SUMS" "$second/SHA256SUMS" || { echo "release.sh: the two builds differ" >&2; exit 1; }
+cp "$first"/* "$out/"
+rm -rf "$out"/build-?
+(cd "$out" && sha256sum --check --quiet SHA256SUMS && cat SHA256SUMS)
+echo "twice, the same: $out"
