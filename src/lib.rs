@@ -4,6 +4,8 @@
 //! names, that [`store::Answers`], those bindings ([`resolve`]), those an [`environment::Environment`], and that ends in
 //! the exec ([`exec`]). Values exist from `store` on, and are exposed in `exec` (and in [`credential`], to systemd).
 #![deny(unsafe_code)]
+// The macros panic on a closed pipe; `log` and `report::print` write.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod cli;
 mod credential;

@@ -79,7 +79,7 @@ impl Asked {
     }
 
     #[track_caller]
-    fn is_refused(self, code: i32, parts: &[&str]) {
+    fn must_be_refused(self, code: i32, parts: &[&str]) {
         let (bytes, ran) = self.answer();
         ran.expect(code).says(parts);
         assert!(bytes.len() == REFUSAL && bytes.iter().all(|byte| *byte == 0), "{} bytes", bytes.len());
@@ -155,16 +155,16 @@ fn every_failure_is_more_than_systemd_takes() {
     let units = web(WEB);
     let about = "for the credential";
     ask(&fake, &units, "/unit/web.service/absent", 0)
-        .is_refused(66, &["nobody_has_it", about, "absent of web.service"]);
-    ask(&fake, &units, "/unit/web.service/unknown", 0).is_refused(78, &["no such name", "unknown", about]);
-    ask(&fake, &units, "/unit/web.service/PASSWORD", 0).is_refused(78, &["no such name"]);
-    ask(&fake, &units, "/unit/other.service/password", 0).is_refused(66, &["other.toml", "cannot be read"]);
-    ask(&fake, &units, "/unit/..service/password", 0).is_refused(64, &["not a name that systemd would give"]);
-    ask(&fake, &units, "/unit/web.socket/password", 0).is_refused(64, &["is not a service"]);
-    ask(&fake, &units, "/unit/x/../web.service/password", 0).is_refused(64, &["not RANDOM/unit/UNIT/CREDENTIAL"]);
-    ask(&fake, &units, "/unit/web.service/refused", 65534).is_refused(77, &["the peer is not root"]);
+        .must_be_refused(66, &["nobody_has_it", about, "absent of web.service"]);
+    ask(&fake, &units, "/unit/web.service/unknown", 0).must_be_refused(78, &["no such name", "unknown", about]);
+    ask(&fake, &units, "/unit/web.service/PASSWORD", 0).must_be_refused(78, &["no such name"]);
+    ask(&fake, &units, "/unit/other.service/password", 0).must_be_refused(66, &["other.toml", "cannot be read"]);
+    ask(&fake, &units, "/unit/..service/password", 0).must_be_refused(64, &["not a name that systemd would give"]);
+    ask(&fake, &units, "/unit/web.socket/password", 0).must_be_refused(64, &["is not a service"]);
+    ask(&fake, &units, "/unit/x/../web.service/password", 0).must_be_refused(64, &["not RANDOM/unit/UNIT/CREDENTIAL"]);
+    ask(&fake, &units, "/unit/web.service/refused", 65534).must_be_refused(77, &["the peer is not root"]);
     std::fs::write(units.path.with_file_name("web.toml"), "nonsense = 1\n").expect("ours");
-    ask(&fake, &units, "/unit/web.service/password", 0).is_refused(78, &["web.toml:1:1"]);
+    ask(&fake, &units, "/unit/web.service/password", 0).must_be_refused(78, &["web.toml:1:1"]);
     assert!(fake.calls("GetParameters").len() == 1, "only what is in a spec is asked for");
 }
 
@@ -180,7 +180,7 @@ fn a_signal_is_a_refusal_too() {
     fake.wait_until(|log| log.iter().any(|entry| entry.operation == "GetParameters"));
     let pid = nix::unistd::Pid::from_raw(i32::try_from(asked.child.id()).expect("a PID"));
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
-    asked.is_refused(143, &[]);
+    asked.must_be_refused(143, &[]);
 }
 
 #[test]
