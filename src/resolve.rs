@@ -1,18 +1,20 @@
 //! From answers to variables: which candidate wins, what is missing, what cannot be used. Values pass through here as
 //! [`Secret`]s, unseen.
 
-use std::collections::HashMap;
+mod loaded;
+
 use std::rc::Rc;
 
 use crate::environment::{Binding, Inherited, Value};
 use crate::error::{Exit, Failure, count, printable};
-use crate::name::{EnvName, loads_code};
+use crate::name::EnvName;
 use crate::parameter::Request;
-use crate::plan::{Candidate, Load, Plan, Variable};
+use crate::plan::{Candidate, Plan, Variable};
 use crate::secret::Secret;
 use crate::spec::entry::{Absent, Shape, Target};
 use crate::spec::value::Existing;
 use crate::store::{Answers, Denial, Kind, LoadReply, Parameter, Reply};
+use loaded::Loaded;
 
 /// What became of one variable.
 #[derive(Debug)]
@@ -78,7 +80,7 @@ pub fn settle(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outco
     let Answers { replies, loads } = answers;
     let mut outcomes: Vec<Outcome> = plan.variables.iter().map(|variable| single(plan, variable, &replies)).collect();
     let taken: Vec<EnvName> = outcomes.iter().map(|outcome| outcome.variable.clone()).collect();
-    let mut loaded = Loaded { outcomes: Vec::new(), sources: HashMap::new() };
+    let mut loaded = Loaded::default();
     for (load, reply) in plan.loads.iter().zip(loads) {
         match reply {
             LoadReply::Found(parameters) if parameters.is_empty() && !load.optional => loaded.empty(load),
@@ -91,7 +93,7 @@ pub fn settle(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outco
                 }
             }
             LoadReply::Denied(denial) => loaded.denied(load, denial),
-            LoadReply::GaveUp(failure) => loaded.fail(placeholder(load), Unmet::Failure(failure)),
+            LoadReply::GaveUp(failure) => loaded.gave_up(load, failure),
         }
     }
     outcomes.extend(loaded.outcomes);
@@ -265,91 +267,6 @@ fn shaped(
         return Err(unusable("it has a NUL byte, which no variable can hold; [files] can".into()));
     }
     Ok(value)
-}
-
-/// The variables that the loads bring.
-struct Loaded {
-    outcomes: Vec<Outcome>,
-    /// The first source of each: its name relative to the path, its full name, and the load.
-    sources: HashMap<EnvName, (String, String, usize)>,
-}
-
-impl Loaded {
-    fn fail(&mut self, variable: EnvName, unmet: Unmet) {
-        let target = Target::Environment;
-        self.outcomes.push(Outcome { variable, target, is_reference: false, asked: Vec::new(), result: Err(unmet) });
-    }
-
-    fn empty(&mut self, load: &Load) {
-        let label = load.label.as_ref().map(|label| format!(" with the label {label}")).unwrap_or_default();
-        let failure = Failure::new(
-            Exit::NoInput,
-            format!("{}: there is no parameter under {}{label}", load.origin, printable(&load.path)),
-        )
-        .help("look for a misspelt path, or a missing `recursive`; say `optional = true` if it may be empty");
-        self.fail(placeholder(load), Unmet::Failure(failure));
-    }
-
-    fn denied(&mut self, load: &Load, denial: Denial) {
-        self.fail(placeholder(load), Unmet::Denied(vec![denial]));
-    }
-
-    /// `passes_over` says which variables come from elsewhere, or stay as they are.
-    fn add(&mut self, load: &Load, parameter: Parameter, passes_over: impl Fn(&EnvName) -> bool) {
-        let relative =
-            parameter.name.strip_prefix(&load.path).unwrap_or(&parameter.name).trim_start_matches('/').to_owned();
-        let variable = match EnvName::mapped(&load.prefix, &relative) {
-            Ok(variable) if passes_over(&variable) => return,
-            Ok(variable) => variable,
-            Err(bad) => return self.fail(placeholder(load), Unmet::Failure(Failure::new(Exit::DataErr, bad.0))),
-        };
-        let name = printable(&parameter.name);
-        if loads_code(variable.as_str()) {
-            let what = format!(
-                "{variable}, from {name}, is a name that a program is loaded or run by: refused from a loaded path"
-            );
-            let permit =
-                format!("if it is meant, write it under [env] in the spec: {variable} = {{ parameter = \"{name}\" }}");
-            return self.fail(variable, Unmet::Failure(Failure::new(Exit::DataErr, what).help(permit)));
-        }
-        if let Some((other, full, at)) = self.sources.get(&variable) {
-            if *other == relative {
-                // The same parameter again, as when a path is listed twice, overrides nothing.
-                if let Ok(Settled::Fetched(won)) = &mut self.outcomes[*at].result
-                    && *full != parameter.name
-                {
-                    won.overrode.push(name);
-                }
-                return;
-            }
-            let failure =
-                Failure::new(Exit::DataErr, format!("two parameters for {variable}: {} and {name}", printable(full)))
-                    .help("rename one, or give one of them another variable under [env] in the spec");
-            return self.fail(variable, Unmet::Failure(failure));
-        }
-        self.sources.insert(variable.clone(), (relative, parameter.name.clone(), self.outcomes.len()));
-        let result = if parameter.value.has_nul() {
-            let what = format!("{variable}: the value of {name} has a NUL byte, which no variable can hold");
-            Err(Unmet::Failure(Failure::new(Exit::DataErr, what)))
-        } else {
-            let Parameter { version, kind, value, .. } = parameter;
-            Ok(Settled::Fetched(Won {
-                parameter: name,
-                scope: Some(load.path.clone()),
-                version,
-                kind,
-                overrode: Vec::new(),
-                value,
-            }))
-        };
-        let (target, asked) = (Target::Environment, Vec::new());
-        self.outcomes.push(Outcome { variable, target, is_reference: false, asked, result });
-    }
-}
-
-/// A load that brings nothing has no variable; its path stands in the report.
-fn placeholder(load: &Load) -> EnvName {
-    EnvName::new(&format!("{}*", load.prefix)).unwrap_or_else(|_| EnvName::new("*").expect("neither empty nor with ="))
 }
 
 impl Won {

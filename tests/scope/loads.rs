@@ -159,6 +159,15 @@ fn names_that_load_code_are_refused_with_the_line_that_permits_them() {
 }
 
 #[test]
+fn the_line_that_permits_a_labelled_name_has_the_label() {
+    let fake = Fake::start();
+    fake.put_with(&Put::secure("/app/PATH", "/bin").label("current"));
+    exec(&fake, "[[load]]\npath = \"/app\"\nlabel = \"current\"\n")
+        .expect(65)
+        .says(&["PATH = { parameter = \"/app/PATH:current\" }"]);
+}
+
+#[test]
 fn a_name_is_judged_after_its_prefix() {
     let fake = app(&[("/app/preload", "x"), ("/app/path", "y")]);
     exec(&fake, "[[load]]\npath = \"/app\"\nprefix = \"LD_\"\n").expect(65).says(&["LD_PRELOAD", "LD_PATH"]);

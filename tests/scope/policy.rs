@@ -180,6 +180,7 @@ fn references_in_the_environment_count() {
     }
     let kept = run(&["--parameter", "V=/app/x", "--existing", "keep"]).expect(0);
     assert!(!kept.stdout().contains("app/x") && kept.stdout().contains("app/db"), "{}", kept.stdout());
+    assert_eq!(kept.stderr(), "", "a reference is resolved, and not left out");
     let ran = offline(["policy", "--parameter", "V=/app/x", "--existing", "keep"]).env("V", "1").output();
     ran.expect(0).says(&["left out, because --existing is keep", "V"]);
 }

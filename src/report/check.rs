@@ -1,0 +1,120 @@
+//! What `check` prints: what became of every variable, who denied what, and the rights that would help.
+
+use serde_json::{Value as Json, json};
+
+use super::{FORMAT, pretty, table, target};
+use crate::cli::Format;
+use crate::denied::needed;
+use crate::error::printable;
+use crate::resolve::{Answer, Asked, Outcome, Settled, Unmet};
+use crate::store::Denial;
+
+/// What won and why.
+pub fn check(outcomes: &[Outcome], format: Format) -> String {
+    match format {
+        Format::Text => check_text(outcomes),
+        Format::Json => {
+            let variables: Vec<Json> = outcomes.iter().map(outcome_json).collect();
+            let ok = outcomes.iter().all(|outcome| outcome.result.is_ok());
+            pretty(&json!({ "format": FORMAT, "ok": ok, "variables": variables }))
+        }
+    }
+}
+
+fn check_text(outcomes: &[Outcome]) -> String {
+    let mut rows =
+        vec![["VARIABLE", "STATUS", "PARAMETER", "SCOPE", "VERSION", "TYPE", "OVERRODE"].map(str::to_owned).to_vec()];
+    for outcome in outcomes {
+        let name = outcome.variable.to_string();
+        match &outcome.result {
+            Ok(Settled::Fetched(won)) => {
+                let (scope, overrode) = (won.scope.clone().unwrap_or_default(), won.overrode.join(", "));
+                let (version, kind) = (won.version.to_string(), won.kind.name().to_owned());
+                rows.push(vec![name, status(outcome).into(), won.parameter.clone(), scope, version, kind, overrode]);
+            }
+            Err(Unmet::Missing(names)) => rows.push(vec![name, status(outcome).into(), names.join(", ")]),
+            Err(Unmet::Denied(denials)) => {
+                for denial in denials {
+                    let asked = denial.asked.join(", ");
+                    rows.push(vec![name.clone(), format!("denied by {}", service(denial)), asked]);
+                }
+            }
+            _ => rows.push(vec![name, status(outcome).into()]),
+        }
+    }
+    let needs = needs(outcomes);
+    let needs: String = needs.iter().map(|needed| format!("  {}\n", printable(needed))).collect();
+    table(&rows) + &if needs.is_empty() { needs } else { format!("\nwhat is denied would need:\n{needs}") }
+}
+
+/// Each right that is missing, once.
+fn needs(outcomes: &[Outcome]) -> Vec<String> {
+    let mut needs = Vec::new();
+    for outcome in outcomes {
+        let Err(Unmet::Denied(denials)) = &outcome.result else { continue };
+        for denial in denials.iter().map(needed) {
+            if !needs.contains(&denial) {
+                needs.push(denial);
+            }
+        }
+    }
+    needs
+}
+
+/// Who said no: `ssm`, `kms` or `secretsmanager`.
+fn service(denial: &Denial) -> &str {
+    denial.action.split(':').next().unwrap_or_default()
+}
+
+fn status(outcome: &Outcome) -> &'static str {
+    match &outcome.result {
+        Ok(Settled::Fetched(_)) => "ok",
+        Ok(Settled::Default(_)) => "default",
+        Ok(Settled::LeftAlone) => "left alone",
+        Err(Unmet::Missing(_)) => "missing",
+        Err(Unmet::Denied(_)) => "denied",
+        Err(Unmet::Failure(_)) => "unusable",
+    }
+}
+
+fn outcome_json(outcome: &Outcome) -> Json {
+    let mut json = json!({
+        "variable": outcome.variable.as_str(), "status": status(outcome).replace(' ', "_"), "target": target(outcome.target),
+    });
+    json["names"] = outcome.asked.iter().map(asked_json).collect();
+    let (name, detail) = match &outcome.result {
+        Ok(Settled::Fetched(won)) => {
+            json["parameter"] = won.parameter.clone().into();
+            json["scope"] = won.scope.clone().into();
+            json["version"] = won.version.into();
+            json["type"] = won.kind.name().into();
+            ("overrode", won.overrode.clone().into())
+        }
+        Err(Unmet::Missing(names)) => ("asked_for", names.clone().into()),
+        Err(Unmet::Denied(denials)) => {
+            let denied: Vec<Json> = denials.iter().map(denial_json).collect();
+            ("denied", denied.into())
+        }
+        Err(Unmet::Failure(failure)) => ("reason", failure.what().into()),
+        Ok(_) => return json,
+    };
+    json[name] = detail;
+    json
+}
+
+fn denial_json(denial: &Denial) -> Json {
+    json!({
+        "by": service(denial), "action": denial.action, "resource": denial.resource, "asked_for": denial.asked,
+        "principal": denial.principal, "note": denial.note, "needs": needed(denial),
+    })
+}
+
+fn asked_json(asked: &Asked) -> Json {
+    let status = match &asked.answer {
+        Answer::Found => "found".to_owned(),
+        Answer::Missing => "missing".to_owned(),
+        Answer::None => "no_answer".to_owned(),
+        Answer::Denied(denial) => format!("{}_denied", service(denial)),
+    };
+    json!({ "name": asked.parameter, "status": status })
+}

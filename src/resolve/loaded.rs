@@ -1,0 +1,102 @@
+//! The variables that loaded paths bring: their names are the store's writers' choice, so they can collide, override each
+//! other, or be refused.
+
+use std::collections::HashMap;
+
+use super::{Outcome, Settled, Unmet, Won};
+use crate::error::{Exit, Failure, printable};
+use crate::name::{EnvName, loads_code};
+use crate::plan::Load;
+use crate::spec::entry::Target;
+use crate::store::{Denial, Parameter};
+
+/// The variables that the loads bring.
+#[derive(Default)]
+pub struct Loaded {
+    pub outcomes: Vec<Outcome>,
+    /// The first source of each: its name relative to the path, its full name, and the load.
+    sources: HashMap<EnvName, (String, String, usize)>,
+}
+
+impl Loaded {
+    fn fail(&mut self, variable: EnvName, unmet: Unmet) {
+        let target = Target::Environment;
+        self.outcomes.push(Outcome { variable, target, is_reference: false, asked: Vec::new(), result: Err(unmet) });
+    }
+
+    pub fn empty(&mut self, load: &Load) {
+        let label = load.label.as_ref().map(|label| format!(" with the label {label}")).unwrap_or_default();
+        let failure = Failure::new(
+            Exit::NoInput,
+            format!("{}: there is no parameter under {}{label}", load.origin, printable(&load.path)),
+        )
+        .help("look for a misspelt path, or a missing `recursive`; say `optional = true` if it may be empty");
+        self.gave_up(load, failure);
+    }
+
+    pub fn gave_up(&mut self, load: &Load, failure: Failure) {
+        self.fail(placeholder(load), Unmet::Failure(failure));
+    }
+
+    pub fn denied(&mut self, load: &Load, denial: Denial) {
+        self.fail(placeholder(load), Unmet::Denied(vec![denial]));
+    }
+
+    /// `passes_over` says which variables come from elsewhere, or stay as they are.
+    pub fn add(&mut self, load: &Load, parameter: Parameter, passes_over: impl Fn(&EnvName) -> bool) {
+        let relative =
+            parameter.name.strip_prefix(&load.path).unwrap_or(&parameter.name).trim_start_matches('/').to_owned();
+        let variable = match EnvName::mapped(&load.prefix, &relative) {
+            Ok(variable) if passes_over(&variable) => return,
+            Ok(variable) => variable,
+            Err(bad) => return self.fail(placeholder(load), Unmet::Failure(Failure::new(Exit::DataErr, bad.0))),
+        };
+        let name = printable(&parameter.name);
+        if loads_code(variable.as_str()) {
+            let what = format!(
+                "{variable}, from {name}, is a name that a program is loaded or run by: refused from a loaded path"
+            );
+            let label = load.label.as_ref().map(ToString::to_string).unwrap_or_default();
+            let line = format!("{variable} = {{ parameter = \"{name}{label}\" }}");
+            let permit = format!("if it is meant, write it under [env] in the spec: {line}");
+            return self.fail(variable, Unmet::Failure(Failure::new(Exit::DataErr, what).help(permit)));
+        }
+        if let Some((other, full, at)) = self.sources.get(&variable) {
+            if *other == relative {
+                // The same parameter again, as when a path is listed twice, overrides nothing.
+                if let Ok(Settled::Fetched(won)) = &mut self.outcomes[*at].result
+                    && *full != parameter.name
+                {
+                    won.overrode.push(name);
+                }
+                return;
+            }
+            let failure =
+                Failure::new(Exit::DataErr, format!("two parameters for {variable}: {} and {name}", printable(full)))
+                    .help("rename one, or give one of them another variable under [env] in the spec");
+            return self.fail(variable, Unmet::Failure(failure));
+        }
+        self.sources.insert(variable.clone(), (relative, parameter.name.clone(), self.outcomes.len()));
+        let result = if parameter.value.has_nul() {
+            let what = format!("{variable}: the value of {name} has a NUL byte, which no variable can hold");
+            Err(Unmet::Failure(Failure::new(Exit::DataErr, what)))
+        } else {
+            let Parameter { version, kind, value, .. } = parameter;
+            Ok(Settled::Fetched(Won {
+                parameter: name,
+                scope: Some(load.path.clone()),
+                version,
+                kind,
+                overrode: Vec::new(),
+                value,
+            }))
+        };
+        let (target, asked) = (Target::Environment, Vec::new());
+        self.outcomes.push(Outcome { variable, target, is_reference: false, asked, result });
+    }
+}
+
+/// A load that brings nothing has no variable; its path stands in the report.
+fn placeholder(load: &Load) -> EnvName {
+    EnvName::new(&format!("{}*", load.prefix)).unwrap_or_else(|_| EnvName::new("*").expect("neither empty nor with ="))
+}
