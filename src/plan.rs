@@ -163,7 +163,10 @@ fn layers(
     let mut kept = Vec::new();
     let layered = entries.into_iter().filter(|entry| {
         if policy.existing == Existing::Keep && inherited.has(&entry.variable, policy) {
-            kept.push(entry.variable.clone());
+            // A flag and a line of the spec can both name it.
+            if !kept.contains(&entry.variable) {
+                kept.push(entry.variable.clone());
+            }
             return false;
         }
         entry.origin.is_flag() || !flags.contains(&entry.variable)

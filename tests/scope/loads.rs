@@ -202,6 +202,14 @@ fn what_is_set_already_under_each_policy() {
 }
 
 #[test]
+fn what_is_kept_is_told_once() {
+    let spec = crate::common::Spec::new("[env]\nA = \"a\"\n");
+    let line = ["plan", "-s", &spec.arg(), "-k", "a", "--existing", "keep"];
+    let plan = crate::common::offline(line).env("A", "set").output().expect(0).stdout();
+    assert_eq!(plan.matches("kept as inherited").count(), 1, "{plan}");
+}
+
+#[test]
 fn a_value_that_no_variable_can_hold_is_named_and_not_shown() {
     let fake = app(&[("/app/a", "hunter2\0x")]);
     let ran = exec(&fake, LOAD).expect(65).says(&["A:", "/app/a", "NUL"]);
