@@ -26,7 +26,7 @@ use super::connect::{Connector, Route};
 /// Ten values of 8 KiB in which every byte is escaped as `\u00XX` are half a megabyte.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// TCP and TLS; DNS has its own share of the attempt.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// So many connections to one place at most. A handshake costs more than a request on a connection that is open; with
 /// fewer of them, more answers are waited for one after the other. BENCHMARKS.md has the figures.
 pub const CONNECTIONS: usize = 25;
@@ -92,8 +92,8 @@ struct Shared {
 /// Where requests go.
 #[derive(Clone)]
 struct Place {
-    /// Connections that are open and have nothing to do.
-    idle: Arc<Mutex<Vec<Sender>>>,
+    /// Connections that are open and have nothing to do, and why others could not be opened ahead.
+    idle: Arc<Mutex<Vec<Result<Sender, HttpError>>>>,
     /// How many more requests can be under way, or connections be opened ahead of them.
     free: Arc<Semaphore>,
 }
@@ -110,10 +110,17 @@ impl Http {
         let route = self.0.connector.route(request.uri())?;
         let request = prepare(request, &route)?;
         let place = self.place(&route, CONNECTIONS);
-        let _turn = place.free.acquire().await;
+        let at_once = place.free.try_acquire().ok();
+        let waited = at_once.is_none();
+        let _turn = match at_once {
+            Some(turn) => Some(turn),
+            None => place.free.acquire().await.ok(),
+        };
         let (mut sender, reused) = match place.idle() {
-            Some(sender) => (sender, true),
-            None => (self.open(&route).await?, false),
+            Some(Ok(sender)) => (sender, true),
+            // This request has waited for that connection. What failed before it came says nothing about now.
+            Some(Err(error)) if waited => return Err(error),
+            _ => (self.open(&route).await?, false),
         };
         let answer = match sender.try_send_request(request).await {
             Ok(answer) => answer,
@@ -129,21 +136,19 @@ impl Http {
         let body =
             Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| HttpError::TooLarge(route.host.clone()))?;
         self.0.clock.seen(parts.headers.get(header::DATE).and_then(|date| date.to_str().ok()));
-        place.keep(sender);
+        place.keep(Ok(sender));
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
 
-    /// Opens connections for so many requests, while something else is waited for. Those requests then wait for them.
-    /// Best effort: what goes wrong here goes wrong again, and is reported, when a request is sent.
+    /// Opens connections for so many requests, while something else is waited for. Those requests then wait for them, and
+    /// are told what went wrong.
     pub fn warm(&self, uri: &Uri, requests: usize) {
         let Ok(route) = self.0.connector.route(uri) else { return };
         let (place, route) = (self.place(&route, requests.clamp(1, CONNECTIONS)), Arc::new(route));
         while let Ok(turn) = place.free.clone().try_acquire_owned() {
             let (http, place, route) = (self.clone(), place.clone(), route.clone());
             tokio::spawn(async move {
-                if let Ok(sender) = http.open(&route).await {
-                    place.keep(sender);
-                }
+                place.keep(http.open(&route).await);
                 drop(turn);
             });
         }
@@ -170,15 +175,13 @@ impl Http {
 }
 
 impl Place {
-    fn idle(&self) -> Option<Sender> {
+    fn idle(&self) -> Option<Result<Sender, HttpError>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        std::iter::from_fn(|| idle.pop()).find(|sender| !sender.is_closed())
+        std::iter::from_fn(|| idle.pop()).find(|opened| opened.as_ref().map_or(true, |sender| !sender.is_closed()))
     }
 
-    fn keep(&self, sender: Sender) {
-        if !sender.is_closed() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
-        }
+    fn keep(&self, opened: Result<Sender, HttpError>) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(opened);
     }
 }
 
