@@ -146,8 +146,9 @@ impl Environment {
         let set: HashSet<&[u8]> = bindings.iter().map(|binding| binding.variable.as_str().as_bytes()).collect();
         let mut entries = inherited.0;
         entries.retain(|entry| {
-            let (name, _) = split(entry);
-            policy.passes(name) && !set.contains(name)
+            // An entry without `=` is no variable, whatever it says.
+            let (name, value) = split(entry);
+            if value.is_some() { policy.passes(name) && !set.contains(name) } else { !policy.pristine }
         });
         Environment { inherited: entries, bindings }
     }
@@ -177,9 +178,9 @@ mod tests {
 
     #[test]
     fn a_set_variable_replaces_all_entries_of_its_name_and_no_other() {
-        let before = inherited(&[b"A=1", b"AB=2", b"A=3", b"junk", b"\xff\xfe=\xff", b"=A=x"]);
+        let before = inherited(&[b"A=1", b"AB=2", b"A=3", b"junk", b"A", b"STEPZERO_SPEC", b"\xff\xfe=\xff", b"=A=x"]);
         let after = Environment::new(before, vec![binding("A")], &Policy::default());
-        let rest: Vec<&[u8]> = vec![b"AB=2", b"junk", b"\xff\xfe=\xff", b"=A=x"];
+        let rest: Vec<&[u8]> = vec![b"AB=2", b"junk", b"A", b"STEPZERO_SPEC", b"\xff\xfe=\xff", b"=A=x"];
         assert_eq!(after.inherited, rest);
     }
 
