@@ -104,7 +104,8 @@ pub struct Options {
     /// Every parameter directly under a path such as /projectA/production (repeatable)
     #[arg(long, value_name = "PATH")]
     pub load: Vec<String>,
-    /// Also resolve inherited variables whose value is a reference such as ssm:NAME [env: STEPZERO_REFERENCES=true]
+    /// Also resolve inherited variables whose value is a reference such as ssm:NAME. Off by default: whoever
+    /// can set the environment could then read with the role's rights [env: STEPZERO_REFERENCES=true]
     #[arg(long)]
     pub references: bool,
     /// The command gets only the fetched variables, and those named by --keep
