@@ -40,6 +40,8 @@ pub struct Chain {
     /// Whether a silent IMDS is one that is not there.
     gives_up_on_imds: bool,
     uses_sso: bool,
+    /// The profile names a role: without it, going on would be as somebody else.
+    assumes_role: bool,
 }
 
 impl Chain {
@@ -47,7 +49,7 @@ impl Chain {
     pub fn new(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock, imds: Option<Rc<Imds>>) -> Self {
         let gives_up_on_imds = settings.gives_up_on_imds();
         if settings.aws.credentials == Source::InstanceProfile {
-            return Chain { providers: Vec::new(), imds, gives_up_on_imds, uses_sso: false };
+            return Chain { providers: Vec::new(), imds, gives_up_on_imds, uses_sso: false, assumes_role: false };
         }
         let local = ProviderConfig::empty().with_http_client(http.clone()).with_time_source(clock.clone());
         let remote = local
@@ -57,6 +59,7 @@ impl Chain {
             .with_retry_config(RetryConfig::disabled())
             .with_timeout_config(TimeoutConfig::disabled());
         let profile = settings.aws.profile.as_deref();
+        let assumes_role = assumes_role(&settings.profiles, profile);
         let uses_sso = uses_sso(&settings.profiles, profile);
         let mut from_profile =
             ProfileFileCredentialsProvider::builder().configure(&remote).profile_files(settings.profile_files());
@@ -64,7 +67,7 @@ impl Chain {
             // As with the aws command: a profile that is named is the only place.
             from_profile = from_profile.profile_name(name);
             let providers: Vec<Provider> = vec![("the profile", Box::new(from_profile.build()))];
-            return Chain { providers, imds: None, gives_up_on_imds, uses_sso };
+            return Chain { providers, imds: None, gives_up_on_imds, uses_sso, assumes_role };
         }
         // Without a sleep implementation this provider does not retry: `patience` does.
         let container = EcsCredentialsProvider::builder().configure(&local).build();
@@ -78,7 +81,7 @@ impl Chain {
             let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&remote).build();
             providers.insert(2, ("the web identity", Box::new(web_identity)));
         }
-        Chain { providers, imds, gives_up_on_imds, uses_sso }
+        Chain { providers, imds, gives_up_on_imds, uses_sso, assumes_role }
     }
 
     /// One try.
@@ -86,6 +89,13 @@ impl Chain {
         for (place, provider) in &self.providers {
             match provider.provide_credentials().await {
                 Ok(credentials) => return checked(place, credentials),
+                Err(CredentialsError::CredentialsNotLoaded(_)) if self.assumes_role && *place == "the profile" => {
+                    let what = "the profile names a role, but its source_profile does not exist";
+                    let failure = Failure::new(Exit::Config, what);
+                    return Err(Trouble::Permanent(
+                        failure.help("look at role_arn and source_profile in ~/.aws/config"),
+                    ));
+                }
                 Err(CredentialsError::CredentialsNotLoaded(_)) => tracing::debug!("no credentials in {place}"),
                 Err(error) => return Err(self.explain(place, &error)),
             }
