@@ -9,6 +9,9 @@ use aws_smithy_async::time::TimeSource;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
+/// AWS refuses a signature that is 5 minutes off; 4 leave room for the way.
+pub const SKEW_SECONDS: u64 = 4 * 60;
+
 /// Shared by the HTTP client, which sees the server's `Date`, and the SDK, which signs.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Arc<Offsets>);
@@ -30,8 +33,19 @@ impl Clock {
         }
     }
 
+    /// After a refusal: follows the server's clock. `false` when the two are not minutes apart, so that it was not that.
+    pub fn correct(&self) -> bool {
+        let moved = self.follow();
+        let (by, way) = (moved.unsigned_abs(), if moved > 0 { "behind" } else { "ahead of" });
+        let off = by >= SKEW_SECONDS;
+        if off {
+            tracing::warn!("this machine's clock is {by} s {way} AWS's: signing with AWS's time");
+        }
+        off
+    }
+
     /// Follows the server's clock from now on. Returns by how many seconds the signing time moved.
-    pub fn follow(&self) -> i64 {
+    fn follow(&self) -> i64 {
         let seen = self.0.seen.load(Ordering::Relaxed);
         seen.saturating_sub(self.0.applied.swap(seen, Ordering::Relaxed))
     }

@@ -42,14 +42,15 @@ pub struct Chain {
     uses_sso: bool,
     /// The profile names a role: without it, going on would be as somebody else.
     assumes_role: bool,
+    clock: Clock,
 }
 
 impl Chain {
     /// The chain of these settings. `region` is for STS, which only some places ask.
     pub fn new(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock, imds: Option<Rc<Imds>>) -> Self {
-        let gives_up_on_imds = settings.gives_up_on_imds();
+        let (gives_up_on_imds, clock) = (settings.gives_up_on_imds(), clock.clone());
         if settings.aws.credentials == Source::InstanceProfile {
-            return Chain { providers: Vec::new(), imds, gives_up_on_imds, uses_sso: false, assumes_role: false };
+            return Chain { providers: Vec::new(), imds, gives_up_on_imds, uses_sso: false, assumes_role: false, clock };
         }
         let local = ProviderConfig::empty().with_http_client(http.clone()).with_time_source(clock.clone());
         let remote = local
@@ -67,7 +68,7 @@ impl Chain {
             // As with the aws command: a profile that is named is the only place.
             from_profile = from_profile.profile_name(name);
             let providers: Vec<Provider> = vec![("the profile", Box::new(from_profile.build()))];
-            return Chain { providers, imds: None, gives_up_on_imds, uses_sso, assumes_role };
+            return Chain { providers, imds: None, gives_up_on_imds, uses_sso, assumes_role, clock };
         }
         // Without a sleep implementation this provider does not retry: `patience` does.
         let container = EcsCredentialsProvider::builder().configure(&local).build();
@@ -81,11 +82,19 @@ impl Chain {
             let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&remote).build();
             providers.insert(2, ("the web identity", Box::new(web_identity)));
         }
-        Chain { providers, imds, gives_up_on_imds, uses_sso, assumes_role }
+        Chain { providers, imds, gives_up_on_imds, uses_sso, assumes_role, clock }
     }
 
-    /// One try.
+    /// One try, and a second one when STS refused what was signed at the wrong time.
     pub async fn load(&self) -> Result<Credentials, Trouble> {
+        let loaded = match self.look().await {
+            Err(Trouble::Rejected(_)) if self.clock.correct() => self.look().await,
+            loaded => loaded,
+        };
+        loaded.map_err(refused)
+    }
+
+    async fn look(&self) -> Result<Credentials, Trouble> {
         for (place, provider) in &self.providers {
             match provider.provide_credentials().await {
                 Ok(credentials) => return checked(place, credentials),
@@ -178,13 +187,13 @@ fn sort_sources(error: &CredentialsError) -> Option<Trouble> {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(error) = inner.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
-            return Some(refused(sort("STS", error)));
+            return Some(sort("STS", error));
         }
         if let Some(error) = inner.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>() {
-            return Some(refused(sort("STS", error)));
+            return Some(sort("STS", error));
         }
         if let Some(error) = inner.downcast_ref::<AssumeRoleError>() {
-            return Some(refused(super::trouble::sort_modelled("STS", error)));
+            return Some(super::trouble::sort_modelled("STS", error));
         }
         if let Some(error) = inner.downcast_ref::<HttpError>() {
             return Some(sort_http(error));

@@ -14,7 +14,7 @@ use aws_sdk_ssm::Client;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use super::clock::Clock;
+use super::clock::{Clock, SKEW_SECONDS};
 use super::credentials::Chain;
 use super::endpoint;
 use super::http::Http;
@@ -23,9 +23,6 @@ use super::patience::{LOCAL, Patience};
 use super::settings::Settings;
 use super::trouble::{Cause, Trouble};
 use crate::error::{Exit, Failure};
-
-/// AWS refuses a signature that is 5 minutes off; 4 leave room for the way.
-const SKEW_SECONDS: u64 = 4 * 60;
 
 /// An open session with Systems Manager.
 pub struct Session {
@@ -78,10 +75,8 @@ impl Session {
         if self.generation.get() != before {
             return Ok(());
         }
-        let moved = self.clock.follow();
-        if moved.unsigned_abs() >= SKEW_SECONDS && !self.followed.replace(true) {
-            let (by, way) = (moved.unsigned_abs(), if moved > 0 { "behind" } else { "ahead of" });
-            tracing::warn!("this machine's clock is {by} s {way} AWS's: signing with AWS's time");
+        if self.clock.correct() && !self.followed.replace(true) {
+            // The next signature has the right time.
         } else if self.renewed.replace(true) {
             return Err(Trouble::Permanent(self.rejected(cause)));
         } else {

@@ -91,6 +91,23 @@ fn a_clock_that_is_wrong_by_minutes() {
     assert!(ran.stderr().contains("900 s") || ran.stderr().contains("899 s"), "{}", ran.stderr());
 }
 
+/// The same for STS, which is asked before Parameter Store.
+#[test]
+fn a_clock_that_is_wrong_while_a_role_is_assumed() {
+    let config = crate::common::Spec::new(
+        "[profile app]\nregion = us-east-1\nrole_arn = arn:aws:iam::123456789012:role/app\ncredential_source = Environment\n",
+    );
+    together(2, &[-900_i64, 900], |skew| {
+        let fake = plain();
+        fake.clock_skew(*skew);
+        let mut args = one("30s");
+        args.splice(1..1, ["--profile", "app"].map(str::to_owned));
+        let ran = started(keyed(&fake, args).env("AWS_CONFIG_FILE", &config.path).output(), &skew.to_string());
+        assert!(ran.stderr().contains("signing with AWS's time"), "{}", ran.stderr());
+        assert_eq!((fake.calls("AssumeRole").len(), fake.calls("GetParameters").len()), (2, 1), "{skew}");
+    });
+}
+
 fn parameter(name: &str) -> String {
     format!("arn:aws:ssm:us-east-1:123456789012:parameter/{name}")
 }
