@@ -1,11 +1,13 @@
 //! From a URI to an open connection: through a proxy or not, name resolution, TCP, TLS.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Uri};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -13,10 +15,14 @@ use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tower_service::Service;
 
 use super::http::HttpError;
 use super::tls::Tls;
+
+/// So long an address is used again: for the calls of one start, and not for a retry after an outage.
+const FRESH: Duration = Duration::from_secs(2);
 
 /// A TCP or TLS stream.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -43,13 +49,14 @@ pub struct Connector {
     tls: Tls,
     proxies: Matcher,
     direct: HashSet<String>,
+    names: Names,
 }
 
 impl Connector {
     /// `direct` are the authorities (`host` or `host:port`) that are never reached through a proxy: IMDS and the
     /// container's credential endpoint, whose answers are credentials.
     pub fn new(tls: Tls, direct: HashSet<String>) -> Self {
-        Connector { tls, proxies: proxies(), direct }
+        Connector { tls, proxies: proxies(), direct, names: Names::default() }
     }
 
     pub fn route(&self, uri: &Uri) -> Result<Route, HttpError> {
@@ -85,14 +92,14 @@ impl Connector {
 
     pub async fn connect(&self, route: &Route) -> Result<Box<dyn Stream>, HttpError> {
         let Some(proxy) = &route.proxy else {
-            return self.secured(route, tcp(&route.host, route.port).await?).await;
+            return self.secured(route, self.names.tcp(&route.host, route.port).await?).await;
         };
         let host = proxy.host().ok_or_else(|| HttpError::Proxy("its address has no host".into()))?;
         let port = proxy.port_u16().unwrap_or(80);
         if route.absolute_form {
-            return Ok(Box::new(tcp(host, port).await?));
+            return Ok(Box::new(self.names.tcp(host, port).await?));
         }
-        let mut tunnel = Tunnel::new(proxy.clone(), ToProxy { host: host.to_owned(), port });
+        let mut tunnel = Tunnel::new(proxy.clone(), ToProxy { names: self.names.clone(), host: host.to_owned(), port });
         if let Some(authorization) = &route.proxy_authorization {
             tunnel = tunnel.with_auth(authorization.clone());
         }
@@ -123,44 +130,78 @@ fn proxies() -> Matcher {
     if everything { Matcher::builder().build() } else { Matcher::from_env() }
 }
 
-async fn tcp(host: &str, port: u16) -> Result<TcpStream, HttpError> {
-    let shown = format!("{host}:{port}");
-    let addresses = resolve(host, port).await.map_err(|error| match error.kind() {
-        io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock => HttpError::Connect(shown.clone(), error),
-        _ => HttpError::Resolve(host.to_owned()),
-    })?;
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // Requests are one write each; waiting for more (Nagle) only delays them. An error changes nothing else.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
+/// `None` while it is being looked up.
+type Found = Option<Result<Vec<SocketAddr>, io::ErrorKind>>;
+
+/// Names that are being resolved or were a moment ago, and when they were asked for. One thread a name: calls that are
+/// given up while a name server is silent would leave one behind with every attempt.
+#[derive(Clone, Default)]
+struct Names(Arc<Mutex<HashMap<String, (Instant, watch::Receiver<Found>)>>>);
+
+impl Names {
+    async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, HttpError> {
+        let shown = format!("{host}:{port}");
+        let addresses = self.resolve(host, port).await.map_err(|error| match error.kind() {
+            io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock => HttpError::Connect(shown.clone(), error),
+            _ => HttpError::Resolve(host.to_owned()),
+        })?;
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    // Requests are one write each; waiting for more (Nagle) only delays them. An error changes nothing else.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
             }
-            Err(error) => last = error,
         }
+        Err(HttpError::Connect(shown, last))
     }
-    Err(HttpError::Connect(shown, last))
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = bare.parse() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let mut answer = self.ask(bare, port)?;
+        let found = answer.wait_for(Option::is_some).await.map_err(|_| io::ErrorKind::Other)?.clone();
+        found.unwrap_or(Err(io::ErrorKind::Other)).map_err(io::Error::from)
+    }
+
+    fn ask(&self, host: &str, port: u16) -> io::Result<watch::Receiver<Found>> {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = format!("{host}:{port}");
+        if let Some((at, answer)) = names.get(&key) {
+            let usable = match &*answer.borrow() {
+                None => true,
+                Some(Ok(_)) => at.elapsed() < FRESH,
+                Some(Err(_)) => false,
+            };
+            if usable {
+                return Ok(answer.clone());
+            }
+        }
+        let answer = look_up(host.to_owned(), port)?;
+        names.insert(key, (Instant::now(), answer.clone()));
+        Ok(answer)
+    }
 }
 
 /// getaddrinfo(3) blocks, so it runs on a thread of its own, with a small stack: tokio's pool would start one as well,
 /// and panic when it cannot.
-async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    if let Ok(address) = bare.parse() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let (answer, found) = tokio::sync::oneshot::channel();
+fn look_up(host: String, port: u16) -> io::Result<watch::Receiver<Found>> {
+    let (answer, found) = watch::channel(None);
     std::thread::Builder::new().name("resolve".into()).stack_size(256 * 1024).spawn(move || {
-        let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(bare.as_str(), port));
-        // Nobody waits any more when the attempt was given up.
-        let _ = answer.send(addresses.map(Iterator::collect));
+        let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port));
+        answer.send_replace(Some(addresses.map(Iterator::collect).map_err(|error| error.kind())));
     })?;
-    found.await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+    Ok(found)
 }
 
 /// Connects to the proxy, for the tunnel through it.
 struct ToProxy {
+    names: Names,
     host: String,
     port: u16,
 }
@@ -175,7 +216,7 @@ impl Service<Uri> for ToProxy {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let (host, port) = (self.host.clone(), self.port);
-        Box::pin(async move { tcp(&host, port).await.map(TokioIo::new) })
+        let (names, host, port) = (self.names.clone(), self.host.clone(), self.port);
+        Box::pin(async move { names.tcp(&host, port).await.map(TokioIo::new) })
     }
 }

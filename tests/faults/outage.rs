@@ -193,6 +193,34 @@ fn a_name_server_that_is_silent_or_fails_at_first() {
     });
 }
 
+/// Six calls wait for one name: it is asked for once, and not by a thread for each.
+#[test]
+fn one_thread_waits_for_a_silent_name_server() {
+    if !can_unshare("name server, threads", &["--mount"]) {
+        return;
+    }
+    let fake = secure();
+    let server = NameServer::start(u32::MAX, None);
+    let files = Spec::new(&format!("nameserver {}\noptions timeout:30 attempts:1\n", server.address));
+    let mut args = vec!["exec".to_owned(), "--timeout".into(), "30s".into()];
+    let url = format!("https://ssm.us-east-1.amazonaws.com:{}", fake.endpoint_address().port());
+    args.extend(["--endpoint-url".to_owned(), url]);
+    (0..60).for_each(|at| args.extend(["--parameter".to_owned(), format!("P{at}=p.{at:02}")]));
+    args.extend(["-vv", "--", "true"].map(str::to_owned));
+    let script = format!("mount --bind {} /etc/resolv.conf && exec \"$@\"", files.arg());
+    let mut command = wrapped(&["unshare", "--mount", "sh", "-c", &script, "sh"], &keyed(&fake, args));
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().expect("unshare is there");
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let child = crate::kit::Guard(child);
+    // The first connection is given up after 5 s, and then the six calls have each failed once.
+    let mut told = String::new();
+    while told.matches("Parameter Store: try 1: ").count() < 6 {
+        assert!(stderr.read_line(&mut told).expect("a line") > 0, "it ended: {told}");
+    }
+    let threads = std::fs::read_dir(format!("/proc/{}/task", child.0.id())).expect("it runs").count();
+    assert!(threads <= 4, "{threads} threads: {told}");
+}
+
 struct NameServer {
     address: String,
 }
