@@ -133,10 +133,13 @@ fn proxies() -> Matcher {
 /// `None` while it is being looked up.
 type Found = Option<Result<Vec<SocketAddr>, io::ErrorKind>>;
 
-/// Names that are being resolved or were a moment ago, and when they were asked for. One thread a name: calls that are
+/// A look-up, and when it began.
+type Asked = (Instant, watch::Receiver<Found>);
+
+/// Names that are being resolved or were a moment ago. One thread a name: calls that are
 /// given up while a name server is silent would leave one behind with every attempt.
 #[derive(Clone, Default)]
-struct Names(Arc<Mutex<HashMap<String, (Instant, watch::Receiver<Found>)>>>);
+struct Names(Arc<Mutex<HashMap<String, Asked>>>);
 
 impl Names {
     async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, HttpError> {

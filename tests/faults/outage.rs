@@ -24,7 +24,7 @@ const AWAYS: [Away; 7] = [
         },
         &["connection refused"],
     ),
-    ("dropped packets", |fake| Some(format!("http://{}", fake.black_hole())), &["no answer within"]),
+    ("dropped packets", |fake| Some(format!("http://{}", fake.black_hole())), &["answer within"]),
     (
         "reset",
         |fake| {
