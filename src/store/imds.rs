@@ -202,7 +202,11 @@ impl Imds {
         let now = Instant::now();
         let due = self.due.get().max(now);
         self.due.set(due + PACE);
-        sleep(due.duration_since(now).saturating_sub(BURST)).await;
+        let pause = due.duration_since(now).saturating_sub(BURST);
+        // Even an empty sleep waits for the timer's next millisecond.
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
     }
 }
 
