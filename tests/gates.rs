@@ -1,0 +1,134 @@
+//! Gates on what a start costs, by counts that do not flicker: calls, connections, system calls, instructions, bytes.
+//! Times are for `tests/bench/run`. The counts are of the binary that `STEPZERO_BINARY` names (the release build);
+//! without it, what does not depend on the build is counted on the one under test. BENCHMARKS.md has the figures.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::{STEPZERO, Spec, stepzero};
+use fake_aws::{Fake, Service};
+
+/// A fake with so many parameters and a spec that asks for them.
+fn world(count: usize) -> (Fake, Spec) {
+    let fake = Fake::start();
+    for at in 0..count {
+        fake.put(&format!("/gate/k{at}"), "SecureString", "a value of some length, as passwords have");
+    }
+    let names = (0..count).map(|at| format!("K{at} = {{ parameter = \"/gate/k{at}\" }}\n"));
+    (fake, Spec::new(&format!("[env]\n{}", names.collect::<String>())))
+}
+
+/// Says why a gate is open, unless that is forbidden.
+fn skipped(gate: &str, why: &str) {
+    assert!(std::env::var_os("STEPZERO_NO_SKIP").is_none(), "{gate} cannot run: {why}");
+    println!("SKIPPED {gate}: {why}");
+}
+
+/// The release build, or else why there is none.
+fn release(gate: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("STEPZERO_BINARY").map(PathBuf::from);
+    if path.is_none() {
+        skipped(gate, "STEPZERO_BINARY does not name the release build");
+    }
+    path
+}
+
+fn is_there(tool: &str, gate: &str) -> bool {
+    let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !found {
+        skipped(gate, &format!("{tool} is not installed"));
+    }
+    found
+}
+
+/// `TOOL ARGS BINARY ARGS`, in the environment of a run against this fake. Returns what it wrote to stderr.
+fn under(tool: &[&str], binary: &Path, fake: &Fake, args: &[&str]) -> String {
+    let plain = stepzero(fake, args).command();
+    let mut command = Command::new(tool[0]);
+    command.args(&tool[1..]).arg(binary).args(args).env_clear().stdin(Stdio::null());
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.output().expect("it is there");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{tool:?}: {stderr}");
+    stderr
+}
+
+#[test]
+fn calls_and_connections() {
+    for (parameters, calls, connections) in [(3, 1, 1), (10, 1, 1), (11, 2, 2), (100, 10, 10), (500, 50, 25)] {
+        let (fake, spec) = world(parameters);
+        stepzero(&fake, ["exec", "-s", &spec.arg(), "--", "/bin/true"]).output().expect(0);
+        assert_eq!(fake.log().iter().filter(|entry| entry.service == Service::Ssm).count(), calls, "{parameters}");
+        assert_eq!(fake.connections().accepted, connections, "{parameters} parameters");
+        // The Region and the role are asked for at once.
+        assert!(fake.imds_connections().accepted <= 2, "{parameters} parameters");
+        let imds = fake.log().iter().filter(|entry| entry.service == Service::Imds).count();
+        assert_eq!(imds, 4, "a session token, the Region, the role, its credentials");
+    }
+}
+
+/// Nothing to fetch: no sockets, and no file of AWS's is looked at.
+#[test]
+fn nothing_to_fetch_costs_nothing() {
+    if !is_there("strace", "nothing_to_fetch_costs_nothing") {
+        return;
+    }
+    let (fake, _) = world(0);
+    let strace = ["strace", "-f", "-qq", "-e", "trace=network,epoll_create1,open,openat"];
+    let calls = under(&strace, Path::new(STEPZERO), &fake, &["exec", "--references", "--", "/bin/true"]);
+    for unwanted in ["socket", "connect(", "epoll_create1", ".aws", "resolv.conf", "ssl"] {
+        assert!(!calls.contains(unwanted), "{unwanted} in:\n{calls}");
+    }
+}
+
+#[test]
+fn system_calls_up_to_the_exec() {
+    let gate = "system_calls_up_to_the_exec";
+    let (Some(binary), true) = (release(gate), is_there("strace", gate)) else { return };
+    for (parameters, most) in [(3, SYSTEM_CALLS_FOR_3), (500, SYSTEM_CALLS_FOR_500)] {
+        let (fake, spec) = world(parameters);
+        let strace = ["strace", "-f", "-qq", "-e", "signal=none"];
+        let calls = under(&strace, &binary, &fake, &["exec", "-s", &spec.arg(), "--", "/bin/true"]);
+        let calls: Vec<&str> = calls.lines().filter(|line| !line.contains("resumed>")).collect();
+        let exec = calls.iter().rposition(|call| call.contains("execve(\"/bin/true\"")).expect("it became the command");
+        println!("{parameters} parameters: {exec} system calls");
+        assert!(exec <= most, "{exec} system calls for {parameters} parameters:\n{}", calls[..exec].join("\n"));
+    }
+}
+
+/// `check` does what exec does, but ends where the profiler can see it.
+#[test]
+fn instructions() {
+    let gate = "instructions";
+    let (Some(binary), true) = (release(gate), is_there("valgrind", gate)) else { return };
+    let mut counts = Vec::new();
+    for parameters in [3, 100, 500] {
+        let (fake, spec) = world(parameters);
+        let callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
+        let said = under(&callgrind, &binary, &fake, &["check", "-s", &spec.arg()]);
+        let count = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse::<u64>().ok());
+        counts.push(count.expect("callgrind says how many"));
+    }
+    println!("instructions for 3, 100 and 500 parameters: {counts:?}");
+    assert!(counts[0] <= INSTRUCTIONS_FOR_3, "{counts:?}");
+    assert!(counts[2] <= INSTRUCTIONS_FOR_500, "{counts:?}");
+    // 400 parameters more cost at most so many times what the 97 before them did: nothing is quadratic.
+    assert!(counts[2] - counts[1] <= (counts[1] - counts[0]) * 5, "{counts:?}");
+}
+
+#[test]
+fn size_of_the_binary() {
+    let Some(binary) = release("size_of_the_binary") else { return };
+    let size = std::fs::metadata(&binary).expect("STEPZERO_BINARY exists").len();
+    println!("{size} bytes");
+    assert!(size <= BINARY_BYTES, "{size} bytes");
+}
+
+/// What was reached, with room for another loader, C library and compiler. BENCHMARKS.md has the goals.
+const SYSTEM_CALLS_FOR_3: usize = 165;
+const SYSTEM_CALLS_FOR_500: usize = 850;
+const INSTRUCTIONS_FOR_3: u64 = 8_000_000;
+const INSTRUCTIONS_FOR_500: u64 = 158_000_000;
+const BINARY_BYTES: u64 = 5 * 1024 * 1024;
