@@ -55,9 +55,8 @@ impl Fake {
 
     /// What happened since the last call.
     pub fn seen(&self, before: u64) -> Seen {
-        let log: Value = serde_json::from_str(&self.control("GET", "/log", "")).expect("the log is JSON");
-        let entries = log.as_array().map_or(&[][..], Vec::as_slice);
-        let calls = entries.iter().filter(|entry| entry["service"] == "ssm").count() as u64;
+        // Not parsed: what this process needs at its peak is where each child's peak begins.
+        let calls = self.control("GET", "/log", "").matches("\"service\":\"ssm\"").count() as u64;
         self.control("POST", "/clear-log", "");
         Seen { connections: self.accepted() - before, calls }
     }

@@ -147,10 +147,14 @@ fn fnox(bench: &Bench, case: &Case) -> Option<Command> {
 /// As the article's readers do it: one call of the command line tool, and the shell.
 fn aws(bench: &Bench, case: &Case) -> Option<Command> {
     let script = format!(
-        "export SECRETS=\"$(aws ssm get-parameters-by-path --path /bench/{} --with-decryption --output text)\" && exec {BARE}",
+        "SECRETS=\"$(aws ssm get-parameters-by-path --path /bench/{} --with-decryption --output text)\" && export SECRETS && \
+         exec {BARE}",
         case.size
     );
     let mut command = peer("sh", bench, case);
+    // It can be installed below the home directory; what is configured there is left out.
+    command.env("HOME", std::env::var_os("HOME").unwrap_or_default());
+    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     command.args(["-c", &script]);
     Some(command)
 }
