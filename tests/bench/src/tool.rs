@@ -79,7 +79,7 @@ fn command(program: impl AsRef<std::ffi::OsStr>, bench: &Bench, case: &Case) -> 
 /// A peer is told the Region, because not all of them ask IMDS for it.
 fn peer(program: &str, bench: &Bench, case: &Case) -> Command {
     let mut command = command(program, bench, case);
-    command.env("AWS_REGION", "us-east-1");
+    command.env("AWS_REGION", "us-east-1").env("AWS_DEFAULT_REGION", "us-east-1");
     command
 }
 
