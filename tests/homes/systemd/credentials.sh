@@ -72,7 +72,7 @@ inside chmod 600 /run/stepzero.sock
 inside journalctl --no-pager | grep -q 'the peer is not root' || fail "the refused peer is not in the journal"
 proven "only root may connect, by the socket's mode and by the peer's credentials"
 
-inside rm -f /run/app/*
+inside bash -c 'rm /run/app/*'
 ! app unknown nonsense || fail "an unknown credential starts the unit"
 never_ran unknown
 ! app missing not_there || fail "a missing parameter starts the unit"
