@@ -10,6 +10,14 @@ target=${1:-$host}
 out=target/dist/$target
 mkdir -p "$out"
 
+# Each last link takes a minute: nothing is done twice for the same sources, compiler and flags.
+stamp=$({ rustc -vV; env | grep -E '^(RUSTFLAGS|CFLAGS|CARGO_PROFILE_.*|CARGO_TARGET_DIR)=' || :
+    find src Cargo.toml Cargo.lock -type f -exec sha256sum {} + | LC_ALL=C sort; } | sha256sum)
+if [ "$(cat "$out/.stamp" 2> /dev/null)" = "$stamp" ] && [ -x "$out/stepzero" ] && [ -x "$out/stepzero-static" ]; then
+    exit 0
+fi
+rm -f "$out/.stamp"
+
 # Without --target for the host, so that `cargo build --release` finds everything built.
 if [ "$target" = "$host" ]; then
     options="" built=${CARGO_TARGET_DIR:-target}/release/stepzero
@@ -29,4 +37,5 @@ install -m 0755 "$built" "$out/stepzero-static"
 # shellcheck disable=SC2086
 cargo build --release --locked --bin stepzero $options
 install -m 0755 "$built" "$out/stepzero"
+echo "$stamp" > "$out/.stamp"
 ls -l "$out"

@@ -11,7 +11,7 @@ target=${1:-$(rustc -vV | sed -n 's/^host: //p')}
 out=$PWD/target/release-$target
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 [ -z "$(git status --porcelain --untracked-files=no)" ] || { echo "release.sh: commit first" >&2; exit 1; }
-rustup target list --installed | grep -qx "$target" || { echo "release.sh: rustup target add $target" >&2; exit 1; }
+[ -d "$(rustc --print target-libdir --target "$target")" ] || { echo "release.sh: rustup target add $target" >&2; exit 1; }
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 
@@ -32,6 +32,7 @@ once() {
         cd "target/dist/$target"
         mv stepzero "stepzero-$version-$target"
         mv stepzero-static "stepzero-$version-$target-static"
+        rm .stamp
         sha256sum -- *.* > SHA256SUMS
     ) >&2
     echo "$source/target/dist/$target"

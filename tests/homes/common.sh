@@ -15,25 +15,29 @@ fail() {
 
 proven() { echo "ok   homes/$suite: $*"; }
 
-# Installs Debian packages unless the commands are there: need COMMAND PACKAGE...
+# Debian packages, unless the command is there: need COMMAND PACKAGE...
 need() {
     local command=$1
     shift
-    command -v "$command" > /dev/null && return
-    command -v apt-get > /dev/null || skip "$command is missing, and there is no apt-get"
-    [ "$(id -u)" = 0 ] || skip "$command is missing, and only root can install it"
-    echo "installing $*"
-    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"; } \
-        > /dev/null 2>&1 || skip "$* could not be installed"
+    command -v "$command" > /dev/null || packages "$@"
 }
 
-# The two shipped binaries, the packages and the fake, built once for all suites: target/dist, target/debug.
+packages() {
+    command -v apt-get > /dev/null || skip "$* missing, and there is no apt-get"
+    [ "$(id -u)" = 0 ] || skip "$* missing, and only root can install"
+    echo "installing $*"
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"; } \
+        > /dev/null 2>&1 < /dev/null || skip "$* could not be installed"
+}
+
+# The two shipped binaries and the fake, built once for all suites: target/dist, target/debug.
 target=$(rustc -vV | sed -n 's/^host: //p')
 dist=$PWD/target/dist/$target
 build() {
-    if [ -z "${STEPZERO_BUILT:-}" ]; then
-        packaging/build.sh > /dev/null || fail "the release build"
-        cargo build --quiet -p fake-aws --bin fake-aws || fail "the build of fake-aws"
+    packaging/build.sh > /dev/null || fail "the release build"
+    # `cargo test` leaves the fake there; with -p alone, what both need would be compiled once more.
+    if [ ! -x target/debug/fake-aws ] || [ -n "$(find tests/fake-aws -newer target/debug/fake-aws -name '*.rs')" ]; then
+        cargo build --quiet --locked --package fake-aws --bin fake-aws || fail "the build of fake-aws"
     fi
 }
 

@@ -1,13 +1,17 @@
 #!/bin/bash
 # The static binary as a FROM scratch image, in a real Docker engine. The fake is a container beside it: Systems Manager
-# under its real name (by the engine's DNS), IMDS and the container credentials under their real addresses.
+# under its real name (by the engine's DNS), IMDS and the container credentials under their real addresses: while this runs,
+# an EC2 instance does not reach its own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 suite=docker
 source tests/homes/common.sh
 [ "$(id -u)" = 0 ] || skip "it needs root"
-need docker docker.io iptables
+need docker docker.io
+need iptables iptables
 need busybox busybox-static
+# The other package of that name needs a C library.
+! ldd "$(command -v busybox)" > /dev/null 2>&1 || packages busybox-static
 need curl curl
 need ip iproute2
 build

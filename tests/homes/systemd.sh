@@ -6,7 +6,11 @@ cd "$(dirname "$0")/../.."
 suite=systemd
 source tests/homes/common.sh
 [ "$(id -u)" = 0 ] || skip "it needs root"
-need systemd-nspawn systemd-container systemd-sysv dbus
+need systemd-nspawn systemd-container
+need init systemd-sysv
+need dbus-daemon dbus
+need /usr/bin/python3 python3
+need pgrep procps
 need ip iproute2
 need curl curl
 need rpmbuild rpm
@@ -38,6 +42,8 @@ mkdir -p "$root/etc/systemd/system.conf.d" "$root/etc/systemd/journald.conf.d"
 printf '[Manager]\nDefaultEnvironment=AWS_CA_BUNDLE=/etc/fake-ca.pem\n' > "$root/etc/systemd/system.conf.d/fake.conf"
 printf '[Journal]\nStorage=volatile\nRateLimitBurst=0\n' > "$root/etc/systemd/journald.conf.d/fake.conf"
 printf '127.0.0.1 localhost ssm.us-east-1.amazonaws.com\n' > "$root/etc/hosts"
+# Images for containers leave manuals and documentation out.
+rm -f "$root"/etc/dpkg/dpkg.cfg.d/{docker,excludes}
 # Only what a system needs: whatever else is installed on this machine stays down.
 printf '[Unit]\nRequires=basic.target dbus.socket\nAfter=basic.target\nAllowIsolate=yes\n' \
     > "$root/etc/systemd/system/homes.target"

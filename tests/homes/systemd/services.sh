@@ -36,6 +36,8 @@ same 0000000000000000 "$(inside awk '/^CapBnd/ {print $2}' "/proc/$pid/status")"
 same 2 "$(inside awk '/^Seccomp:/ {print $2}' "/proc/$pid/status")" "Seccomp"
 same 0 "$(inside awk '/^Max core/ {print $6}' "/proc/$pid/limits")" "LimitCORE"
 show stepzero@web.service After | grep -qw network-online.target || fail "it does not wait for the network"
+inside systemd-analyze security --no-pager --threshold=25 stepzero@web.service > "$work/security" \
+    || fail "the unit is exposed: $(tail -n 1 "$work/security")"
 proven "Type=exec: the three variables, hardened, and the main PID is the command's"
 
 began=$SECONDS

@@ -4,7 +4,8 @@
 
 venv=${STEPZERO_VENV:-target/venv}
 python_ready() { "$venv/bin/python" -c 'import boto3, cfnlint, moto' 2> /dev/null; }
-python_ready || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --requirement tests/requirements.txt; } > /dev/null 2>&1
+python_ready || { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --requirement tests/moto/requirements.txt \
+    --requirement tests/requirements.txt; } > /dev/null 2>&1
 python_ready || skip "moto and cfn-lint cannot be installed"
 "$venv/bin/cfn-lint" packaging/cloudformation/*.yaml || fail "cfn-lint"
 "$venv/bin/python" -c 'import yaml; yaml.safe_load(open("packaging/container/kubernetes-pod.yaml"))' || fail "the pod is not YAML"
