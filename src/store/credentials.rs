@@ -50,7 +50,14 @@ impl Chain {
     pub fn new(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock, imds: Option<Rc<Imds>>) -> Self {
         let (gives_up_on_imds, clock) = (settings.gives_up_on_imds(), clock.clone());
         if settings.aws.credentials == Source::InstanceProfile {
-            return Chain { providers: Vec::new(), imds, gives_up_on_imds, uses_sso: false, assumes_role: false, clock };
+            return Chain {
+                providers: Vec::new(),
+                imds,
+                gives_up_on_imds,
+                uses_sso: false,
+                assumes_role: false,
+                clock,
+            };
         }
         let local = ProviderConfig::empty().with_http_client(http.clone()).with_time_source(clock.clone());
         let remote = local
