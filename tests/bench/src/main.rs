@@ -11,6 +11,7 @@ mod tool;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use fake::{Fake, Seen};
@@ -56,11 +57,20 @@ struct Options {
     svg: Option<PathBuf>,
 }
 
-fn main() {
-    let options = options(std::env::args().skip(1)).unwrap_or_else(|what| {
-        eprintln!("bench: {what}\n{USAGE}");
-        std::process::exit(64)
-    });
+fn main() -> ExitCode {
+    match options(std::env::args().skip(1)) {
+        Ok(options) => {
+            run(&options);
+            ExitCode::SUCCESS
+        }
+        Err(what) => {
+            eprintln!("bench: {what}\n{USAGE}");
+            ExitCode::from(64)
+        }
+    }
+}
+
+fn run(options: &Options) {
     let directory = std::env::temp_dir().join(format!("stepzero-bench-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("the temporary directory is writable");
     let tools = tools(options.only.as_deref());
@@ -72,7 +82,7 @@ fn main() {
         directory: directory.clone(),
     };
     let mut results = Vec::new();
-    for case in cases(&options) {
+    for case in cases(options) {
         let outcomes = measure(&mut bench, &case, &tools, options.runs);
         print!("{}", report::table(&case, &outcomes));
         results.push((case, outcomes));
