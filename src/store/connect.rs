@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower_service::Service;
 
-use super::http::HttpError;
+use super::http_error::HttpError;
 use super::tls::Tls;
 
 /// So long an address is used again: for the calls of one start, and not for a retry after an outage.

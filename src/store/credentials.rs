@@ -1,14 +1,13 @@
 //! Who we are: the chain of the AWS SDKs under `auto`, or the instance profile alone.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
-use std::collections::HashSet;
 use std::error::Error;
 use std::rc::Rc;
 
 use aws_config::Region;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::profile::{ProfileFileCredentialsProvider, ProfileSet};
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
@@ -23,7 +22,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::clock::Clock;
-use super::http::{Http, HttpError};
+use super::http::Http;
+use super::http_error::HttpError;
 use super::imds::Imds;
 use super::settings::Settings;
 use super::trouble::{Cause, Trouble, sort, sort_http};
@@ -67,8 +67,7 @@ impl Chain {
             .with_retry_config(RetryConfig::disabled())
             .with_timeout_config(TimeoutConfig::disabled());
         let profile = settings.aws.profile.as_deref();
-        let assumes_role = assumes_role(&settings.profiles, profile);
-        let uses_sso = uses_sso(&settings.profiles, profile);
+        let (assumes_role, uses_sso) = (settings.profile_assumes_role(), settings.profile_uses_sso());
         let mut from_profile =
             ProfileFileCredentialsProvider::builder().configure(&remote).profile_files(settings.profile_files());
         if let Some(name) = profile {
@@ -170,25 +169,6 @@ impl Chain {
 
 const SSO: &str = "stepzero does not speak SSO: run `eval \"$(aws configure export-credentials --format env)\"` first";
 
-fn selected<'a>(set: &'a ProfileSet, profile: Option<&str>) -> Option<&'a aws_config::profile::Profile> {
-    set.get_profile(profile.unwrap_or_else(|| set.selected_profile()))
-}
-
-/// Whether the profile, or one that it assumes a role with, is for SSO.
-fn uses_sso(set: &ProfileSet, profile: Option<&str>) -> bool {
-    // A chain that is longer, or a ring, is the SDK's to refuse.
-    const LONGEST: usize = 5;
-    let sources = |profile: &&'_ aws_config::profile::Profile| set.get_profile(profile.get("source_profile")?);
-    std::iter::successors(selected(set, profile), sources)
-        .take(LONGEST)
-        .any(|profile| ["sso_session", "sso_start_url", "sso_account_id"].iter().any(|key| profile.get(key).is_some()))
-}
-
-/// Whether the profile assumes a role, and so needs the Region before there are credentials.
-pub fn assumes_role(set: &ProfileSet, profile: Option<&str>) -> bool {
-    selected(set, profile).is_some_and(|profile| profile.get("role_arn").is_some())
-}
-
 /// Looks for what STS or the connector said, under the SDK's wrapping.
 fn sort_sources(error: &CredentialsError) -> Option<Trouble> {
     let mut source = error.source();
@@ -240,12 +220,4 @@ fn checked(place: &str, credentials: Credentials) -> Result<Credentials, Trouble
     }
     tracing::debug!("credentials from {place}");
     Ok(credentials)
-}
-
-/// The authorities that give credentials, and so are never reached through a proxy.
-pub fn direct_authorities(imds: Option<String>) -> HashSet<String> {
-    let container = std::env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI").ok();
-    let authority =
-        |url: String| url.parse::<http::Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
-    [imds, container].into_iter().flatten().filter_map(authority).collect()
 }

@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 
 use super::clock::Clock;
 use super::connect::{Connector, Route};
+use super::http_error::HttpError;
 
 /// Ten values of 8 KiB in which every byte is escaped as `\u00XX` are half a megabyte.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -30,54 +31,6 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// So many connections to one place at most. A handshake costs more than a request on a connection that is open; with
 /// fewer of them, more answers are waited for one after the other. BENCHMARKS.md has the figures.
 pub const CONNECTIONS: usize = 25;
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub enum HttpError {
-    /// The host's name does not resolve.
-    Resolve(String),
-    Connect(String, std::io::Error),
-    ConnectTimeout(String),
-    /// Nobody we trust has signed the certificate.
-    UnknownIssuer(String),
-    /// It is signed, but not for this.
-    WrongCertificate(String, String),
-    Tls(String, String),
-    Proxy(String),
-    /// The connection broke, or what came is not HTTP.
-    Broken(String, String),
-    TooLarge(String),
-    Malformed(String),
-}
-
-impl fmt::Display for HttpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HttpError::Resolve(host) => write!(f, "the name {host} does not resolve"),
-            HttpError::Connect(host, error) => write!(f, "cannot connect to {host}: {}", io_text(error)),
-            HttpError::ConnectTimeout(host) => {
-                write!(f, "cannot connect to {host}: no answer within {} s", CONNECT_LIMIT.as_secs())
-            }
-            HttpError::UnknownIssuer(host) => {
-                write!(f, "the certificate of {host} is signed by nobody that is trusted here")
-            }
-            HttpError::WrongCertificate(host, why) => write!(f, "the certificate of {host} is not accepted: {why}"),
-            HttpError::Tls(host, why) => write!(f, "no TLS with {host}: {why}"),
-            HttpError::Proxy(why) => write!(f, "the proxy: {why}"),
-            HttpError::Broken(host, why) => write!(f, "the connection to {host} broke: {why}"),
-            HttpError::TooLarge(host) => write!(f, "the answer of {host} is over {BODY_LIMIT} bytes, or broke off"),
-            HttpError::Malformed(why) => write!(f, "the request cannot be made: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for HttpError {}
-
-/// The operating system's words, without Rust's "(os error N)".
-fn io_text(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
-}
 
 /// The client: cheap to clone, one pool of connections.
 #[derive(Clone)]
@@ -133,8 +86,10 @@ impl Http {
             Err(error) => return Err(broken(&route, &error.into_error())),
         };
         let (parts, body) = answer.into_parts();
-        let body =
-            Limited::new(body, BODY_LIMIT).collect().await.map_err(|_| HttpError::TooLarge(route.host.clone()))?;
+        let body = Limited::new(body, BODY_LIMIT)
+            .collect()
+            .await
+            .map_err(|_| HttpError::TooLarge(route.host.clone(), BODY_LIMIT))?;
         self.0.clock.seen(parts.headers.get(header::DATE).and_then(|date| date.to_str().ok()));
         place.keep(Ok(sender));
         Ok(Response::from_parts(parts, body.to_bytes()))
@@ -158,7 +113,7 @@ impl Http {
         let opening = self.0.connector.connect(route);
         let stream = tokio::time::timeout(CONNECT_LIMIT, opening)
             .await
-            .map_err(|_| HttpError::ConnectTimeout(route.host.clone()))??;
+            .map_err(|_| HttpError::ConnectTimeout(route.host.clone(), CONNECT_LIMIT))??;
         let handshake = http1::handshake(hyper_util::rt::TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(|error| broken(route, &error))?;
         // Drives the connection; its end shows in the sender.

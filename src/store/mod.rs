@@ -7,6 +7,7 @@ mod credentials;
 mod endpoint;
 mod fetch;
 mod http;
+mod http_error;
 mod imds;
 pub mod patience;
 mod session;

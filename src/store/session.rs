@@ -45,7 +45,7 @@ impl Session {
         let http = settings.http(clock.clone())?;
         let imds = settings.imds_endpoint().map(|base| Rc::new(Imds::new(http.clone(), &base)));
         let reaching = reach(settings, imds.as_deref(), &http, &clock, patience, calls);
-        let (reached, (chain, credentials)) = if settings.region.is_none() && settings.assumes_role() {
+        let (reached, (chain, credentials)) = if settings.region.is_none() && settings.asks_sts() {
             let reached = reaching.await?;
             let chain = Chain::new(settings, Some(&reached.region), &http, &clock, imds.clone());
             let credentials = load(&chain, patience).await;

@@ -2,15 +2,15 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::PathBuf;
 
-use aws_config::profile::ProfileSet;
+use aws_config::profile::{Profile, ProfileSet};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_types::os_shim_internal::{Env, Fs};
 
 use super::clock::Clock;
 use super::connect::Connector;
-use super::credentials;
 use super::http::Http;
 use super::tls::Tls;
 use super::trouble::Trouble;
@@ -62,10 +62,30 @@ impl Settings {
     }
 
     /// Whether STS is asked for credentials, which needs the Region first.
-    pub fn assumes_role(&self) -> bool {
+    pub fn asks_sts(&self) -> bool {
         self.aws.credentials == Source::Auto
-            && (variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some()
-                || credentials::assumes_role(&self.profiles, self.aws.profile.as_deref()))
+            && (variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() || self.profile_assumes_role())
+    }
+
+    pub fn profile_assumes_role(&self) -> bool {
+        self.profile().is_some_and(|profile| profile.get("role_arn").is_some())
+    }
+
+    /// Whether the profile, or one that it assumes a role with, is for SSO.
+    pub fn profile_uses_sso(&self) -> bool {
+        // A chain that is longer, or a ring, is the SDK's to refuse.
+        const LONGEST: usize = 5;
+        let source = |profile: &&'_ Profile| self.profiles.get_profile(profile.get("source_profile")?);
+        let is_sso = |profile: &Profile| {
+            ["sso_session", "sso_start_url", "sso_account_id"].iter().any(|key| profile.get(key).is_some())
+        };
+        std::iter::successors(self.profile(), source).take(LONGEST).any(is_sso)
+    }
+
+    /// The profile that is chosen, if there is one.
+    fn profile(&self) -> Option<&Profile> {
+        let chosen = self.aws.profile.as_deref().unwrap_or_else(|| self.profiles.selected_profile());
+        self.profiles.get_profile(chosen)
     }
 
     /// Where IMDS is; `None` when it is switched off. `instance-profile` takes no variable's word for it.
@@ -101,9 +121,17 @@ impl Settings {
         let profile = || self.profiles.get("ca_bundle").map(|path| ("ca_bundle", PathBuf::from(path)));
         let bundle = bundle("AWS_CA_BUNDLE").or_else(profile).or_else(|| bundle("SSL_CERT_FILE"));
         let tls = Tls::new(bundle).map_err(Trouble::Permanent)?;
-        let direct = credentials::direct_authorities(self.imds_endpoint());
+        let direct = direct_authorities(self.imds_endpoint());
         Ok(Http::new(Connector::new(tls, direct), clock))
     }
+}
+
+/// The authorities that give credentials, and so are never reached through a proxy.
+fn direct_authorities(imds: Option<String>) -> HashSet<String> {
+    let container = std::env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI").ok();
+    let authority =
+        |url: String| url.parse::<http::Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
+    [imds, container].into_iter().flatten().filter_map(authority).collect()
 }
 
 fn no_files() -> EnvConfigFiles {

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::http::HttpError;
+use super::http_error::HttpError;
 use crate::error::{Exit, Failure, printable};
 
 /// The TLS side of the connector. Built once; the configuration (with its session cache) is shared by all connections.

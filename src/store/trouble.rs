@@ -8,7 +8,7 @@ use aws_sdk_ssm::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
-use super::http::HttpError;
+use super::http_error::HttpError;
 use crate::error::{Exit, Failure};
 
 /// The outcome of an attempt that failed.

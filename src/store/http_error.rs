@@ -1,0 +1,54 @@
+//! Why an HTTP request has no answer: hosts and reasons, never content.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum HttpError {
+    /// The host's name does not resolve.
+    Resolve(String),
+    Connect(String, std::io::Error),
+    /// Within so long.
+    ConnectTimeout(String, Duration),
+    /// Nobody we trust has signed the certificate.
+    UnknownIssuer(String),
+    /// It is signed, but not for this.
+    WrongCertificate(String, String),
+    Tls(String, String),
+    Proxy(String),
+    /// The connection broke, or what came is not HTTP.
+    Broken(String, String),
+    /// Over so many bytes, or it broke off.
+    TooLarge(String, usize),
+    Malformed(String),
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HttpError::Resolve(host) => write!(f, "the name {host} does not resolve"),
+            HttpError::Connect(host, error) => write!(f, "cannot connect to {host}: {}", io_text(error)),
+            HttpError::ConnectTimeout(host, limit) => {
+                write!(f, "cannot connect to {host}: no answer within {} s", limit.as_secs())
+            }
+            HttpError::UnknownIssuer(host) => {
+                write!(f, "the certificate of {host} is signed by nobody that is trusted here")
+            }
+            HttpError::WrongCertificate(host, why) => write!(f, "the certificate of {host} is not accepted: {why}"),
+            HttpError::Tls(host, why) => write!(f, "no TLS with {host}: {why}"),
+            HttpError::Proxy(why) => write!(f, "the proxy: {why}"),
+            HttpError::Broken(host, why) => write!(f, "the connection to {host} broke: {why}"),
+            HttpError::TooLarge(host, limit) => write!(f, "the answer of {host} is over {limit} bytes, or broke off"),
+            HttpError::Malformed(why) => write!(f, "the request cannot be made: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for HttpError {}
+
+/// The operating system's words, without Rust's "(os error N)".
+fn io_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
