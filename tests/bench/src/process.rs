@@ -1,6 +1,7 @@
 //! One process from its start to its end, and what it cost.
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -46,9 +47,15 @@ pub fn system_calls(command: &Command, directory: &Path) -> Option<usize> {
     traced.arg(command.get_program()).args(command.get_args()).env_clear();
     traced.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     traced.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
-    let log = std::fs::read_to_string(log).ok()?;
-    let calls: Vec<&str> = log.lines().filter(|line| !line.contains("resumed>")).collect();
+    // Line by line: a peer's log can be large, and a child's peak of memory begins with this process's.
+    let (mut calls, mut exec) = (0, None);
+    for line in BufReader::new(File::open(log).ok()?).lines().map_while(Result::ok) {
+        if line.contains("execve(\"/bin/true\"") {
+            exec = Some(calls);
+        }
+        calls += usize::from(!line.contains("resumed>"));
+    }
     // The first is the execve(2) that starts it.
-    let last = calls.iter().rposition(|line| line.contains("execve(\"/bin/true\"")).unwrap_or(calls.len());
+    let last = exec.unwrap_or(calls);
     Some(last.saturating_sub(1))
 }
