@@ -33,6 +33,10 @@ pub fn serve(options: Options, units: &Path, inherited: &Inherited) -> Result<()
     // Without a limit the write still ends: with the connection.
     let _ = connection.set_write_timeout(Some(WRITE_LIMIT));
     sys::refuse_at_exit(&connection);
+    if options.spec.is_some() {
+        sys::refuse();
+        return Err(Failure::new(Exit::Usage, "--spec: the unit's own is taken, from --units").into());
+    }
     answer(&connection, options, units, inherited).inspect(|()| sys::keep_at_exit()).inspect_err(|_| sys::refuse())
 }
 

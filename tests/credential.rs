@@ -28,6 +28,10 @@ struct Asked {
 
 /// Connects from an abstract address as systemd does, and starts stepzero on the other end. `uid` connects.
 fn ask(fake: &Fake, units: &Spec, address: &str, uid: u32) -> Asked {
+    ask_with(&[], fake, units, address, uid)
+}
+
+fn ask_with(options: &[&str], fake: &Fake, units: &Spec, address: &str, uid: u32) -> Asked {
     let directory = units.path.parent().expect("a file in a directory");
     let path = directory.join(format!("socket-{}", address.replace('/', "-")));
     let listener = UnixListener::bind(&path).expect("the directory is ours");
@@ -45,7 +49,7 @@ fn ask(fake: &Fake, units: &Spec, address: &str, uid: u32) -> Asked {
     let (server, _) = listener.accept().expect("a connection");
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 </dev/null"]);
-    command.args([STEPZERO, "credential", "-v", "--units"]).arg(directory);
+    command.args([STEPZERO, "credential", "-v", "--units"]).arg(directory).args(options);
     command.env_clear().envs(fake.env()).stdin(OwnedFd::from(server)).stdout(Stdio::piped()).stderr(Stdio::piped());
     Asked { client: client.into(), child: command.spawn().expect("a shell") }
 }
@@ -163,6 +167,7 @@ fn every_failure_is_more_than_systemd_takes() {
     ask(&fake, &units, "/unit/web.socket/password", 0).must_be_refused(64, &["is not a service"]);
     ask(&fake, &units, "/unit/x/../web.service/password", 0).must_be_refused(64, &["not RANDOM/unit/UNIT/CREDENTIAL"]);
     ask(&fake, &units, "/unit/web.service/refused", 65534).must_be_refused(77, &["the peer is not root"]);
+    ask_with(&["--spec", "x"], &fake, &units, "/unit/web.service/level", 0).must_be_refused(64, &["--spec", "--units"]);
     std::fs::write(units.path.with_file_name("web.toml"), "nonsense = 1\n").expect("ours");
     ask(&fake, &units, "/unit/web.service/password", 0).must_be_refused(78, &["web.toml:1:1"]);
     assert!(fake.calls("GetParameters").len() == 1, "only what is in a spec is asked for");
