@@ -75,8 +75,12 @@ put projectA.shared.database_username db_user
 put projectA.production.database_password "$password"
 
 # --- the package --------------------------------------------------------------------------------------------------
+rm -f "$dist"/*.deb "$dist"/*.rpm
 packaging/package.sh > /dev/null
 deb=$(ls "$dist"/stepzero_*.deb) rpm=$(ls "$dist"/stepzero-*.rpm)
+sha256sum "$deb" "$rpm" > "$work/packages.sha256"
+packaging/package.sh > /dev/null
+sha256sum --check --quiet "$work/packages.sha256" || fail "the same input gives other packages"
 files() { inside find /usr /etc /var /opt -xdev -not -path '/var/lib/dpkg/*' -not -path '/var/log/*' -not -path '/var/cache/*' \
     -not -path '/var/tmp/*' -not -path '/var/lib/systemd/*' | LC_ALL=C sort; }
 files > "$work/before"
