@@ -12,6 +12,7 @@ out=$PWD/target/release-$target
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 [ -z "$(git status --porcelain --untracked-files=no)" ] || { echo "release.sh: commit first" >&2; exit 1; }
 [ -d "$(rustc --print target-libdir --target "$target")" ] || { echo "release.sh: rustup target add $target" >&2; exit 1; }
+commit=$(git rev-parse HEAD)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 
@@ -20,7 +21,7 @@ once() {
     local source=$out/build-$1
     rm -rf "$source"
     mkdir -p "$source"
-    git archive HEAD | tar -x -C "$source"
+    git archive "$commit" | tar -x -C "$source"
     (
         cd "$source"
         unset CARGO_TARGET_DIR
