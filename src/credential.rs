@@ -23,21 +23,39 @@ use crate::{Reach, fetch, log, read_spec, resolve, sys, tell};
 /// A peer that does not read must not keep this process for ever.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Answers the connection that this process was started for.
-pub fn serve(options: Options, units: &Path, inherited: &Inherited) -> Result<(), Failures> {
-    log::init(log::Settings { verbose: options.verbose, quiet: options.quiet, format: options.log_format });
-    let connection = sys::accepted_connection().ok_or_else(|| {
-        Failure::new(Exit::Usage, "there is no connection to answer")
-            .help("systemd starts this from a socket unit with Accept=yes, without StandardInput=socket")
-    })?;
+/// The connection that this process was started for, from now on refused whatever happens, until a value is with the
+/// peer: also a command line that is wrong must not end in an empty credential.
+pub struct Armed(UnixStream);
+
+/// `None` when there is no connection. To be called before the command line is read.
+pub fn arm() -> Option<Armed> {
+    let connection = sys::accepted_connection()?;
     // Without a limit the write still ends: with the connection.
     let _ = connection.set_write_timeout(Some(WRITE_LIMIT));
     sys::refuse_at_exit(&connection);
-    if options.spec.is_some() {
+    Some(Armed(connection))
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
         sys::refuse();
+    }
+}
+
+/// Answers the connection.
+pub fn serve(armed: Option<Armed>, options: Options, units: &Path, inherited: &Inherited) -> Result<(), Failures> {
+    log::init(log::Settings { verbose: options.verbose, quiet: options.quiet, format: options.log_format });
+    let Some(Armed(connection)) = &armed else {
+        let failure = Failure::new(Exit::Usage, "there is no connection to answer");
+        let help = "systemd starts this from a socket unit with Accept=yes, without StandardInput=socket";
+        return Err(failure.help(help).into());
+    };
+    if options.spec.is_some() {
         return Err(Failure::new(Exit::Usage, "--spec: the unit's own is taken, from --units").into());
     }
-    answer(&connection, options, units, inherited).inspect(|()| sys::keep_at_exit()).inspect_err(|_| sys::refuse())
+    answer(connection, options, units, inherited)?;
+    sys::keep_at_exit();
+    Ok(())
 }
 
 fn answer(connection: &UnixStream, options: Options, units: &Path, inherited: &Inherited) -> Result<(), Failures> {

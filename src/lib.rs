@@ -57,11 +57,14 @@ pub fn run() -> i32 {
 }
 
 fn dispatch(inheritance: &sys::Inheritance) -> Result<(), Failures> {
+    let armed =
+        if std::env::args_os().nth(1).is_some_and(|arg| arg == "credential") { credential::arm() } else { None };
     let cli = match cli::parse(std::env::args_os())? {
         Typed::Cli(cli) => cli,
         Typed::Help(text) => return print(&text),
     };
     let inherited = Inherited::new(sys::environment());
+    sys::forget_empty_settings();
     match cli.command {
         Command::Exec { options, command } => match exec(*options, command, inherited, inheritance)? {},
         Command::Plan { options, format } => {
@@ -70,7 +73,7 @@ fn dispatch(inheritance: &sys::Inheritance) -> Result<(), Failures> {
         }
         Command::Check { options, format } => check(*options, format, &inherited),
         Command::Policy { options, policy } => write_policy(*options, &policy, &inherited),
-        Command::Credential { options, units } => credential::serve(*options, &units, &inherited),
+        Command::Credential { options, units } => credential::serve(armed, *options, &units, &inherited),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "stepzero", &mut script);
@@ -136,7 +139,11 @@ fn prepare(options: Options, inherited: &Inherited) -> Result<(Plan, Reach), Fai
     let trusting = options.allow_writable_spec;
     let mut spec = Spec::new(options, inherited, |path| read_spec(path, trusting))?;
     let reach = Reach { aws: std::mem::take(&mut spec.aws), timeout: spec.timeout };
-    Ok((Plan::new(spec, inherited)?, reach))
+    let plan = Plan::new(spec, inherited)?;
+    if let Some(region) = &reach.aws.region {
+        plan.in_region(region)?;
+    }
+    Ok((plan, reach))
 }
 
 /// Nothing to fetch: no client, no network.

@@ -124,7 +124,24 @@ fn die_of_signals() {
     extern "C" fn die(signal: c_int) {
         exit_now(128 + signal);
     }
-    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
+    // All that end a process by default and can be sent (signal(7)): an image can have any as its STOPSIGNAL.
+    let named = [
+        libc::SIGTERM,
+        libc::SIGINT,
+        libc::SIGHUP,
+        libc::SIGQUIT,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+        libc::SIGALRM,
+        libc::SIGVTALRM,
+        libc::SIGPROF,
+        libc::SIGIO,
+        libc::SIGPWR,
+        libc::SIGSTKFLT,
+        libc::SIGXCPU,
+        libc::SIGXFSZ,
+    ];
+    for signal in named.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
         if disposition(signal)[0] == libc::SIG_DFL as u64 {
             // SAFETY: `die` only calls write(2) and _exit(2), which are async-signal-safe.
             unsafe { libc::signal(signal, die as extern "C" fn(c_int) as libc::sighandler_t) };
@@ -196,12 +213,29 @@ pub struct Owner {
     pub writable_by_others: bool,
 }
 
+/// Unsets the empty `AWS_*` variables of this process, which count as unset: the SDK would take an empty endpoint for an
+/// address, and panic. The command's environment was read before, and keeps them.
+pub fn forget_empty_settings() {
+    let is_empty = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
+        name.as_bytes().starts_with(b"AWS_") && value.is_empty()
+    };
+    for (name, _) in std::env::vars_os().filter(is_empty) {
+        // SAFETY: no thread has been started yet that could read the environment at the same time.
+        #[allow(clippy::disallowed_methods, reason = "not the command's environment")]
+        unsafe {
+            std::env::remove_var(name);
+        }
+    }
+}
+
 /// Reads a file of at most `limit` bytes, and tells whose it is.
 pub fn read_file(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Owner)> {
     use std::os::unix::fs::MetadataExt as _;
     let file = std::fs::File::open(path)?;
     let metadata = file.metadata()?;
-    let owner = Owner { uid: metadata.uid(), writable_by_others: metadata.mode() & 0o022 != 0 };
+    // A device, such as /dev/null, holds nothing that somebody else has written.
+    let is_device = metadata.mode() & libc::S_IFMT == libc::S_IFCHR;
+    let owner = Owner { uid: metadata.uid(), writable_by_others: !is_device && metadata.mode() & 0o022 != 0 };
     // One byte of room more than it has, to see its end in the same read.
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1);
     let read = file.take(limit + 1).read_to_end(&mut bytes)?;

@@ -168,6 +168,8 @@ fn every_failure_is_more_than_systemd_takes() {
     ask(&fake, &units, "/unit/x/../web.service/password", 0).must_be_refused(64, &["not RANDOM/unit/UNIT/CREDENTIAL"]);
     ask(&fake, &units, "/unit/web.service/refused", 65534).must_be_refused(77, &["the peer is not root"]);
     ask_with(&["--spec", "x"], &fake, &units, "/unit/web.service/level", 0).must_be_refused(64, &["--spec", "--units"]);
+    ask_with(&["--bogus"], &fake, &units, "/unit/web.service/bogus", 0).must_be_refused(64, &["--bogus"]);
+    ask_with(&["--timeout", "x"], &fake, &units, "/unit/web.service/late", 0).must_be_refused(64, &["--timeout"]);
     std::fs::write(units.path.with_file_name("web.toml"), "nonsense = 1\n").expect("ours");
     ask(&fake, &units, "/unit/web.service/password", 0).must_be_refused(78, &["web.toml:1:1"]);
     assert!(fake.calls("GetParameters").len() == 1, "only what is in a spec is asked for");
