@@ -16,7 +16,13 @@ pub fn failure(denial: &Denial, plan: &Plan) -> Failure {
     if let Some(note) = denial.note {
         failure = failure.detail(note);
     }
-    let help = format!("allow {}; `stepzero check` finds every denied name", needed(denial));
+    let help = match denial.note {
+        // No right helps where the key itself is out of use.
+        Some(_) => {
+            "enable the key (aws kms enable-key), cancel its deletion, or put the parameter under another".into()
+        }
+        None => format!("allow {}; `stepzero check` finds every denied name", needed(denial)),
+    };
     match wanting(plan, denial) {
         Some(Wanting::Variable(variable, name, scope)) => {
             failure = failure.detail(format!("{name}, wanted for {}, from {}", variable.name, variable.origin));

@@ -4,9 +4,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::environment::{Inherited, Policy};
-use crate::error::{Exit, Failure, Failures, printable};
+use crate::error::{Exit, Failure, Failures, count, printable};
 use crate::name::{BadName, EnvName, Selector};
-use crate::parameter::{ParameterName, Request, SECRET_PREFIX};
+use crate::parameter::{ParameterName, Request, SECRET_PREFIX, Subject};
 use crate::reference;
 use crate::scope::{self, Placeholders, Scope};
 use crate::spec::Spec;
@@ -65,6 +65,8 @@ pub struct Candidate {
     pub request: RequestId,
     /// For a label on a key: the same parameter without it, to tell a missing label from a missing parameter.
     pub bare: Option<RequestId>,
+    /// From the inherited variable, whose value is taken as it is.
+    pub is_reference: bool,
 }
 
 /// Everything under a path.
@@ -125,6 +127,22 @@ impl Plan {
         let Builder { scopes, requests, .. } = builder;
         Failures::check(errors)?;
         Ok(Plan { scopes, requests, loads, variables, kept, policy: spec.policy })
+    }
+
+    /// CONFIG when parameters are asked for by an ARN of another Region, all of which it names: AWS would refuse them
+    /// without a word about the Region.
+    pub fn in_region(&self, here: &str) -> Result<(), Failure> {
+        let foreign = self.requests.iter().filter(|request| match &request.subject {
+            Subject::Arn(arn) => arn.region != here,
+            Subject::Name(_) => false,
+        });
+        let foreign: Vec<String> = foreign.map(ToString::to_string).collect();
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        let what = format!("{} of another Region than {here}", count(foreign.len(), "ARN"));
+        let failure = foreign.into_iter().fold(Failure::new(Exit::Config, what), Failure::detail);
+        Err(failure.help("one run asks one Region: copy the parameters, or say --region"))
     }
 
     /// Whether AWS has to be asked at all.
@@ -242,7 +260,7 @@ impl Builder<'_> {
             Some(selector) => request.with(selector)?,
             None => request,
         };
-        Ok(Candidate { scope: None, request: self.ask(request), bare: None })
+        Ok(Candidate { scope: None, request: self.ask(request), bare: None, is_reference: false })
     }
 
     fn in_scopes(&mut self, key: &str, selector: Option<&Selector>) -> Result<Vec<Candidate>, BadName> {
@@ -258,7 +276,7 @@ impl Builder<'_> {
             let request = self.ask(Request::named(name.clone(), selector.cloned()));
             let labelled = matches!(selector, Some(Selector::Label(_)));
             let bare = labelled.then(|| self.ask(Request::named(name, None)));
-            candidates.push(Candidate { scope: Some(scope), request, bare });
+            candidates.push(Candidate { scope: Some(scope), request, bare, is_reference: false });
         }
         Ok(candidates)
     }
@@ -267,10 +285,18 @@ impl Builder<'_> {
     /// `--existing keep` that one is gone from the plan already.
     fn references(&mut self, variables: &mut Vec<Variable>, errors: &mut Vec<Failure>) {
         for (name, request) in reference::find(self.inherited, errors) {
-            if variables.iter().any(|variable| variable.name == name) {
+            let written = variables.iter_mut().find(|variable| variable.name == name);
+            if written.as_ref().is_some_and(|variable| variable.absent == Absent::Fail) {
                 continue;
             }
-            let candidates = vec![Candidate { scope: None, request: self.ask(request), bare: None }];
+            let candidate = Candidate { scope: None, request: self.ask(request), bare: None, is_reference: true };
+            if let Some(variable) = written {
+                // Without a match the inherited variable would stay, and that is the reference: resolved, or an error.
+                variable.candidates.push(candidate);
+                variable.absent = Absent::Fail;
+                continue;
+            }
+            let candidates = vec![candidate];
             variables.push(Variable {
                 name,
                 origin: Origin::Reference,

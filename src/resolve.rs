@@ -149,21 +149,12 @@ fn absent(missing: &[String]) -> Failure {
 }
 
 fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
-    let result = winner(plan, variable, replies).and_then(|found| match (found, &variable.absent) {
-        (Some((candidate, parameter)), _) => {
-            shaped(&variable.name, plan.request(candidate.request), parameter, &variable.shape, variable.target).map(
-                |value| {
-                    Settled::Fetched(Won {
-                        parameter: plan.request(candidate.request).to_string(),
-                        scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),
-                        version: parameter.version,
-                        kind: parameter.kind,
-                        overrode: overrode(plan, variable, candidate, replies),
-                        value,
-                    })
-                },
-            )
-        }
+    let found = winner(plan, variable, replies);
+    // A reference that stands behind what was written for its variable is taken as it is.
+    let is_reference = matches!(&found, Ok(Some((candidate, _))) if candidate.is_reference);
+    let target = if is_reference { Target::Environment } else { variable.target };
+    let result = found.and_then(|found| match (found, &variable.absent) {
+        (Some((candidate, parameter)), _) => won(plan, variable, candidate, parameter, replies),
         (None, Absent::Skip) => Ok(Settled::LeftAlone),
         (None, Absent::Default(_)) if variable.inherited => Ok(Settled::LeftAlone),
         (None, Absent::Default(text)) => Ok(Settled::Default(text.clone())),
@@ -172,8 +163,30 @@ fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
             Err(Unmet::Missing(asked.collect()))
         }
     });
-    let (name, target, is_reference) = (variable.name.clone(), variable.target, variable.is_reference());
-    Outcome { variable: name, target, is_reference, asked: asked(plan, variable, replies), result }
+    Outcome { variable: variable.name.clone(), target, is_reference, asked: asked(plan, variable, replies), result }
+}
+
+fn won(
+    plan: &Plan,
+    variable: &Variable,
+    candidate: &Candidate,
+    parameter: &Parameter,
+    replies: &[Reply],
+) -> Result<Settled, Unmet> {
+    let request = plan.request(candidate.request);
+    let plain = Shape::default();
+    let (shape, target) = match candidate.is_reference {
+        true => (&plain, Target::Environment),
+        false => (&variable.shape, variable.target),
+    };
+    Ok(Settled::Fetched(Won {
+        value: shaped(&variable.name, request, parameter, shape, target)?,
+        parameter: request.to_string(),
+        scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),
+        version: parameter.version,
+        kind: parameter.kind,
+        overrode: overrode(plan, variable, candidate, replies),
+    }))
 }
 
 /// The names of a variable in their order, each after its bare form where a label is wanted.

@@ -82,6 +82,12 @@ pub fn expand(
     };
     let mut scopes: Vec<Scope> = Vec::new();
     let mut errors = Vec::new();
+    if patterns.is_empty() {
+        errors.push(
+            Failure::new(Exit::Config, "`scopes` is empty, and keys are looked for in scopes")
+                .help("list some, or leave `scopes` out for the default list"),
+        );
+    }
     for (pattern, origin) in patterns {
         match placeholders.fill(pattern, origin).map(Scope) {
             Ok(scope) if scope.0.is_empty() => {

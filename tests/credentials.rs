@@ -292,3 +292,24 @@ fn the_instance_profile_alone_believes_no_variable() {
         },
     );
 }
+
+/// The SDK would take an empty endpoint for an address, and panic.
+#[test]
+fn empty_settings_of_aws_count_as_unset() {
+    let fake = Fake::start();
+    fake.put("k", "String", "v");
+    for name in [
+        "AWS_ENDPOINT_URL_SSM",
+        "AWS_PROFILE",
+        "AWS_REGION",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+    ] {
+        let run = stepzero(&fake, ["exec", "--parameter", "k", "--", "sh", "-c", "echo $K; env"]).env(name, "");
+        let ran = run.output().expect(0);
+        assert!(ran.stdout().starts_with("v\n"), "{name}: {}", ran.stdout());
+        assert!(ran.stdout().contains(&format!("{name}=\n")), "{name}: the command inherits it as it is");
+    }
+}

@@ -71,22 +71,20 @@ impl Chain {
         let mut from_profile =
             ProfileFileCredentialsProvider::builder().configure(&remote).profile_files(settings.profile_files());
         if let Some(name) = profile {
-            // As with the aws command: a profile that is named is the only place.
             from_profile = from_profile.profile_name(name);
-            let providers: Vec<Provider> = vec![("the profile", Box::new(from_profile.build()))];
-            return Chain { providers, imds: None, gives_up_on_imds, uses_sso, assumes_role, clock };
         }
         // Without a sleep implementation this provider does not retry: `patience` does.
         let container = EcsCredentialsProvider::builder().configure(&local).build();
-        let mut providers: Vec<Provider> = vec![
-            ("the environment", Box::new(EnvironmentVariableCredentialsProvider::new())),
-            ("the profile", Box::new(from_profile.build())),
-            ("the container", Box::new(container)),
-        ];
+        let mut providers: Vec<Provider> =
+            vec![("the profile", Box::new(from_profile.build())), ("the container", Box::new(container))];
         // Only when it is asked for: it makes a client of STS, which reads the list of all Regions.
         if super::settings::variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() {
             let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&remote).build();
-            providers.insert(2, ("the web identity", Box::new(web_identity)));
+            providers.insert(1, ("the web identity", Box::new(web_identity)));
+        }
+        // A profile that is named goes before the environment's keys, which are not asked then, as with the aws command.
+        if profile.is_none() {
+            providers.insert(0, ("the environment", Box::new(EnvironmentVariableCredentialsProvider::new())));
         }
         Chain { providers, imds, gives_up_on_imds, uses_sso, assumes_role, clock }
     }
@@ -118,13 +116,17 @@ impl Chain {
         let Some(imds) = &self.imds else {
             return Err(Trouble::Permanent(self.nowhere()));
         };
-        match imds.credentials().await {
-            Ok(credentials) => checked("the instance profile", credentials),
-            Err(Trouble::Temporary(cause)) => match imds.absence() {
-                Some(failure) if self.gives_up_on_imds => Err(Trouble::Permanent(failure)),
-                _ => Err(Trouble::Temporary(cause)),
-            },
-            Err(trouble) => Err(trouble),
+        let credentials = imds.credentials().await?;
+        checked("the instance profile", credentials)
+    }
+
+    /// Does `work`; NOPERM when credentials depend on an IMDS that is not there.
+    pub async fn unless_absent<T>(&self, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+        match &self.imds {
+            Some(imds) if self.gives_up_on_imds => {
+                imds.while_present(work).await.unwrap_or_else(|| Err(Trouble::Permanent(imds.absence())))
+            }
+            _ => work.await,
         }
     }
 
@@ -203,6 +205,14 @@ fn refused(trouble: Trouble) -> Trouble {
 
 /// A line break in a key would panic the SDK when it makes the header of it.
 fn checked(place: &str, credentials: Credentials) -> Result<Credentials, Trouble> {
+    // A credential_process can say that there is no token by an empty one.
+    let credentials = match credentials.session_token() {
+        Some("") => {
+            let (id, secret) = (credentials.access_key_id(), credentials.secret_access_key());
+            Credentials::new(id, secret, None, credentials.expiry(), "a process")
+        }
+        _ => credentials,
+    };
     let visible = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     let parts = [
         ("access key id", Some(credentials.access_key_id())),

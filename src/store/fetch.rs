@@ -14,7 +14,6 @@ use super::patience::{Patience, SERVICE};
 use super::session::Session;
 use super::trouble::{Cause, Denial, Trouble, sort};
 use crate::error::{Exit, Failure, printable};
-use crate::parameter::Subject;
 use crate::plan::{Load, NAMES_PER_CALL, Plan, RequestId};
 use crate::secret::Secret;
 
@@ -33,7 +32,7 @@ pub enum OnDenial {
 /// Asks for everything in the plan.
 pub async fn all(session: &Session, plan: &Plan, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {
     let fetch = Fetch { session, plan, patience, on_denial };
-    fetch.check_regions()?;
+    plan.in_region(&session.region).map_err(Trouble::Permanent)?;
     let ids: Vec<RequestId> = (0..plan.requests.len()).map(RequestId).collect();
     let batches = ids.chunks(NAMES_PER_CALL).map(|batch| Either::Left(fetch.batch(batch)));
     let loads = plan.loads.iter().enumerate().map(|(at, load)| Either::Right(fetch.load(at, load)));
@@ -67,22 +66,6 @@ struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
-    /// An ARN of another Region would be refused by AWS without a word about the Region.
-    fn check_regions(&self) -> Result<(), Trouble> {
-        let here = &self.session.region;
-        for request in &self.plan.requests {
-            if let Subject::Arn(arn) = &request.subject
-                && arn.region != *here
-            {
-                let what = format!("{request} is in {}, but this is {here}", arn.region);
-                let failure = Failure::new(Exit::Config, what)
-                    .help("one run asks one Region: copy the parameter, or say --region");
-                return Err(Trouble::Permanent(failure));
-            }
-        }
-        Ok(())
-    }
-
     async fn batch(&self, ids: &[RequestId]) -> Result<Arrived, Trouble> {
         // Halving is a loop over what is left, because an async function cannot call itself without a box.
         let mut left = vec![ids.to_vec()];

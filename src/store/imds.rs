@@ -27,6 +27,8 @@ const PACE: Duration = Duration::from_secs(1);
 const BURST: Duration = Duration::from_secs(8);
 /// An IMDS that has never answered for so long is not there.
 const ABSENT_AFTER: Duration = Duration::from_secs(10);
+/// And that is noticed so soon.
+const NOTICED_WITHIN: Duration = Duration::from_millis(100);
 /// So often expired credentials are asked for anew before they are used: in an outage AWS extends them.
 const EXPIRED_TRIES: u32 = 3;
 
@@ -37,7 +39,8 @@ pub struct Imds {
     token: tokio::sync::Mutex<Option<String>>,
     role: RefCell<Option<String>>,
     expired: Cell<u32>,
-    started: Instant,
+    /// When it was asked first.
+    asked: Cell<Option<Instant>>,
     answered: Cell<bool>,
     /// When the next request is due, at the pace.
     due: Cell<Instant>,
@@ -52,7 +55,7 @@ impl Imds {
             token: tokio::sync::Mutex::default(),
             role: RefCell::default(),
             expired: Cell::default(),
-            started: Instant::now(),
+            asked: Cell::default(),
             answered: Cell::default(),
             due: Cell::new(Instant::now()),
         }
@@ -100,24 +103,34 @@ impl Imds {
     }
 
     /// Whether IMDS has been silent for so long that it is not there.
-    pub fn is_absent(&self) -> bool {
-        !self.answered.get() && self.started.elapsed() >= ABSENT_AFTER
+    fn is_absent(&self) -> bool {
+        !self.answered.get() && self.asked.get().is_some_and(|asked| asked.elapsed() >= ABSENT_AFTER)
     }
 
-    /// NOPERM once it is not there.
-    pub fn absence(&self) -> Option<Failure> {
-        self.is_absent().then(|| {
-            Failure::new(
-                Exit::NoPerm,
-                "no credentials: not in the environment, a profile or a container, and IMDS never answered",
-            )
-            .detail(format!("asked {} for {} s", self.address(), self.started.elapsed().as_secs()))
+    /// Does `work`, but not on after an IMDS that was asked has been silent for so long that it is not there: `None`.
+    pub async fn while_present<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let absent = async {
+            while !self.is_absent() {
+                sleep(NOTICED_WITHIN).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = absent => None,
+        }
+    }
+
+    /// NOPERM when it is not there.
+    pub fn absence(&self) -> Failure {
+        let what = "no credentials: not in the environment, a profile or a container, and IMDS never answered";
+        Failure::new(Exit::NoPerm, what)
+            .detail(format!("asked {} for {} s", self.address(), ABSENT_AFTER.as_secs()))
             .help(
                 "on EC2 in a container, the metadata hop limit must be 2 (aws ec2 modify-instance-metadata-options \
-                     --http-put-response-hop-limit 2); elsewhere, give credentials by the environment or --profile \
-                     (for SSO: aws configure export-credentials)",
+                 --http-put-response-hop-limit 2); elsewhere, give credentials by the environment or --profile \
+                 (for SSO: aws configure export-credentials)",
             )
-        })
     }
 
     async fn get(&self, path: &str, what: &str) -> Result<String, Trouble> {
@@ -183,6 +196,7 @@ impl Imds {
     ) -> Result<(StatusCode, String, bool), Trouble> {
         let request = request.map_err(|_| failed("the IMDS request cannot be made"))?;
         self.pace().await;
+        self.asked.set(self.asked.get().or_else(|| Some(Instant::now())));
         let answer = match timeout(REQUEST_LIMIT, self.http.send(request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(super::trouble::sort_http(&error)),

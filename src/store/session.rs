@@ -130,18 +130,16 @@ async fn region_of_instance(settings: &Settings, imds: Option<&Imds>, patience: 
         Failure::new(Exit::Config, what).help("say --region, or AWS_REGION")
     };
     let imds = imds.ok_or_else(|| Trouble::Permanent(unknown()))?;
-    patience
-        .insist("the Region from IMDS", LOCAL, async || match imds.region().await {
-            Err(Trouble::Temporary(_)) if settings.gives_up_on_imds() && imds.is_absent() => {
-                Err(Trouble::Permanent(unknown()))
-            }
-            settled => settled,
-        })
-        .await
+    let asking = patience.insist("the Region from IMDS", LOCAL, async || imds.region().await);
+    if settings.gives_up_on_imds() {
+        imds.while_present(asking).await.unwrap_or_else(|| Err(Trouble::Permanent(unknown())))
+    } else {
+        asking.await
+    }
 }
 
 async fn load(chain: &Chain, patience: &Patience) -> Result<Credentials, Trouble> {
-    patience.insist("credentials", LOCAL, async || chain.load().await).await
+    chain.unless_absent(patience.insist("credentials", LOCAL, async || chain.load().await)).await
 }
 
 /// The SDK's client, without its retries, timeouts and caches: those are ours.

@@ -41,7 +41,12 @@ impl Settings {
         }
         // The SDK would look for files that are not there twice more.
         let files = if profiles.is_empty() { no_files() } else { files };
-        let from_profile = || profiles.get("region").map(|region| ("the profile's region", region.to_owned()));
+        let from_profile = || {
+            profiles
+                .get("region")
+                .filter(|region| !region.is_empty())
+                .map(|region| ("the profile's region", region.to_owned()))
+        };
         let found = match &aws.region {
             Some(region) => Some(("--region", region.clone())),
             None => variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).or_else(from_profile),

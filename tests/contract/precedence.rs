@@ -112,7 +112,7 @@ fn the_region_and_its_order() {
         let args: Vec<&str> =
             args.iter().copied().chain(["--parameter", "arn:aws:ssm:zz-1:123456789012:parameter/x"]).collect();
         let env: Vec<_> = env.iter().chain(&credentials).copied().collect();
-        Given { spec, args: &args, env: &env }.fails(&fake, 78, &["is in zz-1", &format!("this is {want}")]);
+        Given { spec, args: &args, env: &env }.fails(&fake, 78, &["ssm:zz-1:", &format!("another Region than {want}")]);
     }
     for (spec, args, env, words) in [
         ("region = \"EU\"\n", &[][..], &[][..], &["spec.toml:1:10", "EU"][..]),

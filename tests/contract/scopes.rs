@@ -120,3 +120,10 @@ fn a_segment_like_shared_is_not_shared() {
     let want = ["Shared.SHARED-1.k", "Shared.shared.k", "SHARED-1.k", "shared.k"];
     assert_eq!(Given { args, ..Given::default() }.names(&fake), want);
 }
+
+#[test]
+fn an_empty_list_of_scopes_is_config() {
+    let fake = Fake::start();
+    let spec = "scopes = []\n[env]\nA = \"k\"\n";
+    Given { spec, ..Given::default() }.refused(&fake, 78, &["`scopes` is empty"]);
+}

@@ -148,3 +148,19 @@ fn a_repeated_variable_counts_as_getenv_sees_it_and_all_its_entries_go() {
     let lines: Vec<String> = ran.stdout().lines().filter(|line| line.starts_with("V=")).map(str::to_owned).collect();
     assert_eq!(lines, ["V=db"]);
 }
+
+#[test]
+fn one_that_stands_behind_a_written_entry_is_resolved_and_never_handed_on() {
+    let fake = store();
+    let env = [("V", "ssm:/app/db")];
+    for absent in ["optional = true", "default = \"d\""] {
+        for pristine in ["", "pristine = true\n"] {
+            let spec =
+                format!("references = true\n{pristine}scopes = [\"s\"]\n[env]\nV = {{ key = \"nobody\", {absent} }}\n");
+            assert_eq!(variable(&exec_with(&fake, &spec, &[], &env), "V").as_deref(), Some("db"), "{spec}");
+        }
+    }
+    fake.put("s.nobody", "String", "written");
+    let spec = "references = true\nscopes = [\"s\"]\n[env]\nV = { key = \"nobody\", optional = true }\n";
+    assert_eq!(variable(&exec_with(&fake, spec, &[], &env), "V").as_deref(), Some("written"));
+}
