@@ -34,13 +34,9 @@ impl EnvName {
     /// The mapping of the contract: upper-case ASCII, every character outside `A-Z 0-9 _` becomes `_`,
     /// and a leading digit gets `_` before it. `prefix` comes before the mapped text, as it is.
     pub fn mapped(prefix: &str, text: &str) -> Result<Self, BadName> {
-        let body = text.chars().map(|c| match c.to_ascii_uppercase() {
-            c @ ('A'..='Z' | '0'..='9' | '_') => c,
-            _ => '_',
-        });
-        let name: String = prefix.chars().chain(body).collect();
-        let guard = if name.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
-        EnvName::new(&format!("{guard}{name}"))
+        let body: String = text.chars().map(mapped_char).collect();
+        let guard = if body.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
+        EnvName::new(&format!("{prefix}{guard}{body}"))
     }
 
     pub fn as_str(&self) -> &str {
@@ -51,6 +47,13 @@ impl EnvName {
 impl fmt::Display for EnvName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&printable(&self.0))
+    }
+}
+
+fn mapped_char(c: char) -> char {
+    match c.to_ascii_uppercase() {
+        c @ ('A'..='Z' | '0'..='9' | '_') => c,
+        _ => '_',
     }
 }
 
@@ -198,7 +201,8 @@ pub fn loads_code(name: &str) -> bool {
         "AWS_PROFILE",
         "AWS_CA_BUNDLE",
     ];
-    const STARTS: &[&str] = &["LD_", "DYLD_", "BASH_FUNC_", "CORECLR_", "GIT_CONFIG", "SSL_CERT_", "AWS_ENDPOINT_URL"];
+    const STARTS: &[&str] =
+        &["LD_", "DYLD_", "BASH_FUNC_", "CORECLR_", "GIT_CONFIG", "SSL_CERT_", "AWS_ENDPOINT_URL", "STEPZERO_"];
     EXACT.contains(&name) || STARTS.iter().any(|start| name.starts_with(start)) || name.ends_with("_PROXY")
 }
 
@@ -212,7 +216,7 @@ mod tests {
             ("", "database_password", "DATABASE_PASSWORD"),
             ("", "db.host-name/x", "DB_HOST_NAME_X"),
             ("", "2fa", "_2FA"),
-            ("APP_", "2fa", "APP_2FA"),
+            ("APP_", "2fa", "APP__2FA"),
             ("", "é", "_"),
             ("app_", "x", "app_X"),
         ] {

@@ -108,8 +108,10 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
     let entries = file.entries.into_iter().chain(flags).collect();
     let keep =
         if options.keep.is_empty() { file.keep.unwrap_or_default() } else { flag_keep(&options.keep, &mut errors) };
-    let timeout = setting(inherited, "STEPZERO_TIMEOUT", value::duration, &mut errors);
-    let credentials = setting(inherited, "STEPZERO_CREDENTIALS", Credentials::parse, &mut errors);
+    // A variable that a flag replaces is not looked at.
+    let timeout = options.timeout.or_else(|| setting(inherited, "STEPZERO_TIMEOUT", value::duration, &mut errors));
+    let credentials =
+        options.credentials.or_else(|| setting(inherited, "STEPZERO_CREDENTIALS", Credentials::parse, &mut errors));
     let region = options.region.map(|region| (region, Origin::Flag("--region"))).or(file.region);
     let spec = Spec {
         project,
@@ -124,12 +126,12 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
             keep,
             existing: options.existing.or(file.existing).unwrap_or_default(),
         },
-        timeout: options.timeout.or(timeout).or(file.timeout).unwrap_or(TIMEOUT),
+        timeout: timeout.or(file.timeout).unwrap_or(TIMEOUT),
         aws: Aws {
             region: region.and_then(|region| checked_region(region, &mut errors)),
             endpoint_url: options.endpoint_url.filter(|url| !url.is_empty()),
             profile: options.profile.filter(|profile| !profile.is_empty()),
-            credentials: options.credentials.or(credentials).or(file.credentials).unwrap_or_default(),
+            credentials: credentials.or(file.credentials).unwrap_or_default(),
         },
     };
     Failures::check(errors).map(|()| spec)

@@ -10,7 +10,7 @@ use fake_aws::{Action, Fake, Fault, Gate};
 use crate::common::{Ran, Run, stepzero};
 use crate::kit::{VALUE, can_unshare, together, wrapped};
 
-const SIGNALS: [i32; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+const SIGNALS: [i32; 5] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1];
 
 /// Four requests to IMDS and 46 pages: a moment each.
 const MOMENTS: usize = 50;
@@ -63,12 +63,17 @@ fn interrupted(
 }
 
 fn every_moment(name: &str, spawn: impl Fn(&Run) -> Child + Sync, pid: impl Fn(&Child) -> i32 + Sync, dies: bool) {
+    for signal in SIGNALS {
+        // Under nohup the suite itself inherits an ignored signal, and so would every child.
+        // SAFETY: SIG_DFL is no handler.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     let halves = [0, 1];
     together(2, &halves, |half| {
         let (fake, run) = many_requests();
         let mut late = Vec::new();
         for moment in (1..=MOMENTS).filter(|moment| moment % 2 == *half) {
-            let signal = SIGNALS[moment / 2 % 4];
+            let signal = SIGNALS[moment / 2 % SIGNALS.len()];
             let (ran, took) = interrupted(&fake, moment, signal, || spawn(&run), &pid);
             let status = ran.0.status;
             let as_expected = if dies { status.signal() == Some(signal) } else { status.code() == Some(128 + signal) };
