@@ -29,7 +29,7 @@ pub fn failure(denial: &Denial, plan: &Plan) -> Failure {
             let others = plan.scopes.iter().filter(|other| Some(*other) != scope);
             let list: Vec<String> = others.map(|other| format!("--scope {}", other.as_str())).collect();
             match scope {
-                Some(scope) if !list.is_empty() => failure.help(format!(
+                Some(scope) if denial.note.is_none() && !list.is_empty() => failure.help(format!(
                     "allow {}, or leave the scope {} out: {}; `stepzero check` finds every denied name",
                     needed(denial),
                     scope.as_str(),

@@ -18,8 +18,8 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 /// The longest string that execve(2) takes, its NUL included (MAX_ARG_STRLEN).
 const STRING_LIMIT: usize = 131_072;
 
-/// A command that was found.
-#[derive(Debug)]
+/// A command that was found; the default has no arguments, for `check`.
+#[derive(Debug, Default)]
 pub struct Command {
     path: OsString,
     args: Vec<OsString>,
@@ -170,7 +170,7 @@ fn lowest_descriptor() -> RawFd {
 
 /// Whether execve(2) will take it: DATAERR with the sizes and the biggest variables when not. The kernel gives arguments
 /// and environment a quarter of the stack limit, at most 6 MiB and at least 128 KiB.
-fn fits(command: &Command, environment: &Environment, stack: Option<u64>) -> Result<(), Failure> {
+pub fn fits(command: &Command, environment: &Environment, stack: Option<u64>) -> Result<(), Failure> {
     const MOST: u64 = 6 * 1024 * 1024;
     const LEAST: u64 = 128 * 1024;
     let limit = stack.map_or(MOST, |stack| (stack / 4).min(MOST)).max(LEAST);

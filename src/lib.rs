@@ -107,7 +107,8 @@ fn check(options: Options, format: Format, inherited: &Inherited) -> Result<(), 
     let Fetched { answers, .. } = fetch(&plan, aws, OnDenial::Bisect)?;
     let outcomes = resolve::settle(&plan, answers, inherited);
     print(&report::check(&outcomes, format))?;
-    bind(&plan, outcomes, inherited.clone()).map(|_| ())
+    let environment = bind(&plan, outcomes, inherited.clone())?;
+    Ok(exec::fits(&exec::Command::default(), &environment, sys::stack_limit())?)
 }
 
 /// The command's environment, or everything that stands in its way.

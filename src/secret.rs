@@ -1,6 +1,6 @@
 //! A parameter's value. The type shows nothing, cannot be copied or compared, and is wiped when dropped.
 //! What must look inside (a JSON field, a list, base64) happens here, secret in and secret out;
-//! `Secret::expose` is called in one place, `exec`, where the command's environment is made.
+//! `Secret::expose` is called where the command's environment is made (`exec`) and where systemd is answered (`credential`).
 
 use std::fmt;
 

@@ -194,7 +194,7 @@ pub fn environment() -> Vec<Vec<u8>> {
         static environ: *const *const c_char;
     }
     let mut entries = Vec::new();
-    // SAFETY: this runs before any thread is started, and nothing in this program changes the environment. `environ` is
+    // SAFETY: this runs before any thread is started, and before the only change (`forget_empty_settings`). `environ` is
     // null or an array of C strings that ends with a null.
     unsafe {
         let mut at = environ;
@@ -216,8 +216,9 @@ pub struct Owner {
 /// Unsets the empty `AWS_*` variables of this process, which count as unset: the SDK would take an empty endpoint for an
 /// address, and panic. The command's environment was read before, and keeps them.
 pub fn forget_empty_settings() {
-    let is_empty = |(name, value): &(std::ffi::OsString, std::ffi::OsString)| {
-        name.as_bytes().starts_with(b"AWS_") && value.is_empty()
+    let is_empty = |(name, _): &(std::ffi::OsString, std::ffi::OsString)| {
+        // As getenv(3) finds it: the first of that name.
+        name.as_bytes().starts_with(b"AWS_") && std::env::var_os(name).is_some_and(|value| value.is_empty())
     };
     for (name, _) in std::env::vars_os().filter(is_empty) {
         // SAFETY: no thread has been started yet that could read the environment at the same time.
@@ -318,20 +319,23 @@ pub fn keep_at_exit() {
     REFUSED.store(-1, Ordering::SeqCst);
 }
 
-/// Sends one byte more than systemd takes for a credential (1 MiB): an end without data would be an empty credential.
-/// Only write(2), so that a signal handler may do it.
+/// Sends one byte more than systemd takes for a credential (1 MiB): an end without data would be an empty credential, and
+/// a shorter run of zeroes one of zeroes. So it goes on after an interruption and while the peer does not read, until the
+/// peer has gone or the unit's time is over. Only write(2), so that a signal handler may do it, also in the middle of one.
 pub fn refuse() {
     static ZEROES: [u8; 4096] = [0; 4096];
-    let descriptor = REFUSED.swap(-1, Ordering::SeqCst);
+    let descriptor = REFUSED.load(Ordering::SeqCst);
     let mut left: usize = 1024 * 1024 + 1;
     while descriptor != -1 && left > 0 {
         // SAFETY: write(2) from a constant, of at most its length. The descriptor is held open by `credential`.
         match unsafe { libc::write(descriptor, ZEROES.as_ptr().cast(), left.min(ZEROES.len())) } {
             written @ 1.. => left = left.saturating_sub(written as usize),
-            // The peer has gone, or does not read: it has no credential either way.
-            _ => return,
+            _ if matches!(Errno::last_raw(), libc::EINTR | libc::EAGAIN) => {}
+            // The peer has gone.
+            _ => break,
         }
     }
+    REFUSED.store(-1, Ordering::SeqCst);
 }
 
 /// The user at the other end of a connection (SO_PEERCRED in unix(7)).

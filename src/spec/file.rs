@@ -150,7 +150,7 @@ fn prefix(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> String {
     prefix
 }
 
-/// Reads the file: NOINPUT when it cannot be read, CONFIG when it is not UTF-8 text or over 1 MiB.
+/// The file's bytes as text: CONFIG when they are not UTF-8.
 pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

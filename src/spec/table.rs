@@ -172,7 +172,7 @@ fn article(noun: &str) -> String {
     format!("{} {noun}", if an { "an" } else { "a" })
 }
 
-/// The known word that is at most two edits away (a third of its length for short ones).
+/// The known word that is at most two edits away (half its length for short ones).
 fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
     let word = word.to_ascii_lowercase();
     let sorted = |text: &str| {

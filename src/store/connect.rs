@@ -24,6 +24,9 @@ use super::tls::Tls;
 /// So long an address is used again: for the calls of one start, and not for a retry after an outage.
 const FRESH: Duration = Duration::from_secs(2);
 
+/// Name resolution, TCP and TLS together.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
 /// A TCP or TLS stream.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -149,8 +152,11 @@ impl Names {
             _ => HttpError::Resolve(host.to_owned()),
         })?;
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        // A dead address, such as a broken IPv6, must leave time for the others.
+        let share = CONNECT_LIMIT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
         for address in addresses {
-            match TcpStream::connect(address).await {
+            let connecting = tokio::time::timeout(share, TcpStream::connect(address)).await;
+            match connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(stream) => {
                     // Requests are one write each; waiting for more (Nagle) only delays them. An error changes nothing else.
                     let _ = stream.set_nodelay(true);

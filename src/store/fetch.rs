@@ -48,8 +48,8 @@ pub async fn all(session: &Session, plan: &Plan, patience: &Patience, on_denial:
         }
     }
     // Every id is in one batch, and a batch returns a reply for each of its ids.
-    let replies = replies.into_iter().map(|reply| reply.unwrap_or(Reply::Missing)).collect();
-    let loads = loads.into_iter().map(|load| load.unwrap_or(LoadReply::Found(Vec::new()))).collect();
+    let replies = replies.into_iter().map(|reply| reply.expect("each id is in one batch")).collect();
+    let loads = loads.into_iter().map(|load| load.expect("each load is asked for")).collect();
     Ok(Answers { replies, loads })
 }
 

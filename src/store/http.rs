@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -21,13 +20,11 @@ use hyper::client::conn::http1::{self, SendRequest};
 use tokio::sync::Semaphore;
 
 use super::clock::Clock;
-use super::connect::{Connector, Route};
+use super::connect::{CONNECT_LIMIT, Connector, Route};
 use super::http_error::HttpError;
 
 /// Ten values of 8 KiB in which every byte is escaped as `\u00XX` are half a megabyte.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
-/// TCP and TLS; DNS has its own share of the attempt.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// So many connections to one place at most. A handshake costs more than a request on a connection that is open; with
 /// fewer of them, more answers are waited for one after the other. BENCHMARKS.md has the figures.
 pub const CONNECTIONS: usize = 25;

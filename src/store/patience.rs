@@ -25,9 +25,9 @@ pub struct Policy {
 pub const SERVICE: Policy =
     Policy { attempt: Duration::from_secs(10), base: Duration::from_secs(1), cap: Duration::from_secs(20) };
 
-/// For what is on this machine: IMDS and a container's credential endpoint.
+/// For credentials and the Region, mostly from this machine. IMDS has a limit of its own for a request.
 pub const LOCAL: Policy =
-    Policy { attempt: Duration::from_secs(5), base: Duration::from_millis(500), cap: Duration::from_secs(3) };
+    Policy { attempt: Duration::from_secs(10), base: Duration::from_millis(500), cap: Duration::from_secs(3) };
 
 /// What is left for one last attempt before the deadline.
 const LAST_CALL: Duration = Duration::from_secs(1);

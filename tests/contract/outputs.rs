@@ -224,3 +224,13 @@ fn a_reader_that_has_gone_away_is_no_error() {
     let ran = common::Ran(offline(["exec", "--help"]).command().stdout(writer).output().expect("it was built"));
     ran.expect(0);
 }
+
+#[test]
+fn check_has_the_code_of_exec_for_what_is_too_large() {
+    let fake = Fake::start();
+    fake.put("k", "String", &"x".repeat(140_000));
+    for command in ["check", "exec"] {
+        let given = Given { args: &["--parameter", "k"], ..Given::default() };
+        given.run(&fake, command, if command == "exec" { &["true"] } else { &[] }).expect(65).says(&["K is too large"]);
+    }
+}
