@@ -151,21 +151,21 @@ impl Names {
             io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock => HttpError::Connect(shown.clone(), error),
             _ => HttpError::Resolve(host.to_owned()),
         })?;
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let mut last = HttpError::Connect(shown.clone(), io::ErrorKind::AddrNotAvailable.into());
         // A dead address, such as a broken IPv6, must leave time for the others.
         let share = CONNECT_LIMIT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
         for address in addresses {
-            let connecting = tokio::time::timeout(share, TcpStream::connect(address)).await;
-            match connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                Ok(stream) => {
+            match tokio::time::timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
                     // Requests are one write each; waiting for more (Nagle) only delays them. An error changes nothing else.
                     let _ = stream.set_nodelay(true);
                     return Ok(stream);
                 }
-                Err(error) => last = error,
+                Ok(Err(error)) => last = HttpError::Connect(shown.clone(), error),
+                Err(_) => last = HttpError::ConnectTimeout(shown.clone(), CONNECT_LIMIT),
             }
         }
-        Err(HttpError::Connect(shown, last))
+        Err(last)
     }
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
