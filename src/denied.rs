@@ -2,8 +2,9 @@
 //! read has to be granted, or left out of the list.
 
 use crate::error::{Exit, Failure};
-use crate::plan::{Load, Plan, Variable};
+use crate::plan::{Plan, Variable};
 use crate::scope::Scope;
+use crate::spec::entry::Load;
 use crate::store::Denial;
 
 /// NOPERM: who denied what, which variable wanted it, and what to do.

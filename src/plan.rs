@@ -10,7 +10,7 @@ use crate::parameter::{ParameterName, Request, SECRET_PREFIX, Subject};
 use crate::reference;
 use crate::scope::{self, Placeholders, Scope};
 use crate::spec::Spec;
-use crate::spec::entry::{Absent, Entry, Origin, Shape, Source, Target};
+use crate::spec::entry::{Absent, Entry, Load, Origin, Shape, Source, Target};
 use crate::spec::value::Existing;
 
 /// `GetParameters` takes at most so many names.
@@ -24,6 +24,7 @@ pub struct Plan {
     pub scopes: Vec<Scope>,
     /// Each name once.
     pub requests: Vec<Request>,
+    /// With their placeholders filled.
     pub loads: Vec<Load>,
     pub variables: Vec<Variable>,
     /// Variables that `--existing keep` leaves alone; they are not asked for.
@@ -69,17 +70,6 @@ pub struct Candidate {
     pub is_reference: bool,
 }
 
-/// Everything under a path.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Load {
-    pub origin: Origin,
-    pub path: String,
-    pub recursive: bool,
-    pub prefix: String,
-    pub label: Option<Selector>,
-    pub optional: bool,
-}
-
 impl Plan {
     /// Makes the plan. Reports everything that is wrong at once.
     pub fn new(spec: Spec, inherited: &Inherited) -> Result<Self, Failures> {
@@ -120,8 +110,7 @@ impl Plan {
         let loads = spec.loads.into_iter().filter_map(|load| {
             let filled = placeholders.fill(&load.path, &load.origin).and_then(|path| checked_path(path, &load.origin));
             let path = filled.map_err(|failure| errors.push(failure)).ok()?;
-            let (origin, prefix, label) = (load.origin, load.prefix, load.label);
-            Some(Load { origin, path, recursive: load.recursive, prefix, label, optional: load.optional })
+            Some(Load { path, ..load })
         });
         let loads = loads.collect();
         let Builder { scopes, requests, .. } = builder;

@@ -9,11 +9,11 @@ use stepzero::environment::{Inherited, Policy};
 use stepzero::error::Failure;
 use stepzero::name::loads_code;
 use stepzero::parameter::Request;
-use stepzero::plan::{Load, Plan};
+use stepzero::plan::Plan;
 use stepzero::resolve;
 use stepzero::secret::{JsonPath, Secret};
 use stepzero::spec::Spec;
-use stepzero::spec::entry::Origin;
+use stepzero::spec::entry::{Load, Origin};
 use stepzero::store::{Answers, Kind, LoadReply, Parameter};
 
 /// A spec file, through to the plan.

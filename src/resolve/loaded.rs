@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{Outcome, Settled, Unmet, Won};
 use crate::error::{Exit, Failure, printable};
 use crate::name::{EnvName, loads_code};
-use crate::plan::Load;
+use crate::spec::entry::Load;
 use crate::spec::entry::Target;
 use crate::store::{Denial, Parameter};
 

@@ -102,7 +102,7 @@ pub enum Target {
 
 /// A `[[load]]` or `--load`: everything under a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadEntry {
+pub struct Load {
     pub origin: Origin,
     pub path: String,
     pub recursive: bool,

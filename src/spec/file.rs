@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::entry::{Entry, LoadEntry, Origin, Target};
+use super::entry::{Entry, Load, Origin, Target};
 use super::source;
 use super::table::{Table, Text};
 use super::value::{Credentials, Existing, Separator, duration};
@@ -28,7 +28,7 @@ pub struct File {
     pub region: Option<(String, Origin)>,
     pub credentials: Option<Credentials>,
     pub entries: Vec<Entry>,
-    pub loads: Vec<LoadEntry>,
+    pub loads: Vec<Load>,
 }
 
 /// Parses the text of the file at `path`. CONFIG, with file, line and column, for anything that is not a spec.
@@ -113,7 +113,7 @@ fn entries(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
     entries
 }
 
-fn loads(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<LoadEntry> {
+fn loads(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Load> {
     let Some((value, _)) = table.take("load") else { return Vec::new() };
     let Some(items) = value.get_ref().as_array() else {
         let wanted = "a list of tables, each under [[load]]";
@@ -123,7 +123,7 @@ fn loads(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<LoadEntry>
     items.iter().filter_map(|item| load(&table.text, item, errors)).collect()
 }
 
-fn load(text: &Text<'_>, item: &Spanned<DeValue<'_>>, errors: &mut Vec<Failure>) -> Option<LoadEntry> {
+fn load(text: &Text<'_>, item: &Spanned<DeValue<'_>>, errors: &mut Vec<Failure>) -> Option<Load> {
     let Some(inner) = item.get_ref().as_table() else {
         errors.push(text.failure(&item.span(), "`load` is a list of tables, each under [[load]]"));
         return None;
@@ -139,7 +139,7 @@ fn load(text: &Text<'_>, item: &Spanned<DeValue<'_>>, errors: &mut Vec<Failure>)
     }
     table.finish(errors);
     let (path, span) = path?;
-    Some(LoadEntry { origin: text.origin(&span), path, recursive, prefix, label, optional })
+    Some(Load { origin: text.origin(&span), path, recursive, prefix, label, optional })
 }
 
 fn prefix(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> String {

@@ -16,7 +16,7 @@ use crate::error::{Exit, Failure, Failures, printable};
 use crate::name::{BadName, EnvName, Key, Segment};
 use crate::parameter::Request;
 use crate::scope::Placeholders;
-use entry::{Entry, LoadEntry, Origin, Source};
+use entry::{Entry, Load, Origin, Source};
 use file::File;
 use value::{Credentials, Separator};
 
@@ -42,7 +42,7 @@ pub struct Spec {
     /// As written; `None` is the default list of the separator.
     pub scopes: Option<Vec<(String, Origin)>>,
     pub entries: Vec<Entry>,
-    pub loads: Vec<LoadEntry>,
+    pub loads: Vec<Load>,
     pub references: bool,
     pub policy: Policy,
     pub timeout: Duration,
@@ -204,9 +204,9 @@ fn flag_keep(names: &[String], errors: &mut Vec<Failure>) -> Vec<EnvName> {
     keep
 }
 
-fn flag_load(path: String) -> LoadEntry {
+fn flag_load(path: String) -> Load {
     let origin = Origin::Flag("--load");
-    LoadEntry { origin, path, recursive: false, prefix: String::new(), label: None, optional: false }
+    Load { origin, path, recursive: false, prefix: String::new(), label: None, optional: false }
 }
 
 fn flag_entries(

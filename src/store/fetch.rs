@@ -14,8 +14,9 @@ use super::patience::{Patience, SERVICE};
 use super::session::Session;
 use super::trouble::{Cause, Denial, Trouble, sort};
 use crate::error::{Exit, Failure, printable};
-use crate::plan::{Load, NAMES_PER_CALL, Plan, RequestId};
+use crate::plan::{NAMES_PER_CALL, Plan, RequestId};
 use crate::secret::Secret;
+use crate::spec::entry::Load;
 
 /// One parameter more than this many pages of ten under one path is taken for a server that never ends.
 const MOST_PAGES: usize = 1000;
