@@ -55,6 +55,13 @@ pub struct Connector {
     names: Names,
 }
 
+impl Route {
+    /// Whether it is TLS all the way.
+    pub fn secure(&self) -> bool {
+        self.secure
+    }
+}
+
 impl Connector {
     /// `direct` are the authorities (`host` or `host:port`) that are never reached through a proxy: IMDS and the
     /// container's credential endpoint, whose answers are credentials.
@@ -114,6 +121,9 @@ impl Connector {
         if !route.secure {
             return Ok(Box::new(stream));
         }
+        // The request follows the end of the handshake: waiting until that is acknowledged (Nagle) would only delay it. An
+        // error changes nothing else.
+        let _ = stream.set_nodelay(true);
         let trust = self.tls.trust();
         match self.tls.handshake(&trust, &route.host, stream).await {
             // Once more, with the system's trust store, on a new connection.
@@ -156,11 +166,7 @@ impl Names {
         let share = CONNECT_LIMIT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
         for address in addresses {
             match tokio::time::timeout(share, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    // Requests are one write each; waiting for more (Nagle) only delays them. An error changes nothing else.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
+                Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => last = HttpError::Connect(shown.clone(), error),
                 Err(_) => last = HttpError::ConnectTimeout(shown.clone(), CONNECT_LIMIT),
             }

@@ -9,8 +9,8 @@ use futures_util::future::Either;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::answers::{Answers, Item, Kind, LoadReply, Parameter, Reply, match_call};
-use super::http::CONNECTIONS;
 use super::patience::{Patience, SERVICE};
+use super::pool::CONNECTIONS;
 use super::session::Session;
 use super::trouble::{Cause, Denial, Trouble, sort};
 use crate::error::{Exit, Failure, printable};

@@ -52,3 +52,14 @@ fn io_text(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
+
+/// hyper's errors name what failed, never the bytes.
+pub fn broken(host: &str, error: &hyper::Error) -> HttpError {
+    let mut why = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        why = format!("{why}: {inner}");
+        source = inner.source();
+    }
+    HttpError::Broken(host.to_owned(), why)
+}

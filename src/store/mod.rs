@@ -10,6 +10,7 @@ mod http;
 mod http_error;
 mod imds;
 pub mod patience;
+mod pool;
 mod session;
 mod settings;
 mod tls;

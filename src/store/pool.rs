@@ -1,0 +1,238 @@
+//! The connections to one place, shared by the requests that go there. A handshake costs more than a request on a
+//! connection that is open, so there is one at first; more are opened when answers let others wait, or when they are
+//! known to be needed and there is time.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1::{self, SendRequest};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::connect::{CONNECT_LIMIT, Connector, Route};
+use super::http_error::{HttpError, broken};
+
+/// So many connections to one place at most: with fewer of them, more answers are waited for one after the other.
+/// BENCHMARKS.md has the figures.
+pub const CONNECTIONS: usize = 25;
+
+/// Other connections are opened when for so long no answer has come and no connection was opened. An answer that
+/// comes sooner is worth waiting for; a later handshake is cheaper too, as it resumes the first one's TLS session.
+const GRACE: Duration = Duration::from_millis(2);
+
+pub type Sender = SendRequest<Full<Bytes>>;
+
+/// Where requests go.
+#[derive(Clone)]
+pub struct Place(Arc<Shared>);
+
+struct Shared {
+    connector: Arc<Connector>,
+    route: Route,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Open, with nothing to do.
+    idle: Vec<Sender>,
+    /// All that are open or being opened.
+    live: usize,
+    opening: usize,
+    /// Requests without a connection, the longest wait first.
+    waiting: VecDeque<oneshot::Sender<Result<Connection, HttpError>>>,
+    /// So many connections are wanted before the first answer.
+    ahead: usize,
+    /// When an answer came, or a connection was opened or begun.
+    moved: Instant,
+    watched: bool,
+}
+
+/// A connection in use. Dropped without [`Connection::give_back`], it is closed.
+pub struct Connection {
+    /// Until it is given back.
+    sender: Option<Sender>,
+    place: Place,
+    /// It was used before, and so the server may have closed it.
+    pub reused: bool,
+}
+
+impl Place {
+    pub fn new(connector: Arc<Connector>, route: Route) -> Self {
+        let state = State {
+            idle: Vec::new(),
+            live: 0,
+            opening: 0,
+            waiting: VecDeque::new(),
+            ahead: 0,
+            moved: Instant::now(),
+            watched: false,
+        };
+        Place(Arc::new(Shared { connector, route, state: Mutex::new(state) }))
+    }
+
+    pub fn route(&self) -> &Route {
+        &self.0.route
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection for one request, as soon as there is one; an error is why one could not be opened for it.
+    pub async fn connection(&self) -> Result<Connection, HttpError> {
+        let handed = {
+            let mut state = self.state();
+            while let Some(sender) = state.idle.pop() {
+                if !sender.is_closed() {
+                    return Ok(Connection { sender: Some(sender), place: self.clone(), reused: true });
+                }
+                state.live -= 1;
+            }
+            let (hand, handed) = oneshot::channel();
+            state.waiting.push_back(hand);
+            self.provide(&mut state);
+            handed
+        };
+        // Whoever waits is handed a connection or an error: each end of one looks after those who wait.
+        handed.await.unwrap_or_else(|_| Err(HttpError::Broken(self.0.route.host.clone(), "no connection".into())))
+    }
+
+    /// Opens the first connection now, and others for so many requests if nobody needs them sooner.
+    pub fn warm(&self, requests: usize) {
+        let mut state = self.state();
+        state.ahead = requests.min(CONNECTIONS);
+        self.provide(&mut state);
+    }
+
+    /// Opens the first connection; sees to it that there are more when that is not enough. Without TLS they are so cheap
+    /// that none is waited for.
+    fn provide(&self, state: &mut State) {
+        if !self.0.route.secure() {
+            return self.open_missing(state);
+        }
+        if state.live == 0 {
+            self.open(state);
+        }
+        if state.missing() > 0 && !state.watched {
+            state.watched = true;
+            tokio::spawn(self.clone().watch());
+        }
+    }
+
+    /// Until no connection is missing.
+    async fn watch(self) {
+        loop {
+            let due = self.state().moved + GRACE;
+            sleep_until(due).await;
+            let mut state = self.state();
+            if state.missing() == 0 || state.moved.elapsed() >= GRACE {
+                state.watched = false;
+                return self.open_missing(&mut state);
+            }
+        }
+    }
+
+    fn open_missing(&self, state: &mut State) {
+        for _ in 0..state.missing() {
+            self.open(state);
+        }
+    }
+
+    fn open(&self, state: &mut State) {
+        state.live += 1;
+        state.opening += 1;
+        state.moved = Instant::now();
+        let place = self.clone();
+        tokio::spawn(async move {
+            let opened = place.try_open().await;
+            let mut state = place.state();
+            state.opening -= 1;
+            match opened {
+                Ok(sender) => place.hand(&mut state, sender, false),
+                Err(error) => {
+                    state.live -= 1;
+                    // Only one request is told: the others may have better luck.
+                    let mut told = Err(error);
+                    while let (Err(_), Some(waiting)) = (&told, state.waiting.pop_front()) {
+                        match waiting.send(told) {
+                            Ok(()) => break,
+                            Err(back) => told = back,
+                        }
+                    }
+                    if !state.waiting.is_empty() {
+                        place.provide(&mut state);
+                    }
+                }
+            }
+        });
+    }
+
+    async fn try_open(&self) -> Result<Sender, HttpError> {
+        let route = &self.0.route;
+        let stream = timeout(CONNECT_LIMIT, self.0.connector.connect(route))
+            .await
+            .map_err(|_| HttpError::ConnectTimeout(route.host.clone(), CONNECT_LIMIT))??;
+        let handshake = http1::handshake(hyper_util::rt::TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|error| broken(&route.host, &error))?;
+        // Drives the connection; its end shows in the sender.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    /// To whoever has waited longest, or to those who will come.
+    fn hand(&self, state: &mut State, sender: Sender, reused: bool) {
+        state.moved = Instant::now();
+        let mut connection = Connection { sender: Some(sender), place: self.clone(), reused };
+        while let Some(waiting) = state.waiting.pop_front() {
+            match waiting.send(Ok(connection)) {
+                Ok(()) => return,
+                // That request was given up.
+                Err(Ok(back)) => connection = back,
+                Err(Err(_)) => return,
+            }
+        }
+        state.idle.extend(connection.sender.take());
+    }
+}
+
+impl State {
+    /// How many connections more could be used now.
+    fn missing(&mut self) -> usize {
+        self.waiting.retain(|request| !request.is_closed());
+        let for_waiting = self.waiting.len().saturating_sub(self.opening);
+        let wanted = for_waiting.max(self.ahead.saturating_sub(self.live));
+        wanted.min(CONNECTIONS - self.live)
+    }
+}
+
+impl Connection {
+    pub fn sender(&mut self) -> &mut Sender {
+        self.sender.as_mut().expect("it is there until it is given back, which takes the connection")
+    }
+
+    /// After a whole answer.
+    pub fn give_back(mut self) {
+        let Some(sender) = self.sender.take() else { return };
+        let place = self.place.clone();
+        let mut state = place.state();
+        // Answers come: from here on, requests that wait say how many connections are needed.
+        state.ahead = 0;
+        place.hand(&mut state, sender, true);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.sender.take().is_some() {
+            let mut state = self.place.state();
+            state.live -= 1;
+            if !state.waiting.is_empty() {
+                self.place.provide(&mut state);
+            }
+        }
+    }
+}
