@@ -8,6 +8,7 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cli::Options;
@@ -150,7 +151,7 @@ fn value(wanted: &Wanted, options: Options, units: &Path, inherited: &Inherited)
     let reach = Reach { aws: std::mem::take(&mut spec.aws), timeout: spec.timeout };
     // The service's environment is not this one's: nothing is inherited, kept or referred to.
     let nobody = Inherited::default();
-    let plan = Plan::new(only(&wanted.credential, spec)?, &nobody)?;
+    let plan = Rc::new(Plan::new(only(&wanted.credential, spec)?, &nobody)?);
     let fetched = fetch(&plan, reach, OnDenial::Stop)?;
     let outcomes = resolve::settle(&plan, fetched.answers, &nobody);
     tell(&outcomes);

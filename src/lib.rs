@@ -32,6 +32,7 @@ mod sys;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::Path;
+use std::rc::Rc;
 
 use cli::{Cli, Command, Format, Options, PolicyFormat, PolicyOptions, Typed};
 use environment::{Environment, Inherited};
@@ -135,7 +136,7 @@ struct Reach {
     timeout: std::time::Duration,
 }
 
-fn prepare(options: Options, inherited: &Inherited) -> Result<(Plan, Reach), Failures> {
+fn prepare(options: Options, inherited: &Inherited) -> Result<(Rc<Plan>, Reach), Failures> {
     log::init(log::Settings { verbose: options.verbose, quiet: options.quiet, format: options.log_format });
     let trusting = options.allow_writable_spec;
     let mut spec = Spec::new(options, inherited, |path| read_spec(path, trusting))?;
@@ -144,11 +145,11 @@ fn prepare(options: Options, inherited: &Inherited) -> Result<(Plan, Reach), Fai
     if let Some(region) = &reach.aws.region {
         plan.in_region(region)?;
     }
-    Ok((plan, reach))
+    Ok((Rc::new(plan), reach))
 }
 
 /// Nothing to fetch: no client, no network.
-fn fetch(plan: &Plan, reach: Reach, on_denial: OnDenial) -> Result<Fetched, Failures> {
+fn fetch(plan: &Rc<Plan>, reach: Reach, on_denial: OnDenial) -> Result<Fetched, Failures> {
     if !plan.needs_aws() {
         return Ok(Fetched { answers: Answers::none(), waited: false });
     }

@@ -105,6 +105,15 @@ fn hold_closed_descriptors() {
     }
 }
 
+/// Whether at least so many descriptors can be opened, as far as one look at the first 64 tells.
+pub fn has_free_descriptors(wanted: usize) -> bool {
+    let mut asked: [libc::pollfd; 64] =
+        std::array::from_fn(|fd| libc::pollfd { fd: fd as c_int, events: 0, revents: 0 });
+    // SAFETY: as above, with 64 entries. It fails when the limit on open files is less than that.
+    let looked = unsafe { libc::poll(asked.as_mut_ptr(), 64, 0) } != -1;
+    looked && asked.iter().filter(|one| one.revents & libc::POLLNVAL != 0).count() >= wanted
+}
+
 fn disposition(signal: c_int) -> Disposition {
     let mut before = [0; 4];
     // SAFETY: without a new action the kernel only writes the present one, which is no longer than this.

@@ -20,7 +20,12 @@ pub use answers::{Answers, Kind, LoadReply, Parameter, Reply};
 pub use fetch::OnDenial;
 pub use trouble::Denial;
 
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
+
+use tokio::runtime::LocalOptions;
 
 use crate::error::{Exit, Failure};
 use crate::plan::Plan;
@@ -42,30 +47,54 @@ pub enum Stopped {
 }
 
 /// Fetches what the plan asks for. All of it, or a failure by the deadline.
-pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Stopped> {
+pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Stopped> {
     let cannot_start = |error: std::io::Error| {
         let failure = Failure::new(Exit::OsErr, format!("cannot start: {}", error.to_string().to_lowercase()));
         Stopped::Failed(failure.help("raise the limit of file descriptors (ulimit -n): 16 are enough for a few names"))
     };
     spare_descriptors().map_err(cannot_start)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
-    let patience = Patience::new(timeout);
-    let fetching = patience.tell(async {
-        let settings = settings::Settings::load(aws).await.map_err(Trouble::Permanent)?;
-        let session = session::Session::open(&settings, &patience, plan.calls() + plan.loads.len()).await?;
-        fetch::all(&session, plan, &patience, on_denial).await
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build_local(LocalOptions::default()).map_err(cannot_start)?;
+    let patience = Rc::new(Patience::new(timeout));
+    let (plan, patient) = (plan.clone(), patience.clone());
+    // As a task: what wakes the future of `block_on` looks at the sockets each time.
+    let work = runtime.spawn_local(async move {
+        set_timer().await;
+        patient.tell(work(&plan, aws, &patient, on_denial)).await
     });
-    let answers = runtime.block_on(fetching);
+    let answers = runtime.block_on(work).expect("it is not cancelled, and a panic ends the process");
     // Left as it is: the exec closes its sockets and ends a name resolution that still blocks.
     std::mem::forget(runtime);
     let answers = answers.map_err(stopped)?;
     Ok(Fetched { answers, waited: patience.told() })
 }
 
-/// Whether the least that a fetch needs is there: six descriptors for the runtime, which panics on fewer, one for IMDS
-/// and one for Parameter Store.
+async fn work(plan: &Plan, aws: Aws, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {
+    let settings = settings::Settings::load(aws).await.map_err(Trouble::Permanent)?;
+    let session = session::Session::open(&settings, patience, plan.calls() + plan.loads.len()).await?;
+    let answers = fetch::all(&session, plan, patience, on_denial).await;
+    // Left open: the exec closes its connections, without a goodbye that costs a record and three calls each.
+    std::mem::forget(session);
+    answers
+}
+
+/// Each new timer that is the earliest is a write(2) to the runtime's eventfd. After one that is early, and that the
+/// runtime has seen, those of the limits are none.
+async fn set_timer() {
+    let mut early = pin!(tokio::time::sleep(Duration::from_millis(10)));
+    std::future::poll_fn(|context| Poll::Ready(early.as_mut().poll(context).is_ready())).await;
+    tokio::task::yield_now().await;
+}
+
+/// The least that a fetch needs: six for the runtime, which panics on fewer, one for IMDS and one for Parameter Store.
+const DESCRIPTORS: usize = 8;
+
+/// Whether they are there.
 fn spare_descriptors() -> std::io::Result<()> {
-    let pairs: std::io::Result<Vec<_>> = (0..4).map(|_| std::os::unix::net::UnixStream::pair()).collect();
+    if crate::sys::has_free_descriptors(DESCRIPTORS) {
+        return Ok(());
+    }
+    let pairs: std::io::Result<Vec<_>> = (0..DESCRIPTORS / 2).map(|_| std::os::unix::net::UnixStream::pair()).collect();
     pairs.map(|_| ())
 }
 
