@@ -5,9 +5,11 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -104,12 +106,72 @@ fn named_roots(variable: &str, path: &std::path::Path) -> Result<RootCertStore, 
 
 fn config(roots: RootCertStore) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+    // It fails without a root, and every caller has some.
+    let verifier = Remembering { verifier: verifier.expect("there are roots"), accepted: Mutex::default() };
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     // The provider is ring's own, which has cipher suites of both versions.
-    let builder = versions.expect("ring supports TLS 1.2 and 1.3");
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    let builder = versions.expect("ring supports TLS 1.2 and 1.3").dangerous();
+    let mut config = builder.with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Arc::new(config)
+}
+
+/// Checks certificates as rustls does, each chain once: all connections to a place are shown the same one within
+/// seconds. That the server has the key of it is proved in every handshake.
+#[derive(Debug)]
+struct Remembering {
+    verifier: Arc<WebPkiServerVerifier>,
+    accepted: Mutex<Option<Accepted>>,
+}
+
+/// A chain that was found good, and for which host.
+#[derive(Debug, PartialEq)]
+struct Accepted {
+    host: ServerName<'static>,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Remembering {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let chain = std::iter::once(end_entity).chain(intermediates).map(|one| one.clone().into_owned()).collect();
+        let shown = Some(Accepted { host: host.to_owned(), chain });
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        if *accepted != shown {
+            self.verifier.verify_server_cert(end_entity, intermediates, host, ocsp, now)?;
+            *accepted = shown;
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
 }
 
 fn explain(host: &str, error: &std::io::Error) -> HttpError {
