@@ -4,20 +4,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, FromArgMatches as _, Subcommand, ValueEnum};
 
 use crate::error::{Exit, Failure};
 use crate::spec::value::{self, Credentials, Existing, Separator};
 
-/// Start a command with its secrets: parameters from AWS SSM Parameter Store become environment variables, then
-/// stepzero becomes the command. Nothing is written to disk.
-#[derive(Debug, Parser)]
-#[command(name = "stepzero", version, max_term_width = 100, subcommand_required = true, disable_help_subcommand = true)]
-#[command(after_help = EXIT_CODES)]
-pub struct Cli {
-    #[command(subcommand)]
-    pub command: Command,
-}
+const ABOUT: &str = "Start a command with its secrets: parameters from AWS SSM Parameter Store become environment variables, then \
+stepzero becomes the command. Nothing is written to disk.";
 
 const EXIT_CODES: &str = "Exit codes: 64 USAGE, 65 DATAERR, 66 NOINPUT, 70 SOFTWARE, 71 OSERR, 75 TEMPFAIL (try again), 77 NOPERM, \
 78 CONFIG, 126 the command cannot be executed, 127 it is not found; anything else is the command's own.";
@@ -30,15 +23,7 @@ const EXEC_HELP: &str = "Example:
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Fetch, then become COMMAND
-    #[command(override_usage = "stepzero exec [OPTIONS] [--] COMMAND [ARG]...", after_help = EXEC_HELP)]
-    Exec {
-        #[command(flatten)]
-        options: Box<Options>,
-        /// The command and its arguments. Options of stepzero come before it
-        #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
-        command: Vec<OsString>,
-    },
+    Exec(Box<Exec>),
     /// Show what would be asked for, for which variable, in which order, without the network
     Plan {
         #[command(flatten)]
@@ -75,6 +60,17 @@ pub enum Command {
         /// bash, zsh, fish, elvish or powershell
         shell: clap_complete::Shell,
     },
+}
+
+/// Fetch, then become COMMAND
+#[derive(Debug, Args)]
+#[command(override_usage = "stepzero exec [OPTIONS] [--] COMMAND [ARG]...", after_help = EXEC_HELP)]
+pub struct Exec {
+    #[command(flatten)]
+    pub options: Options,
+    /// The command and its arguments. Options of stepzero come before it
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    pub command: Vec<OsString>,
 }
 
 /// What exec, plan, check, policy and credential have in common.
@@ -184,17 +180,35 @@ pub enum PolicyFormat {
 
 /// The parsed command line, or what to print instead.
 pub enum Typed {
-    Cli(Cli),
+    Command(Command),
     /// `--help` and `--version`.
     Help(String),
+}
+
+/// The whole definition.
+pub fn definition() -> clap::Command {
+    Command::augment_subcommands(program())
+}
+
+fn program() -> clap::Command {
+    let program = clap::Command::new("stepzero").version(env!("CARGO_PKG_VERSION")).about(ABOUT).after_help(EXIT_CODES);
+    let program = program.max_term_width(100).subcommand_required(true).arg_required_else_help(true);
+    program.disable_help_subcommand(true)
 }
 
 /// USAGE when the line is wrong, with clap's own words and suggestions.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, Failure> {
     use clap::error::ErrorKind;
-    let error = match Cli::try_parse_from(args) {
-        Ok(cli) => return Ok(Typed::Cli(cli)),
-        Err(error) => error,
+    let args: Vec<OsString> = args.into_iter().collect();
+    // To define all commands is a tenth of the work of a start, and this is the one that starts services.
+    let mut definition = match args.get(1) {
+        Some(name) if name == "exec" => program().subcommand(Exec::augment_args(clap::Command::new("exec"))),
+        _ => definition(),
+    };
+    let parsed = definition.try_get_matches_from_mut(args);
+    let error = match parsed.and_then(|matches| Command::from_arg_matches(&matches)) {
+        Ok(command) => return Ok(Typed::Command(command)),
+        Err(error) => error.format(&mut definition),
     };
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -217,7 +231,7 @@ mod tests {
     fn command(line: &[&str]) -> Vec<OsString> {
         let args = ["stepzero", "exec"].iter().chain(line).map(OsString::from);
         match parse(args) {
-            Ok(Typed::Cli(Cli { command: Command::Exec { command, .. } })) => command,
+            Ok(Typed::Command(Command::Exec(exec))) => exec.command,
             Ok(_) => panic!("not an exec: {line:?}"),
             Err(failure) => panic!("{failure}"),
         }
@@ -225,7 +239,18 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        definition().debug_assert();
+    }
+
+    /// It is defined on its own when it is typed, and among the others for `--help` and the completions.
+    #[test]
+    fn exec_is_the_same_alone() {
+        let help = |mut program: clap::Command| {
+            program.build();
+            program.find_subcommand_mut("exec").expect("it is there").render_long_help().to_string()
+        };
+        let alone = program().subcommand(Exec::augment_args(clap::Command::new("exec")));
+        assert_eq!(help(alone), help(definition()));
     }
 
     #[test]

@@ -30,11 +30,10 @@ pub mod store;
 mod sys;
 
 use std::convert::Infallible;
-use std::ffi::OsString;
 use std::path::Path;
 use std::rc::Rc;
 
-use cli::{Cli, Command, Format, Options, PolicyFormat, PolicyOptions, Typed};
+use cli::{Command, Exec, Format, Options, PolicyFormat, PolicyOptions, Typed};
 use environment::{Environment, Inherited};
 use error::{Exit, Failure, Failures, printable};
 use plan::Plan;
@@ -60,14 +59,14 @@ pub fn run() -> i32 {
 fn dispatch(inheritance: &sys::Inheritance) -> Result<(), Failures> {
     let armed =
         if std::env::args_os().nth(1).is_some_and(|arg| arg == "credential") { credential::arm() } else { None };
-    let cli = match cli::parse(std::env::args_os())? {
-        Typed::Cli(cli) => cli,
+    let command = match cli::parse(std::env::args_os())? {
+        Typed::Command(command) => command,
         Typed::Help(text) => return print(&text),
     };
     let inherited = Inherited::new(sys::environment());
     sys::forget_empty_settings();
-    match cli.command {
-        Command::Exec { options, command } => match exec(*options, command, inherited, inheritance)? {},
+    match command {
+        Command::Exec(typed) => match exec(*typed, inherited, inheritance)? {},
         Command::Plan { options, format } => {
             let (plan, _) = prepare(*options, &inherited)?;
             print(&report::plan(&plan, format))
@@ -77,21 +76,16 @@ fn dispatch(inheritance: &sys::Inheritance) -> Result<(), Failures> {
         Command::Credential { options, units } => credential::serve(armed, *options, &units, &inherited),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "stepzero", &mut script);
+            clap_complete::generate(shell, &mut cli::definition(), "stepzero", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
     }
 }
 
 /// Plan, find the command, fetch, resolve, become the command.
-fn exec(
-    options: Options,
-    command: Vec<OsString>,
-    inherited: Inherited,
-    inheritance: &sys::Inheritance,
-) -> Result<Infallible, Failures> {
-    let (plan, aws) = prepare(options, &inherited)?;
-    let command = exec::find(command, inherited.path())?;
+fn exec(typed: Exec, inherited: Inherited, inheritance: &sys::Inheritance) -> Result<Infallible, Failures> {
+    let (plan, aws) = prepare(typed.options, &inherited)?;
+    let command = exec::find(typed.command, inherited.path())?;
     let Fetched { answers, waited } = fetch(&plan, aws, OnDenial::Stop)?;
     let outcomes = resolve::settle(&plan, answers, &inherited);
     tell(&outcomes);
