@@ -4,18 +4,18 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use aws_sdk_ssm::types::{Parameter as SdkParameter, ParameterStringFilter, ParameterType};
 use futures_util::future::Either;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::json;
 
 use super::answers::{Answers, Item, Kind, LoadReply, Parameter, Reply, match_call};
 use super::patience::{Patience, SERVICE};
 use super::pool::CONNECTIONS;
+use super::service::{self, NAME, Output};
 use super::session::Session;
-use super::trouble::{Cause, Denial, Trouble, sort};
+use super::trouble::{Cause, Denial, Trouble};
 use crate::error::{Exit, Failure, printable};
 use crate::plan::{NAMES_PER_CALL, Plan, RequestId};
-use crate::secret::Secret;
 use crate::spec::entry::Load;
 
 /// One parameter more than this many pages of ten under one path is taken for a server that never ends.
@@ -33,7 +33,7 @@ pub enum OnDenial {
 /// Asks for everything in the plan.
 pub async fn all(session: &Session, plan: &Plan, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {
     let fetch = Fetch { session, plan, patience, on_denial };
-    plan.in_region(&session.region).map_err(Trouble::Permanent)?;
+    plan.in_region(&session.service.region).map_err(Trouble::Permanent)?;
     let ids: Vec<RequestId> = (0..plan.requests.len()).map(RequestId).collect();
     let batches = ids.chunks(NAMES_PER_CALL).map(|batch| Either::Left(fetch.batch(batch)));
     let loads = plan.loads.iter().enumerate().map(|(at, load)| Either::Right(fetch.load(at, load)));
@@ -98,9 +98,9 @@ impl Fetch<'_> {
 
     async fn call(&self, ids: &[RequestId]) -> Result<Vec<(RequestId, Reply)>, Trouble> {
         let names: Vec<String> = ids.iter().map(|id| self.plan.request(*id).to_string()).collect();
+        let asked = json!({ "Names": names, "WithDecryption": true });
         self.insist(async || {
-            let request = self.session.client.get_parameters().set_names(Some(names.clone())).with_decryption(true);
-            let output = request.send().await.map_err(|error| sort("Parameter Store", &error))?;
+            let output: Output = self.session.service.call("GetParameters", &asked).await?;
             let garbled =
                 |why: &str| Trouble::Temporary(Cause::new(format!("Parameter Store's answer is not usable: {why}")));
             let items = output.parameters.unwrap_or_default().into_iter().map(item).collect::<Option<Vec<_>>>();
@@ -118,7 +118,7 @@ impl Fetch<'_> {
                 before.set(self.session.generation());
                 call().await
             };
-            match self.patience.insist("Parameter Store", SERVICE, attempt).await {
+            match self.patience.insist(NAME, SERVICE, attempt).await {
                 Err(Trouble::Rejected(cause)) => self.session.refused(before.get(), &cause, self.patience).await?,
                 settled => return settled,
             }
@@ -158,16 +158,18 @@ impl Fetch<'_> {
     }
 
     async fn page(&self, load: &Load, token: Option<&String>) -> Result<(Vec<Parameter>, Option<String>), Trouble> {
+        let mut asked =
+            json!({ "Path": load.path, "Recursive": load.recursive, "WithDecryption": true, "MaxResults": 10 });
+        if let Some(label) = &load.label {
+            let label = label.to_string();
+            let label = label.trim_start_matches(':');
+            asked["ParameterFilters"] = json!([{ "Key": "Label", "Option": "Equals", "Values": [label] }]);
+        }
+        if let Some(token) = token {
+            asked["NextToken"] = json!(token);
+        }
         self.insist(async || {
-            let label = load.label.as_ref().map(|label| {
-                let label = label.to_string().trim_start_matches(':').to_owned();
-                let filter = ParameterStringFilter::builder().key("Label").option("Equals").values(label);
-                filter.build().expect("the key is set")
-            });
-            let request = self.session.client.get_parameters_by_path().path(&load.path).recursive(load.recursive);
-            let request = request.with_decryption(true).max_results(10).set_next_token(token.cloned());
-            let request = request.set_parameter_filters(label.map(|label| vec![label]));
-            let output = request.send().await.map_err(|error| by_path(sort("Parameter Store", &error)))?;
+            let output: Output = self.session.service.call("GetParametersByPath", &asked).await.map_err(by_path)?;
             let garbled = || {
                 Trouble::Temporary(Cause::new(
                     "Parameter Store's answer is not usable: a parameter without its parts, or of another path",
@@ -198,18 +200,16 @@ fn is_below(path: &str, name: &str) -> bool {
     path == "/" || name.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Moves the value out of the SDK's type, whose other copies of it are dropped here. `None` when a part is missing.
-fn item(mut parameter: SdkParameter) -> Option<Item> {
-    let kind = match parameter.r#type? {
-        ParameterType::String => Kind::String,
-        ParameterType::StringList => Kind::StringList,
-        ParameterType::SecureString => Kind::SecureString,
+/// `None` when a part is missing.
+fn item(item: service::Item) -> Option<Item> {
+    let kind = match item.r#type?.as_str() {
+        "String" => Kind::String,
+        "StringList" => Kind::StringList,
+        "SecureString" => Kind::SecureString,
         _ => return None,
     };
-    let value = Rc::new(Secret::new(parameter.value.take()?));
-    // Of a reference to Secrets Manager this holds the whole secret once more: taken over, it is wiped.
-    drop(parameter.source_result.take().map(Secret::new));
-    let parameter_ = Parameter { name: parameter.name?, version: parameter.version, kind, value };
-    let selector = parameter.selector.filter(|selector| !selector.is_empty());
-    Some(Item { arn: parameter.arn, selector, parameter: parameter_ })
+    let parameter =
+        Parameter { name: item.name?, version: item.version.unwrap_or_default(), kind, value: Rc::new(item.value?) };
+    let selector = item.selector.filter(|selector| !selector.is_empty());
+    Some(Item { arn: item.arn, selector, parameter })
 }

@@ -11,6 +11,7 @@ mod http_error;
 mod imds;
 pub mod patience;
 mod pool;
+mod service;
 mod session;
 mod settings;
 mod tls;

@@ -1,18 +1,11 @@
-//! How AWS is reached in this run: the Region, the credentials and the client, found at the same time where one does not
-//! need the other. The SDK builds endpoints (FIPS, dual stack, China) and signs; it never retries, `patience` does.
+//! How AWS is reached in this run: the Region, the endpoint and the credentials, found at the same time where one does not
+//! need the other.
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_config::identity::IdentityCache;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_config::{AppName, BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
-use aws_sdk_ssm::Client;
-use aws_smithy_types::retry::RetryConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
+use http::Uri;
 
 use super::clock::{Clock, SKEW_SECONDS};
 use super::credentials::Chain;
@@ -20,15 +13,14 @@ use super::endpoint;
 use super::http::Http;
 use super::imds::Imds;
 use super::patience::{LOCAL, Patience};
+use super::service::Service;
 use super::settings::Settings;
 use super::trouble::{Cause, Trouble};
 use crate::error::{Exit, Failure};
 
 /// An open session with Systems Manager.
 pub struct Session {
-    pub client: Client,
-    pub region: String,
-    held: Held,
+    pub service: Service,
     chain: Chain,
     clock: Clock,
     /// Counts what was done about a refusal, so that parallel calls do it once.
@@ -44,10 +36,10 @@ impl Session {
         let clock = Clock::default();
         let http = settings.http(clock.clone())?;
         let imds = settings.imds_endpoint().map(|base| Rc::new(Imds::new(http.clone(), &base)));
-        let reaching = reach(settings, imds.as_deref(), &http, &clock, patience, calls);
+        let reaching = reach(settings, imds.as_deref(), &http, patience, calls);
         let (reached, (chain, credentials)) = if settings.region.is_none() && settings.asks_sts() {
             let reached = reaching.await?;
-            let chain = Chain::new(settings, Some(&reached.region), &http, &clock, imds.clone());
+            let chain = Chain::new(settings, Some(&reached.0), &http, &clock, imds.clone());
             let credentials = load(&chain, patience).await;
             (Ok(reached), (chain, credentials))
         } else {
@@ -57,10 +49,11 @@ impl Session {
         };
         // Without credentials the Region does not matter: an IMDS that is not there takes both away.
         let credentials = credentials?;
-        let Reached { region, client, held } = reached?;
-        held.put(credentials);
+        let (region, endpoint) = reached?;
+        let credentials = credentials.into();
+        let service = Service { endpoint, region, credentials, http, clock: clock.clone() };
         let (generation, followed, renewed, renewing) = Default::default();
-        Ok(Session { client, region, held, chain, clock, generation, followed, renewed, renewing })
+        Ok(Session { service, chain, clock, generation, followed, renewed, renewing })
     }
 
     /// To be noted before a call, and given to [`Session::refused`] after it.
@@ -81,7 +74,8 @@ impl Session {
             return Err(Trouble::Permanent(self.rejected(cause)));
         } else {
             tracing::debug!("{}: fetching the credentials anew", cause.what);
-            self.held.put(load(&self.chain, patience).await?);
+            let renewed = load(&self.chain, patience).await?;
+            self.service.credentials.replace(renewed);
         }
         self.generation.set(before + 1);
         Ok(())
@@ -98,30 +92,21 @@ impl Session {
     }
 }
 
-struct Reached {
-    region: String,
-    client: Client,
-    held: Held,
-}
-
-/// The Region, then the client and connections to the endpoint.
+/// The Region, then the endpoint, and connections to it.
 async fn reach(
     settings: &Settings,
     imds: Option<&Imds>,
     http: &Http,
-    clock: &Clock,
     patience: &Patience,
     calls: usize,
-) -> Result<Reached, Trouble> {
+) -> Result<(String, Uri), Trouble> {
     let region = match &settings.region {
         Some(region) => region.clone(),
         None => region_of_instance(settings, imds, patience).await?,
     };
-    let held = Held::default();
-    let client = client(settings, &region, http, clock, &held).await;
-    let endpoint = endpoint::of(&client).await?;
+    let endpoint = endpoint::of(settings, &region).await?;
     http.warm(&endpoint, calls);
-    Ok(Reached { region, client, held })
+    Ok((region, endpoint))
 }
 
 async fn region_of_instance(settings: &Settings, imds: Option<&Imds>, patience: &Patience) -> Result<String, Trouble> {
@@ -140,53 +125,4 @@ async fn region_of_instance(settings: &Settings, imds: Option<&Imds>, patience: 
 
 async fn load(chain: &Chain, patience: &Patience) -> Result<Credentials, Trouble> {
     chain.unless_absent(patience.insist("credentials", LOCAL, async || chain.load().await)).await
-}
-
-/// The SDK's client, without its retries, timeouts and caches: those are ours.
-async fn client(settings: &Settings, region: &str, http: &Http, clock: &Clock, held: &Held) -> Client {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .app_name(AppName::new("stepzero").expect("letters only"))
-        .region(Region::new(region.to_owned()))
-        .http_client(http.clone())
-        .time_source(clock.clone())
-        .credentials_provider(SharedCredentialsProvider::new(held.clone()))
-        .identity_cache(IdentityCache::no_cache())
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::disabled())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .profile_files(settings.profile_files());
-    if let Some(profile) = &settings.aws.profile {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(url) = &settings.aws.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    // It would correct the time that `Clock` has corrected already.
-    let config = aws_sdk_ssm::config::Builder::from(&loader.load().await).disable_clock_skew_correction(true);
-    Client::from_conf(config.build())
-}
-
-/// The credentials that calls are signed with now.
-#[derive(Clone, Debug, Default)]
-struct Held(Arc<Mutex<Option<Credentials>>>);
-
-impl Held {
-    fn put(&self, credentials: Credentials) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
-    }
-
-    fn current(&self) -> Option<Credentials> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl ProvideCredentials for Held {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        // Before the real ones are there, only `endpoint::of` asks, and it neither signs nor sends.
-        let placeholder = || Credentials::new("placeholder", "placeholder", None, None, "placeholder");
-        future::ProvideCredentials::ready(Ok(self.current().unwrap_or_else(placeholder)))
-    }
 }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use aws_config::profile::{Profile, ProfileSet};
+use aws_runtime::env_config::EnvConfigValue;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_types::os_shim_internal::{Env, Fs};
 
@@ -64,6 +65,26 @@ impl Settings {
     /// The profile files that the SDK may read.
     pub fn profile_files(&self) -> EnvConfigFiles {
         self.files.clone()
+    }
+
+    /// Where Systems Manager is said to be: by the flag, else by `AWS_ENDPOINT_URL_SSM`, `AWS_ENDPOINT_URL`, a `services`
+    /// section of the profile or the profile itself.
+    pub fn endpoint_url(&self) -> Option<String> {
+        let ignored = || self.is_on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
+        let configured = || self.setting("AWS_ENDPOINT_URL", "endpoint_url").filter(|_| !ignored());
+        self.aws.endpoint_url.clone().or_else(configured)
+    }
+
+    /// A switch of the AWS conventions, off unless it says `true`.
+    pub fn is_on(&self, variable: &str, key: &str) -> bool {
+        self.setting(variable, key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// As the SDK looks for it: variables before the profile, what is for Systems Manager alone first.
+    fn setting(&self, variable: &str, key: &str) -> Option<String> {
+        let env = Env::real();
+        let value = EnvConfigValue::new().env(variable).profile(key).service_id("SSM");
+        Some(value.load(&env, Some(&self.profiles))?.0.into_owned()).filter(|value| !value.is_empty())
     }
 
     /// Whether STS is asked for credentials, which needs the Region first.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_ssm::error::ProvideErrorMetadata;
+use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
@@ -95,13 +95,14 @@ fn arn(word: &str) -> Option<String> {
     (word.starts_with("arn:") && known && clean && word.len() <= 512).then(|| word.to_owned())
 }
 
-/// Sorts the failure of a call to SSM or STS.
+/// Sorts the failure of a call that the SDK made, to STS.
 pub fn sort<E: ProvideErrorMetadata>(service: &str, error: &SdkError<E, HttpResponse>) -> Trouble {
     match error {
         SdkError::ServiceError(context) => {
             let (code, message) = (context.err().code(), context.err().message().unwrap_or(""));
             let status = context.raw().status().as_u16();
-            sort_answer(service, code, message, status, pause(context.raw()))
+            let header = |name: &str| context.raw().headers().get(name);
+            sort_answer(service, code, message, status, pause(header))
         }
         SdkError::DispatchFailure(failure) => {
             let source = failure.as_connector_error().and_then(|error| std::error::Error::source(error));
@@ -151,7 +152,8 @@ pub fn sort_modelled<E: ProvideErrorMetadata>(service: &str, error: &E) -> Troub
     sort_answer(service, error.code(), error.message().unwrap_or(""), 400, None)
 }
 
-fn sort_answer(service: &str, code: Option<&str>, message: &str, status: u16, pause: Option<Duration>) -> Trouble {
+/// Sorts a service's error by its code, or else by its status.
+pub fn sort_answer(service: &str, code: Option<&str>, message: &str, status: u16, pause: Option<Duration>) -> Trouble {
     // `com.amazon.coral.service#ThrottlingException`
     let code = code.map_or("", |code| code.rsplit('#').next().unwrap_or(code));
     let known = if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) { code } else { "" };
@@ -217,8 +219,8 @@ fn default_action(service: &str) -> &'static str {
 }
 
 /// `Retry-After` in seconds (RFC 9110, 10.2.3), or AWS's own header in milliseconds.
-fn pause(raw: &HttpResponse) -> Option<Duration> {
-    let number = |name: &str| raw.headers().get(name).and_then(|value| value.trim().parse::<u64>().ok());
+pub fn pause<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Duration> {
+    let number = |name: &str| header(name).and_then(|value| value.trim().parse::<u64>().ok());
     let seconds = number("retry-after").map(Duration::from_secs);
     seconds.or_else(|| number("x-amz-retry-after").map(Duration::from_millis))
 }

@@ -1,0 +1,124 @@
+//! Systems Manager: a request is made, signed and sent, and its answer read, in AWS's JSON protocol. The signature is the
+//! SDK's; its client is not used, because it keeps copies of values, and is a quarter of the work of a start.
+//! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
+
+use std::cell::RefCell;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_async::time::TimeSource as _;
+use aws_smithy_runtime_api::client::identity::Identity;
+use bytes::Bytes;
+use http::{Request, Response, Uri, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::clock::Clock;
+use super::http::Http;
+use super::trouble::{Cause, Trouble, pause, sort_answer, sort_http};
+use crate::error::{Exit, Failure};
+use crate::secret::Secret;
+
+/// For messages.
+pub const NAME: &str = "Parameter Store";
+
+/// One endpoint, in one Region, with the credentials that calls are signed with now.
+pub struct Service {
+    pub endpoint: Uri,
+    pub region: String,
+    pub credentials: RefCell<Credentials>,
+    pub http: Http,
+    pub clock: Clock,
+}
+
+/// Of `GetParameters` and `GetParametersByPath`.
+/// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html#API_GetParameters_ResponseSyntax>
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Output {
+    pub parameters: Option<Vec<Item>>,
+    pub invalid_parameters: Option<Vec<String>>,
+    pub next_token: Option<String>,
+}
+
+/// What of a parameter is used. The rest is skipped where it stands: of a reference to Secrets Manager, `SourceResult`
+/// holds the whole secret once more.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Item {
+    pub name: Option<String>,
+    pub r#type: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    pub value: Option<Secret>,
+    pub version: Option<i64>,
+    pub selector: Option<String>,
+    #[serde(rename = "ARN")]
+    pub arn: Option<String>,
+}
+
+fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(Secret::new))
+}
+
+impl Service {
+    /// One attempt at an action, such as `GetParameters`.
+    pub async fn call<T: DeserializeOwned>(&self, action: &str, body: &serde_json::Value) -> Result<T, Trouble> {
+        let request = self.request(action, body.to_string()).ok_or_else(|| {
+            let what = format!("a request to {NAME} cannot be made");
+            let help = "look at the Region, the endpoint and the credentials";
+            Trouble::Permanent(Failure::new(Exit::Config, what).help(help))
+        })?;
+        let answer = self.http.send(request).await.map_err(|error| sort_http(&error))?;
+        if !answer.status().is_success() {
+            return Err(refusal(&answer));
+        }
+        // What is wrong with it could quote it.
+        serde_json::from_slice(answer.body()).map_err(|_| {
+            let status = answer.status().as_u16();
+            Trouble::Temporary(Cause::new(format!("{NAME} answered {status} with something that is no answer")))
+        })
+    }
+
+    fn request(&self, action: &str, body: String) -> Option<Request<Bytes>> {
+        let mut request = Request::post(&self.endpoint)
+            .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
+            .header(header::USER_AGENT, concat!("stepzero/", env!("CARGO_PKG_VERSION")))
+            .header("x-amz-target", format!("AmazonSSM.{action}"))
+            .body(Bytes::from(body))
+            .ok()?;
+        let identity = Identity::from(self.credentials.borrow().clone());
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("ssm")
+            .time(self.clock.now())
+            .settings(SigningSettings::default())
+            .build()
+            .ok()?;
+        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
+        let body = SignableBody::Bytes(request.body());
+        let uri = self.endpoint.to_string();
+        let signable = SignableRequest::new("POST", uri, headers, body).ok()?;
+        let (instructions, _) = sign(signable, &parameters.into()).ok()?.into_parts();
+        instructions.apply_to_request_http1x(&mut request);
+        Some(request)
+    }
+}
+
+/// The code is in a header or in the body; both can have a namespace before and an address after it.
+#[derive(Default, Deserialize)]
+struct Refusal {
+    __type: Option<String>,
+    code: Option<String>,
+    #[serde(alias = "Message", alias = "errorMessage")]
+    message: Option<String>,
+}
+
+fn refusal(answer: &Response<Bytes>) -> Trouble {
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let body: Refusal = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let code = header("x-amzn-errortype").or(body.__type.as_deref()).or(body.code.as_deref());
+    let code = code.map(|code| code.split(':').next().unwrap_or(code));
+    sort_answer(NAME, code, body.message.as_deref().unwrap_or(""), answer.status().as_u16(), pause(header))
+}
