@@ -36,6 +36,10 @@ impl Session {
         let clock = Clock::default();
         let http = settings.http(clock.clone())?;
         let imds = settings.imds_endpoint().map(|base| Rc::new(Imds::new(http.clone(), &base)));
+        // It tells the Region and the credentials at the same time.
+        if let (None, Some(imds)) = (&settings.region, &imds) {
+            imds.warm(2);
+        }
         let reaching = reach(settings, imds.as_deref(), &http, patience, calls);
         let (reached, (chain, credentials)) = if settings.region.is_none() && settings.asks_sts() {
             let reached = reaching.await?;
