@@ -135,7 +135,9 @@ fn fits(request: &Request, item: &Item) -> bool {
         Subject::Arn(arn) => item.arn.as_deref() == Some(arn.as_str()),
         Subject::Name(name) => {
             let bare = item.parameter.name.split(':').next().unwrap_or("");
-            item.parameter.name == name.as_str() || ParameterName::new(bare).is_ok_and(|found| found == *name)
+            // Most items answer another request: the grammar is looked at last.
+            let alike = bare.strip_prefix('/').unwrap_or(bare) == name.folded();
+            item.parameter.name == name.as_str() || (alike && ParameterName::new(bare).is_ok())
         }
     };
     let selector = match (&request.selector, &item.selector) {
