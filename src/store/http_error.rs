@@ -24,6 +24,14 @@ pub enum HttpError {
     Malformed(String),
 }
 
+impl HttpError {
+    /// Out of file descriptors, memory or threads.
+    pub fn is_exhaustion(&self) -> bool {
+        let lacks = |code| matches!(code, libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN);
+        matches!(self, HttpError::Connect(_, error) if error.raw_os_error().is_some_and(lacks))
+    }
+}
+
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

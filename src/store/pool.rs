@@ -17,7 +17,7 @@ use super::http_error::{HttpError, broken};
 
 /// So many connections to one place at most: with fewer of them, more answers are waited for one after the other.
 /// BENCHMARKS.md has the figures.
-pub const CONNECTIONS: usize = 25;
+pub const CONNECTIONS: usize = 50;
 
 /// Other connections are opened when for so long no answer has come and no connection was opened. An answer that
 /// comes sooner is worth waiting for; a later handshake is cheaper too, as it resumes the first one's TLS session.
@@ -45,6 +45,8 @@ struct State {
     waiting: VecDeque<oneshot::Sender<Result<Connection, HttpError>>>,
     /// So many connections are wanted before the first answer.
     ahead: usize,
+    /// So many there can be.
+    most: usize,
     /// When an answer came, or a connection was opened or begun.
     moved: Instant,
     watched: bool,
@@ -67,6 +69,7 @@ impl Place {
             opening: 0,
             waiting: VecDeque::new(),
             ahead: 0,
+            most: CONNECTIONS,
             moved: Instant::now(),
             watched: false,
         };
@@ -155,20 +158,30 @@ impl Place {
                 Ok(sender) => place.hand(&mut state, sender, false),
                 Err(error) => {
                     state.live -= 1;
-                    // Only one request is told: the others may have better luck.
-                    let mut told = Err(error);
-                    while let (Err(_), Some(waiting)) = (&told, state.waiting.pop_front()) {
-                        match waiting.send(told) {
-                            Ok(()) => break,
-                            Err(back) => told = back,
-                        }
-                    }
-                    if !state.waiting.is_empty() {
-                        place.provide(&mut state);
-                    }
+                    place.failed(&mut state, error);
                 }
             }
         });
+    }
+
+    /// A connection could not be opened.
+    fn failed(&self, state: &mut State, error: HttpError) {
+        if error.is_exhaustion() && state.live > 0 {
+            // Those that there are will do.
+            state.most = state.live;
+            return;
+        }
+        // Only one request is told: the others may have better luck.
+        let mut told = Err(error);
+        while let (Err(_), Some(waiting)) = (&told, state.waiting.pop_front()) {
+            match waiting.send(told) {
+                Ok(()) => break,
+                Err(back) => told = back,
+            }
+        }
+        if !state.waiting.is_empty() {
+            self.provide(state);
+        }
     }
 
     async fn try_open(&self) -> Result<Sender, HttpError> {
@@ -205,7 +218,7 @@ impl State {
         self.waiting.retain(|request| !request.is_closed());
         let for_waiting = self.waiting.len().saturating_sub(self.opening);
         let wanted = for_waiting.max(self.ahead.saturating_sub(self.live));
-        wanted.min(CONNECTIONS - self.live)
+        wanted.min(self.most.saturating_sub(self.live))
     }
 }
 

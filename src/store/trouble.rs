@@ -135,16 +135,11 @@ pub fn sort_http(error: &HttpError) -> Trouble {
                 .help("HTTPS_PROXY, HTTP_PROXY and NO_PROXY say which proxy is used, and for what"),
         ),
         HttpError::Malformed(_) => Trouble::Permanent(Failure::new(Exit::Config, error.to_string())),
-        HttpError::Connect(_, io) if is_exhausted(io) => {
+        _ if error.is_exhaustion() => {
             Trouble::Permanent(Failure::new(Exit::OsErr, error.to_string()).help("raise the limit (ulimit -n, -v, -u)"))
         }
         _ => Trouble::Temporary(Cause::new(error.to_string())),
     }
-}
-
-/// Out of file descriptors, memory or threads.
-fn is_exhausted(error: &std::io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN))
 }
 
 /// Sorts a service's error whose answer the SDK did not keep.
