@@ -1,5 +1,5 @@
 //! How long it takes to start a command with its secrets: stepzero, a client that does only what cannot be avoided, and
-//! every peer that is found. `tests/bench/run` builds and starts this; `--help` says what can be chosen.
+//! every peer that is found. `tests/bench/run` builds and starts this; a wrong option says what can be chosen.
 //!
 //! The tools take turns, run by run, because a machine that others use drifts; medians are compared within one case only.
 
@@ -10,7 +10,7 @@ mod request;
 mod tool;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -73,10 +73,11 @@ fn main() -> ExitCode {
 fn run(options: &Options) {
     let directory = std::env::temp_dir().join(format!("stepzero-bench-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("the temporary directory is writable");
-    let tools = tools(options.only.as_deref());
+    let tools = tools(options.only.as_deref(), &options.bin);
     let mut bench = Bench {
         fake: Fake::start(&options.bin.join("fake-aws"), &directory, &options.sizes),
         stepzero: options.stepzero.clone().unwrap_or_else(|| options.bin.join("stepzero")),
+        stepzero_static: options.bin.join(tool::STATIC),
         floor: options.bin.join("floor"),
         floor_connections: 1,
         directory: directory.clone(),
@@ -103,7 +104,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
         bin: PathBuf::new(),
         stepzero: None,
         runs: 21,
-        sizes: vec![3, 10, 100, 500],
+        sizes: vec![0, 3, 10, 100, 500],
         delays: vec![0, 5, 20, 100],
         modes: vec![false, true],
         slow_connect: true,
@@ -133,11 +134,11 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     Ok(options)
 }
 
-fn tools(only: Option<&[String]>) -> Vec<Tool> {
+fn tools(only: Option<&[String]>, bin: &Path) -> Vec<Tool> {
     let wanted = |tool: &&Tool| only.is_none_or(|only| only.iter().any(|name| name == tool.name));
-    let (there, missing): (Vec<Tool>, Vec<Tool>) = TOOLS.iter().filter(wanted).partition(|tool| tool.is_there());
+    let (there, missing): (Vec<Tool>, Vec<Tool>) = TOOLS.iter().filter(wanted).partition(|tool| tool.is_there(bin));
     for tool in missing {
-        println!("SKIPPED {}: it is not on PATH", tool.name);
+        println!("SKIPPED {}: it is not there", tool.name);
     }
     there
 }
@@ -151,7 +152,9 @@ fn cases(options: &Options) -> Vec<Case> {
                 if slow_connect && (delay == 0 || !options.slow_connect) {
                     continue;
                 }
-                cases.extend(options.sizes.iter().map(|&size| Case { size, imds, delay, slow_connect }));
+                // Where nothing is fetched there is nothing that could be slow.
+                let sizes = options.sizes.iter().filter(|&&size| size > 0 || (delay == 0 && !imds));
+                cases.extend(sizes.map(|&size| Case { size, imds, delay, slow_connect }));
             }
         }
     }
@@ -162,13 +165,14 @@ fn cases(options: &Options) -> Vec<Case> {
 fn measure(bench: &mut Bench, case: &Case, tools: &[Tool], runs: usize) -> Vec<(&'static str, Outcome)> {
     bench.fake.delay(case.delay, if case.slow_connect { case.delay } else { 0 });
     tool::prepare_floor(bench, case);
+    let tools: Vec<Tool> = tools.iter().copied().filter(|tool| tool.command(bench, case).is_some()).collect();
     if tools.iter().any(|tool| tool.name == FLOOR) {
         bench.floor_connections = best_for_floor(bench, case);
     }
     let mut costs: BTreeMap<&str, Vec<Cost>> = BTreeMap::new();
     let mut failures: BTreeMap<&str, String> = BTreeMap::new();
     for round in 0..runs {
-        for tool in tools {
+        for tool in &tools {
             if failures.contains_key(tool.name) || tool.slow && round >= runs.div_ceil(7) {
                 continue;
             }

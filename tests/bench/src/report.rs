@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::tool::{BARE, FLOOR, STEPZERO};
+use crate::tool::{BARE, FLOOR, STATIC, STEPZERO};
 use crate::{Case, Outcome};
 
 type Outcomes = [(&'static str, Outcome)];
@@ -50,6 +50,9 @@ pub fn table(case: &Case, outcomes: &Outcomes) -> String {
 fn title(case: &Case) -> String {
     let from = if case.imds { "credentials from IMDS" } else { "static keys" };
     let (size, delay) = (case.size, case.delay);
+    if size == 0 {
+        return "nothing to fetch".to_owned();
+    }
     let connect = if case.slow_connect { ", and a connection" } else { "" };
     match delay {
         0 => format!("{size} parameters, {from}, no delay"),
@@ -83,6 +86,7 @@ pub fn picture(results: &[(Case, Vec<(&'static str, Outcome)>)]) -> String {
          font-size=\"14\">Start to exit of /bin/true, credentials from IMDS, 20 ms an answer</text>\n"
     );
     axes(&mut svg);
+    lines.retain(|(tool, _)| *tool != STATIC);
     for (at, (tool, points)) in lines.iter().enumerate() {
         line(&mut svg, tool, points, COLOURS[at % COLOURS.len()], at);
     }
