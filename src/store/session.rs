@@ -40,6 +40,9 @@ impl Session {
         if let (None, Some(imds)) = (&settings.region, &imds) {
             imds.warm(2);
         }
+        if let Some(endpoint) = endpoint::named(settings) {
+            http.warm(&endpoint, calls);
+        }
         let reaching = reach(settings, imds.as_deref(), &http, patience, calls);
         let (reached, (chain, credentials)) = if settings.region.is_none() && settings.asks_sts() {
             let reached = reaching.await?;
