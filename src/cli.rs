@@ -1,4 +1,5 @@
 //! What was typed. Nothing here looks at the system; what it means is decided in `spec`.
+#![forbid(unsafe_code)]
 
 use std::ffi::OsString;
 use std::path::PathBuf;

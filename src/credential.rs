@@ -4,6 +4,7 @@
 //!
 //! A connection that is closed without data would start the service with an empty credential, so whatever goes wrong
 //! ends in more bytes than systemd takes.
+#![forbid(unsafe_code)]
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;

@@ -1,5 +1,6 @@
 //! What a denial means for this plan, and the way out: AWS answers for a whole call, so a scope that the role may not
 //! read has to be granted, or left out of the list.
+#![forbid(unsafe_code)]
 
 use crate::error::{Exit, Failure};
 use crate::plan::{Plan, Variable};

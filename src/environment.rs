@@ -1,5 +1,6 @@
 //! The command's environment: one pure function of what was inherited, what was fetched, and the operator's policy.
 //! Inherited entries stay as they are, byte for byte; a variable that is set replaces all entries of its name.
+#![forbid(unsafe_code)]
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

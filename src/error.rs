@@ -1,4 +1,5 @@
 //! How stepzero fails: an exit code of `sysexits.h`, what happened, and the way out. Printed in one place, `log::fail`.
+#![forbid(unsafe_code)]
 
 use std::fmt::{self, Write as _};
 

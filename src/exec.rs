@@ -1,5 +1,6 @@
 //! The exec: the command is found before any secret exists, and its environment is made at the last moment. This is the
 //! only place where a value is exposed (and `credential`, which hands one to systemd).
+#![forbid(unsafe_code)]
 
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::RawFd;

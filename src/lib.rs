@@ -3,6 +3,7 @@
 //! The data goes one way: what was typed ([`cli`]) and the spec file become a [`spec::Spec`], that a [`plan::Plan`] of
 //! names, that [`store::Answers`], those bindings ([`resolve`]), those an [`environment::Environment`], and that ends in
 //! the exec (`exec`). Values exist from `store` on, and are exposed in `exec` (and in `credential`, to systemd).
+// Each module below forbids it, which cannot be undone further down; here it can, for `sys`.
 #![deny(unsafe_code)]
 // The macros panic on a closed pipe; `log` and `report::print` write.
 #![warn(clippy::print_stdout, clippy::print_stderr)]

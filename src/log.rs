@@ -1,6 +1,7 @@
 //! The only writer of messages: stderr, prefixed `stepzero: `, or one JSON object a line. stdout belongs to the command.
 //! Of the `tracing` events only stepzero's own pass, whatever `RUST_LOG` says: the SDK, hyper and rustls log whole
 //! answers, values included.
+#![forbid(unsafe_code)]
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;

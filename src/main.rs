@@ -3,11 +3,13 @@
 //! `no_main`: Rust's own start-up would ignore SIGPIPE and reopen a closed descriptor 0, 1 or 2 as `/dev/null`.
 //! The command would inherit both, and could tell that it was not run directly.
 #![no_main]
+#![deny(unsafe_code)]
 
 use std::ffi::{c_char, c_int};
 
 /// Called by the C library. The arguments are read by the standard library, which the C library hands them to as well.
 // SAFETY: `main` is the symbol that the C start-up calls, and no other crate of this program defines it.
+#[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 pub extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
     stepzero::run()
@@ -16,6 +18,7 @@ pub extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
 /// The one function of libm that is linked: the SDK's client-side rate limiter, which is never on, takes a cube root by it.
 /// With this one the loader does not look for that library, which is nine system calls of every start.
 // SAFETY: `pow` is the C library's symbol, and this has its signature and its meaning (C17, 7.12.7.4).
+#[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 pub extern "C" fn pow(base: f64, exponent: f64) -> f64 {
     libm::pow(base, exponent)

@@ -1,5 +1,6 @@
 //! The names that users write, each a type that cannot be wrong once made. Errors say what is wrong with the text;
 //! the caller adds where it stood.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 

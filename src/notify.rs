@@ -1,4 +1,5 @@
 //! The supervisor's side of a long wait: `sd_notify(3)` datagrams, when systemd gave a socket.
+#![forbid(unsafe_code)]
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,6 +1,7 @@
 //! A parameter as it is asked for: a name or an ARN, with an optional selector, in AWS's grammar, which is checked here
 //! because AWS refuses the whole call for one malformed name.
 //! <https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html>
+#![forbid(unsafe_code)]
 
 use std::fmt;
 

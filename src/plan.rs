@@ -1,5 +1,6 @@
 //! The plan: what is asked for, for which variable, in which order. Names only: it can be printed, and it is made without
 //! the network.
+#![forbid(unsafe_code)]
 
 use std::collections::{HashMap, HashSet};
 

@@ -6,6 +6,7 @@
 //! `secretsmanager:GetSecretValue` on a secret's ARN, which ends in six characters that AWS chose; and `kms:Decrypt` on
 //! the key, as the service that asks for it, with the ARN of what is decrypted in the encryption context
 //! (<https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html>).
+#![forbid(unsafe_code)]
 
 mod place;
 

@@ -1,5 +1,6 @@
 //! References: inherited variables whose whole value names a parameter, as `ssm:NAME`, `ssm://NAME` or `ssm:ARN`.
 //! A bare ARN is none: applications keep ARNs in variables and resolve them themselves.
+#![forbid(unsafe_code)]
 
 use crate::environment::Inherited;
 use crate::error::{Exit, Failure};

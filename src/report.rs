@@ -1,4 +1,5 @@
 //! What `plan` and `check` print: a table for people, or JSON for programs (`docs/json.md`). There is no value to print.
+#![forbid(unsafe_code)]
 
 mod check;
 

@@ -1,5 +1,6 @@
 //! From answers to variables: which candidate wins, what is missing, what cannot be used. Values pass through here as
 //! [`Secret`]s, unseen.
+#![forbid(unsafe_code)]
 
 mod loaded;
 

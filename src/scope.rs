@@ -1,4 +1,5 @@
 //! Scopes: where a key is looked for, from the most specific to the least, and the placeholders that stand in them.
+#![forbid(unsafe_code)]
 
 use crate::error::{Exit, Failure, printable};
 use crate::name::Segment;

@@ -1,6 +1,7 @@
 //! A parameter's value. The type shows nothing, cannot be copied or compared, and is wiped when dropped.
 //! What must look inside (a JSON field, a list, base64) happens here, secret in and secret out;
 //! `Secret::expose` is called where the command's environment is made (`exec`) and where systemd is answered (`credential`).
+#![forbid(unsafe_code)]
 
 use std::fmt;
 

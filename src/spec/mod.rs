@@ -1,5 +1,6 @@
 //! What the command line, the `STEPZERO_*` variables and the spec file mean together: flags first, then variables, then
 //! the file. Lists and scalars replace; `-k`, `--parameter` and `--load` add.
+#![forbid(unsafe_code)]
 
 pub mod entry;
 pub mod file;

@@ -1,4 +1,5 @@
 //! AWS: the only module that knows it. A plan goes in, answers come out, by the deadline.
+#![forbid(unsafe_code)]
 
 mod answers;
 mod clock;

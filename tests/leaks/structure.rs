@@ -59,9 +59,12 @@ fn a_value_is_exposed_in_one_place() {
 
 #[test]
 fn unsafe_stands_in_one_module_and_each_block_has_its_reason() {
-    only_in(&["unsafe "], &["sys.rs", "main.rs"]);
+    let sys: Vec<String> =
+        sources().into_iter().map(|(name, _)| name).filter(|name| name.starts_with("sys/")).collect();
+    let allowed: Vec<&str> = sys.iter().map(String::as_str).chain(["main.rs"]).collect();
+    only_in(&["unsafe "], &allowed);
     only_in(&["unsafe(no_mangle)"], &["main.rs"]);
-    only_in(&["allow(unsafe_code)"], &["lib.rs"]);
+    only_in(&["allow(unsafe_code)"], &["lib.rs", "main.rs"]);
     for (name, lines) in sources() {
         for (at, line) in lines.iter().enumerate() {
             let word = code(line);
@@ -74,6 +77,24 @@ fn unsafe_stands_in_one_module_and_each_block_has_its_reason() {
             assert!(before, "{name}:{}: no // SAFETY: before {line}", at + 1);
         }
     }
+}
+
+/// The compiler refuses it in every other module: `forbid` goes for the modules below as well, and none of them can lift it.
+#[test]
+fn every_other_module_forbids_unsafe() {
+    let sources = sources();
+    let forbids = |file: &str| {
+        let lines = sources.iter().find(|(name, _)| name == file).map(|(_, lines)| lines);
+        lines.is_some_and(|lines| lines.iter().any(|line| line == "#![forbid(unsafe_code)]"))
+    };
+    let (_, map) = sources.iter().find(|(name, _)| name == "lib.rs").expect("the map");
+    let declared =
+        map.iter().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
+    let modules: Vec<&str> = declared.filter(|name| *name != "sys").collect();
+    assert!(modules.len() > 15, "only {modules:?}");
+    let open: Vec<&&str> =
+        modules.iter().filter(|name| !forbids(&format!("{name}.rs")) && !forbids(&format!("{name}/mod.rs"))).collect();
+    assert!(open.is_empty(), "no #![forbid(unsafe_code)] in {open:?}");
 }
 
 #[test]
@@ -105,5 +126,5 @@ fn no_child_no_shell_no_file() {
     only_in(&["File::create", "OpenOptions", "fs::write", "create_dir", "tempfile", "O_CREAT", "O_WRONLY"], &[]);
     only_in(&["set_var", "setenv"], &[]);
     // Empty settings of AWS, which the SDK would not take for unset.
-    only_in(&["remove_var"], &["sys.rs"]);
+    only_in(&["remove_var"], &["sys/process.rs"]);
 }

@@ -1,0 +1,93 @@
+//! Memory: who may look into it, whether it is swapped, how it is allocated, and what happens when there is none left.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::c_int;
+
+use nix::errno::Errno;
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+
+use super::exit_now;
+
+/// While secrets are held: no core dump, no tracing by the same user, no swap where that is allowed. All of it ends with
+/// the exec (prctl(2), mlockall(2)).
+pub fn guard_secrets() {
+    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+        tracing::debug!("the process stays dumpable: {error}");
+    }
+    let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
+    if !unlimited && !may_lock_memory() {
+        // Below the limit it would succeed, and later mappings would fail.
+        tracing::debug!(
+            "memory is not locked: the limit of locked memory is not unlimited, and CAP_IPC_LOCK is missing"
+        );
+        return;
+    }
+    // SAFETY: mlockall(2) changes no memory. ONFAULT: only what is touched is locked, not every mapping.
+    let locked = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) };
+    if locked == -1 {
+        tracing::debug!("memory is not locked: {}", Errno::last());
+    }
+}
+
+/// Whether CAP_IPC_LOCK is effective (capabilities(7)).
+fn may_lock_memory() -> bool {
+    const VERSION_3: u32 = 0x2008_0522;
+    const CAP_IPC_LOCK: u32 = 14;
+    let mut header = [VERSION_3, 0];
+    // Effective, permitted, inheritable, for capabilities 0 to 31 and 32 to 63.
+    let mut sets = [0u32; 6];
+    // SAFETY: capget(2) version 3 reads a header of two words and writes two triples of words.
+    let done = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
+    done == 0 && sets[0] & (1 << CAP_IPC_LOCK) != 0
+}
+
+/// Sets the allocator of the C library. One arena: a second thread would reserve 64 MiB of addresses for its own, which a
+/// small address-space limit does not have. A heap that grows by 1 MiB and never shrinks: it lives for a moment, and each
+/// step would be a system call.
+pub fn suit_a_short_life() {
+    // SAFETY: mallopt(3) only sets a parameter of the allocator.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_TOP_PAD, 1024 * 1024);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, c_int::MAX);
+    }
+}
+
+/// Ends the process with 71 when memory runs out: Rust's own way would be SIGABRT, past the panic hook.
+struct Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
+fn checked(block: *mut u8) -> *mut u8 {
+    if block.is_null() {
+        const MESSAGE: &[u8] = b"stepzero: out of memory\n";
+        // SAFETY: write(2) from a constant.
+        unsafe { libc::write(2, MESSAGE.as_ptr().cast(), MESSAGE.len()) };
+        exit_now(71);
+    }
+    block
+}
+
+// SAFETY: every call is handed on to the system's allocator as it came; a null never returns.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        checked(unsafe { System.alloc(layout) })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        checked(unsafe { System.alloc_zeroed(layout) })
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        checked(unsafe { System.realloc(block, layout, size) })
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(block, layout) }
+    }
+}

@@ -1,0 +1,43 @@
+//! Every system call that the standard library does not offer, and all `unsafe` code (but the attribute in `main.rs`), by
+//! what it is about.
+
+mod connection;
+mod descriptors;
+mod memory;
+mod process;
+mod signals;
+
+pub use connection::{accepted_connection, keep_at_exit, peer_name, peer_uid, refuse, refuse_at_exit};
+pub use descriptors::{has_free_descriptors, sealed_file};
+pub use memory::guard_secrets;
+pub use process::{environment, executable, execve, forget_empty_settings, is_root, read_file, stack_limit};
+pub use signals::{Inheritance, ignore_sigpipe};
+
+use std::ffi::c_int;
+use std::io::{self, Write as _};
+
+/// Prepares this process, before anything else: closed standard descriptors are held shut, SIGPIPE becomes an error of
+/// write(2), PID 1 can be ended, and a panic or an allocation that fails says where, and nothing more.
+pub fn begin() -> Inheritance {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        let message = format!("stepzero: a bug in stepzero{place}; please report it\n");
+        let _ = io::stderr().write_all(message.as_bytes());
+        exit_now(70);
+    }));
+    memory::suit_a_short_life();
+    descriptors::hold_closed_descriptors();
+    let inheritance = signals::inherited();
+    signals::ignore_sigpipe();
+    signals::notice_children();
+    if nix::unistd::getpid().as_raw() == 1 {
+        signals::die_of_signals();
+    }
+    inheritance
+}
+
+fn exit_now(code: c_int) -> ! {
+    refuse();
+    // SAFETY: _exit(2) does not return, and may be called from a signal handler.
+    unsafe { libc::_exit(code) }
+}

@@ -1,0 +1,97 @@
+//! The process: the environment it was given, the files it reads, the program it becomes.
+
+use std::ffi::{CStr, CString, OsStr, c_char};
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use nix::unistd::{AccessFlags, Uid, faccessat};
+
+/// The environment as it is: raw entries, repeated names and all (environ(7)).
+pub fn environment() -> Vec<Vec<u8>> {
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    let mut entries = Vec::new();
+    // SAFETY: this runs before any thread is started, and before the only change (`forget_empty_settings`). `environ` is
+    // null or an array of C strings that ends with a null.
+    unsafe {
+        let mut at = environ;
+        while !at.is_null() && !(*at).is_null() {
+            entries.push(CStr::from_ptr(*at).to_bytes().to_vec());
+            at = at.add(1);
+        }
+    }
+    entries
+}
+
+/// Unsets the empty `AWS_*` variables of this process, which count as unset: the SDK would take an empty endpoint for an
+/// address, and panic. The command's environment was read before, and keeps them.
+pub fn forget_empty_settings() {
+    let is_empty = |(name, _): &(std::ffi::OsString, std::ffi::OsString)| {
+        // As getenv(3) finds it: the first of that name.
+        name.as_bytes().starts_with(b"AWS_") && std::env::var_os(name).is_some_and(|value| value.is_empty())
+    };
+    for (name, _) in std::env::vars_os().filter(is_empty) {
+        // SAFETY: no thread has been started yet that could read the environment at the same time.
+        #[allow(clippy::disallowed_methods, reason = "not the command's environment")]
+        unsafe {
+            std::env::remove_var(name);
+        }
+    }
+}
+
+/// Who a spec file belongs to, and who can write it: of the file that was opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    pub uid: u32,
+    pub writable_by_others: bool,
+}
+
+/// Reads a file of at most `limit` bytes, and tells whose it is.
+pub fn read_file(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Owner)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = std::fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    // A device, such as /dev/null, holds nothing that somebody else has written.
+    let is_device = metadata.mode() & libc::S_IFMT == libc::S_IFCHR;
+    let owner = Owner { uid: metadata.uid(), writable_by_others: !is_device && metadata.mode() & 0o022 != 0 };
+    // One byte of room more than it has, to see its end in the same read.
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1);
+    let read = file.take(limit + 1).read_to_end(&mut bytes)?;
+    if read as u64 > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok((bytes, owner))
+}
+
+pub fn is_root() -> bool {
+    Uid::effective().is_root()
+}
+
+/// Whether execve(2) may run it: a regular file that the effective user may execute.
+pub fn executable(path: &OsStr) -> Result<(), Errno> {
+    let metadata = nix::sys::stat::stat(path)?;
+    if metadata.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return Err(Errno::EACCES);
+    }
+    faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS)
+}
+
+/// Becomes the program. Returns only when that failed.
+pub fn execve(path: &OsStr, args: &[CString], environment: &[CString]) -> Errno {
+    let Ok(path) = CString::new(path.as_bytes()) else { return Errno::ENOENT };
+    match nix::unistd::execve(&path, args, environment) {
+        Err(errno) => errno,
+        Ok(never) => match never {},
+    }
+}
+
+/// The soft limit of the stack, of which the kernel gives a quarter to arguments and environment. `None`: unlimited.
+pub fn stack_limit() -> Option<u64> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_STACK).ok()?;
+    (soft != RLIM_INFINITY).then_some(soft)
+}

@@ -1,0 +1,99 @@
+//! Signals: what was inherited and is given back to the command, and how this process ends by one.
+
+use std::ffi::c_int;
+
+use super::exit_now;
+
+/// What has to be as it was when the command starts.
+pub struct Inheritance {
+    dispositions: [(c_int, Disposition); 4],
+    blocked: u64,
+}
+
+/// What is set for a signal, in the kernel's own form, which is only kept and given back: handler, flags, restorer, mask.
+type Disposition = [u64; 4];
+
+/// SIGPIPE and SIGCHLD are changed here and by the runtime; 32 and 33 by the C library when it starts a thread, behind
+/// the back of its own sigaction(3) and sigprocmask(3), which do not know them (nptl(7)).
+const CHANGED: [c_int; 4] = [libc::SIGPIPE, libc::SIGCHLD, 32, 33];
+
+/// No new, or no old value: a whole pointer, which a 0 would not be in a call with variable arguments.
+const NOTHING: *mut u64 = std::ptr::null_mut();
+
+/// The size of the kernel's set of signals, in bytes.
+const SIGNAL_SET: usize = size_of::<u64>();
+
+pub fn inherited() -> Inheritance {
+    Inheritance { dispositions: CHANGED.map(|signal| (signal, disposition(signal))), blocked: blocked() }
+}
+
+impl Inheritance {
+    /// Puts the signals back. The other dispositions were never touched; handlers end with the exec.
+    pub fn restore(&self) {
+        for (signal, before) in &self.dispositions {
+            // SAFETY: `before` is what the kernel gave for this signal: SIG_DFL or SIG_IGN, as nothing else survives an
+            // exec, and so no code of this process.
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, *signal, before.as_ptr(), NOTHING, SIGNAL_SET) };
+        }
+        // SAFETY: reads one set of signals from `blocked`.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const self.blocked, NOTHING, SIGNAL_SET)
+        };
+    }
+}
+
+/// A write to a closed pipe or socket becomes an error.
+pub fn ignore_sigpipe() {
+    // SAFETY: SIG_IGN is no handler that could run.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// Were it ignored, the kernel would reap a credential_process before it is waited for.
+pub fn notice_children() {
+    // SAFETY: SIG_DFL is no handler.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
+fn disposition(signal: c_int) -> Disposition {
+    let mut before = [0; 4];
+    // SAFETY: without a new action the kernel only writes the present one, which is no longer than this.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, NOTHING, before.as_mut_ptr(), SIGNAL_SET) };
+    before
+}
+
+fn blocked() -> u64 {
+    let mut set = 0;
+    // SAFETY: without a new set the kernel only writes the present one, of 64 signals.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, NOTHING, &raw mut set, SIGNAL_SET) };
+    set
+}
+
+/// The kernel drops signals for PID 1 that it does not handle (pid_namespaces(7)). Those that were ignored stay so.
+pub fn die_of_signals() {
+    extern "C" fn die(signal: c_int) {
+        exit_now(128 + signal);
+    }
+    // All that end a process by default and can be sent (signal(7)): an image can have any as its STOPSIGNAL.
+    let named = [
+        libc::SIGTERM,
+        libc::SIGINT,
+        libc::SIGHUP,
+        libc::SIGQUIT,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+        libc::SIGALRM,
+        libc::SIGVTALRM,
+        libc::SIGPROF,
+        libc::SIGIO,
+        libc::SIGPWR,
+        libc::SIGSTKFLT,
+        libc::SIGXCPU,
+        libc::SIGXFSZ,
+    ];
+    for signal in named.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
+        if disposition(signal)[0] == libc::SIG_DFL as u64 {
+            // SAFETY: `die` only calls write(2) and _exit(2), which are async-signal-safe.
+            unsafe { libc::signal(signal, die as extern "C" fn(c_int) as libc::sighandler_t) };
+        }
+    }
+}
