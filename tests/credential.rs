@@ -2,19 +2,16 @@
 //! and what must never be: an end without data when something went wrong.
 
 mod common;
+#[path = "common/peer.rs"]
+mod peer;
 
-use std::io::Read as _;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
 
 use common::{Ran, STEPZERO, Spec, article};
 use fake_aws::{Action, Fake, Fault};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, connect, socket};
-
-/// One byte more than systemd takes.
-const REFUSAL: usize = 1024 * 1024 + 1;
+use peer::REFUSAL;
 
 const WEB: &str = "project = \"projectA\"\nenvironment = \"production\"\n[env]\npassword = \"database_password\"\n\
     absent = \"nobody_has_it\"\nmaybe = { key = \"nobody_has_it\", optional = true }\n\
@@ -26,52 +23,23 @@ struct Asked {
     child: Child,
 }
 
-/// Connects from an abstract address as systemd does, and starts stepzero on the other end. `uid` connects.
+/// Connects as systemd does, and starts stepzero on the other end. `uid` connects.
 fn ask(fake: &Fake, units: &Spec, address: &str, uid: u32) -> Asked {
     ask_with(&[], fake, units, address, uid)
 }
 
 fn ask_with(options: &[&str], fake: &Fake, units: &Spec, address: &str, uid: u32) -> Asked {
     let directory = units.path.parent().expect("a file in a directory");
-    let path = directory.join(format!("socket-{}", address.replace('/', "-")));
-    let listener = UnixListener::bind(&path).expect("the directory is ours");
-    let client = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("{:x}{:x}{address}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let us = UnixAddr::new_abstract(name.as_bytes()).expect("short enough");
-    bind(std::os::fd::AsRawFd::as_raw_fd(&client), &us).expect("nobody else has this name");
-    let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-    std::fs::set_permissions(&path, all).expect("the socket is ours");
-    let connected = as_user(uid, || {
-        connect(std::os::fd::AsRawFd::as_raw_fd(&client), &UnixAddr::new(&path).expect("short enough"))
-    });
-    connected.expect("the listener is there");
-    let (server, _) = listener.accept().expect("a connection");
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 </dev/null"]);
-    command.args([STEPZERO, "credential", "-v", "--units"]).arg(directory).args(options);
-    command.env_clear().envs(fake.env()).stdin(OwnedFd::from(server)).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Asked { client: client.into(), child: command.spawn().expect("a shell") }
-}
-
-/// SO_PEERCRED is of the thread that connects.
-fn as_user<T>(uid: u32, work: impl FnOnce() -> T) -> T {
-    let become_user = |uid: u32| {
-        // SAFETY: setresuid(2), of this thread alone because it is the bare system call.
-        let done = unsafe { nix::libc::syscall(nix::libc::SYS_setresuid, -1, uid, -1) };
-        assert_eq!(done, 0, "root may become anybody, and come back");
-    };
-    become_user(uid);
-    let made = work();
-    become_user(0);
-    made
+    let (client, server) = peer::connection(directory, address, uid);
+    let options: Vec<&str> = ["-v"].iter().chain(options).copied().collect();
+    let mut command = peer::server(Path::new(STEPZERO), directory, &options, server);
+    command.envs(fake.env()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Asked { client, child: command.spawn().expect("a shell") }
 }
 
 impl Asked {
-    fn answer(mut self) -> (Vec<u8>, Ran) {
-        let mut bytes = Vec::new();
-        self.client.read_to_end(&mut bytes).expect("the peer closes");
-        (bytes, Ran(self.child.wait_with_output().expect("a child")))
+    fn answer(self) -> (Vec<u8>, Ran) {
+        (peer::received(self.client), Ran(self.child.wait_with_output().expect("a child")))
     }
 
     #[track_caller]
