@@ -2,17 +2,29 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_int;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
 use super::exit_now;
 
-/// While secrets are held: no core dump, no tracing by the same user, no swap where that is allowed. All of it ends with
-/// the exec (prctl(2), mlockall(2)).
-pub fn guard_secrets() {
+/// What kept the process from being closed to others, or 0: for the log, which comes later.
+static STAYS_DUMPABLE: AtomicI32 = AtomicI32::new(0);
+
+/// No core dump, and no look inside by the same user, from the first moment on: who has opened the memory before values are
+/// in it reads them later. It ends with the exec (prctl(2)).
+pub fn close_to_others() {
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
-        tracing::debug!("the process stays dumpable: {error}");
+        STAYS_DUMPABLE.store(error as c_int, Ordering::Relaxed);
+    }
+}
+
+/// While secrets are held: no swap where that is allowed. It ends with the exec (mlockall(2)).
+pub fn guard_secrets() {
+    match STAYS_DUMPABLE.load(Ordering::Relaxed) {
+        0 => {}
+        error => tracing::debug!("the process stays dumpable: {}", Errno::from_raw(error)),
     }
     let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
     if !unlimited && !may_lock_memory() {

@@ -16,9 +16,11 @@ pub use signals::{Inheritance, ignore_sigpipe};
 use std::ffi::c_int;
 use std::io::{self, Write as _};
 
-/// Prepares this process, before anything else: closed standard descriptors are held shut, SIGPIPE becomes an error of
-/// write(2), PID 1 can be ended, and a panic or an allocation that fails says where, and nothing more.
+/// Prepares this process, before anything else: nobody but root looks into it, closed standard descriptors are held shut,
+/// SIGPIPE becomes an error of write(2), PID 1 can be ended, and a panic or an allocation that fails says where, and
+/// nothing more.
 pub fn begin() -> Inheritance {
+    memory::close_to_others();
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let message = format!("stepzero: a bug in stepzero{place}; please report it\n");

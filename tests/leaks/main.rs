@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/peer.rs"]
+mod peer;
 
 mod binary;
 mod canary;
@@ -13,7 +15,9 @@ mod field_bugs;
 mod hostile_answers;
 mod hostile_specs;
 mod hunt;
+mod lookers;
 mod memory;
+mod moments;
 mod panics;
 mod random;
 mod structure;

@@ -1,17 +1,15 @@
-//! While values are held, nobody but root looks into the process, and nothing of it is swapped where that is allowed.
+//! While values are held, nothing of them is swapped where locking is allowed.
 
-use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use fake_aws::{Action, Fake, Fault, Gate};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use crate::canary::{CORE, contains};
-use crate::support::{Directory, fake};
+use crate::moments::{self, Moment};
+use crate::support::{Directory, NOBODY, shim, skip};
 
-const NOBODY: u32 = 65534;
 /// As containers have it.
 const LITTLE: u64 = 65_536;
 
@@ -63,175 +61,97 @@ pub fn wait_for_canary(pid: u32) {
     }
 }
 
-/// A fetch of two calls, of which the second is held back, so that the values of the first are in memory.
-struct Held {
-    child: Child,
-    gate: Gate,
-    _fake: Fake,
-    _directory: Directory,
-}
-
-impl Held {
-    /// As a user, with a limit of locked memory.
-    fn start(uid: u32, locked: u64) -> Held {
-        Held::try_start(uid, locked).expect("the binary was copied, and lower limits are allowed")
-    }
-
-    fn try_start(uid: u32, locked: u64) -> io::Result<Held> {
-        let (fake, directory, gate) = (fake(), Directory::new(), Gate::new());
-        fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters").nth(2));
-        let mut command = Command::new(directory.binary());
-        let keys = (0..20).flat_map(|number| ["-k".into(), format!("n{number}")]);
-        command.args(["exec", "-vv", "--scope", "shared"]).args(keys).args(["cat", "/proc/self/status"]);
-        command.env_clear().envs(fake.env()).env("PATH", "/usr/bin:/bin").env("HELD", "1");
-        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // SAFETY: setrlimit(2), setgid(2) and setuid(2) are async-signal-safe.
-        unsafe {
-            command.pre_exec(move || {
-                setrlimit(Resource::RLIMIT_MEMLOCK, locked, locked)?;
-                nix::unistd::setgid(uid.into())?;
-                Ok(nix::unistd::setuid(uid.into())?)
-            });
-        }
-        let child = command.spawn()?;
-        fake.wait_until(|log| log.iter().any(|entry| entry.fault.as_deref() == Some("Hold")));
-        wait_for_canary(child.id());
-        Ok(Held { child, gate, _fake: fake, _directory: directory })
-    }
-
-    fn release(self) -> std::process::Output {
-        self.gate.release();
-        self.child.wait_with_output().expect("it is our child")
-    }
-}
-
-/// Runs in a process of user 65534: the ways to look into another process of that user that succeed.
-fn ways_in(pid: u32) -> Vec<&'static str> {
-    let mut ways = Vec::new();
-    let flags = [
-        ("mem", libc::O_RDONLY),
-        ("environ", libc::O_RDONLY),
-        ("maps", libc::O_RDONLY),
-        ("fd/0", libc::O_RDONLY),
-        ("clear_refs", libc::O_WRONLY),
-    ];
-    for (name, flags) in flags {
-        let path = std::ffi::CString::new(format!("/proc/{pid}/{name}")).expect("no NUL");
-        // SAFETY: open(2) and read(2) of a path and into a buffer that are ours.
-        let opened = unsafe {
-            let file = libc::open(path.as_ptr(), flags | libc::O_CLOEXEC);
-            let mut byte = [0u8; 1];
-            // mem has no page at zero; that it can be opened is what counts there.
-            file != -1 && (name != "environ" || libc::read(file, byte.as_mut_ptr().cast(), 1) == 1)
-        };
-        if opened {
-            ways.push(name);
-        }
-    }
-    let target = pid.cast_signed();
-    let mut byte = 0u8;
-    let local = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
-    let remote = libc::iovec { iov_base: 0x1000 as *mut libc::c_void, iov_len: 1 };
-    // SAFETY: the calls only look at the other process; the buffers are ours.
+/// As a user, with a limit of locked memory.
+fn limited(command: &mut Command, uid: u32, locked: u64) {
+    // SAFETY: setrlimit(2), setgid(2) and setuid(2) are async-signal-safe.
     unsafe {
-        // Nobody may: EPERM. Who may, gets EFAULT, because there is nothing at that address.
-        if libc::process_vm_readv(target, &raw const local, 1, &raw const remote, 1, 0) != -1
-            || io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
-        {
-            ways.push("process_vm_readv");
-        }
-        let pidfd = libc::syscall(libc::SYS_pidfd_open, target, 0);
-        if pidfd != -1 && libc::syscall(libc::SYS_pidfd_getfd, pidfd, 0, 0) != -1 {
-            ways.push("pidfd_getfd");
-        }
-        if libc::ptrace(libc::PTRACE_SEIZE, target, 0, 0) != -1 {
-            ways.push("ptrace");
-        }
+        command.pre_exec(move || {
+            setrlimit(Resource::RLIMIT_MEMLOCK, locked, locked)?;
+            nix::unistd::setgid(uid.into())?;
+            Ok(nix::unistd::setuid(uid.into())?)
+        });
     }
-    ways
 }
 
-/// The whole process, and not only this thread: libc's calls are for all threads.
-fn become_nobody() {
-    // SAFETY: these change the identity of this process, whose only purpose that is.
-    let done =
-        unsafe { libc::setgroups(0, std::ptr::null()) == 0 && libc::setgid(NOBODY) == 0 && libc::setuid(NOBODY) == 0 };
-    assert!(done, "root can become anybody");
-}
-
-/// What a process of user 65534 can do to another one.
-fn as_nobody(pid: u32) -> Vec<String> {
-    let output = Command::new(std::env::current_exe().expect("a test is a file"))
-        .args(["--exact", "memory::the_same_user_cannot_look_inside", "--nocapture"])
-        .env("STEPZERO_TEST_LOOK_INTO", pid.to_string())
-        .output()
-        .expect("the test can be run");
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    let line = stdout.lines().find_map(|line| line.split_once("WAYS IN:")).expect("the child says what it found");
-    line.1.split_whitespace().map(str::to_owned).collect()
-}
-
-/// This test runs itself as another user, to look.
-#[test]
-fn the_same_user_cannot_look_inside() {
-    if let Ok(pid) = std::env::var("STEPZERO_TEST_LOOK_INTO") {
-        become_nobody();
-        println!("WAYS IN:{}", ways_in(pid.parse().expect("a number")).join(" "));
-        return;
+fn is_root(test: &str) -> bool {
+    let root = nix::unistd::Uid::effective().is_root();
+    if !root {
+        skip(test, "only root can be another user, and lock any amount");
     }
-    if !nix::unistd::Uid::effective().is_root() {
-        return crate::support::skip("the_same_user_cannot_look_inside", "only root can be another user");
-    }
-    let mut control = Command::new("sleep");
-    let mut control = control.arg("1000").env("A", "b").uid(NOBODY).gid(NOBODY).spawn().expect("sleep is there");
-    let open = as_nobody(control.id());
-    control.kill().and_then(|()| control.wait()).expect("it is our child");
-    assert!(
-        open.contains(&"mem".to_owned()) && open.contains(&"environ".to_owned()),
-        "the control is closed: {open:?}"
-    );
-
-    let held = Held::start(NOBODY, LITTLE);
-    let ways = as_nobody(held.child.id());
-    assert_eq!(ways, Vec::<String>::new());
-    let arguments = std::fs::read(format!("/proc/{}/cmdline", held.child.id())).expect("it is there");
-    assert!(contains(&arguments, b"exec\0") && !contains(&arguments, CORE.as_bytes()));
-    let environment = std::fs::read(format!("/proc/{}/environ", held.child.id())).expect("root may");
-    assert!(contains(&environment, b"HELD=1") && !contains(&environment, CORE.as_bytes()));
-    let output = held.release();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    root
 }
 
 #[test]
 fn no_page_with_a_value_can_be_swapped_where_locking_is_allowed() {
-    if !nix::unistd::Uid::effective().is_root() {
-        return crate::support::skip("no_page_with_a_value_can_be_swapped", "only root may lock any amount");
+    if !is_root("no_page_with_a_value_can_be_swapped") {
+        return;
     }
     // By the capability, and by the limit.
     for (uid, limit) in [(0, LITTLE), (NOBODY, RLIM_INFINITY)] {
-        let Ok(held) = Held::try_start(uid, limit) else {
-            assert_eq!(limit, RLIM_INFINITY);
-            // The capability was tested. Where root cannot raise a limit (no CAP_SYS_RESOURCE), this half cannot be.
-            println!("SKIPPED locked by the limit: the limit of locked memory cannot be raised here");
-            return;
-        };
-        for mapping in holding(held.child.id()) {
-            assert!(mapping.flags.contains(" lo"), "user {uid}: swappable: {:x} {}", mapping.start, mapping.flags);
+        for moment in moments::ALL.into_iter().filter(|moment| moment.has_values()) {
+            let Ok(held) = moment.hold(|command| limited(command, uid, limit)) else {
+                // Where not even root may raise a limit (no CAP_SYS_RESOURCE), the next test has to do.
+                assert_eq!(limit, RLIM_INFINITY);
+                println!("locked by the limit: only as the shim says, because this root cannot raise a limit");
+                return;
+            };
+            for mapping in holding(held.child.id()) {
+                let (at, flags) = (mapping.start, mapping.flags);
+                assert!(flags.contains(" lo"), "user {uid}, {moment:?}: swappable: {at:x} {flags}");
+            }
+            let (output, _) = held.release();
+            let status = String::from_utf8_lossy(&output.stdout);
+            assert!(!status.contains("VmLck:") || status.contains("VmLck:\t       0 kB"), "the command's: {status}");
         }
-        let output = held.release();
-        let status = String::from_utf8_lossy(&output.stdout);
-        assert!(status.contains("VmLck:\t       0 kB"), "the command's memory is locked: {status}");
     }
+}
+
+/// In front of the C library: a limit that is none, and a mlockall(2) that shows how it was called.
+const SHIM: &str = r#"
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+static int unlimited(struct rlimit *limit) { limit->rlim_cur = limit->rlim_max = RLIM_INFINITY; return 0; }
+int getrlimit(__rlimit_resource_t resource, struct rlimit *limit) { return unlimited(limit); }
+int getrlimit64(__rlimit_resource_t resource, struct rlimit64 *limit) { return unlimited((struct rlimit *)limit); }
+int mlockall(int flags) { dprintf(2, "mlockall(%d)\n", flags); return 0; }
+"#;
+
+/// With an unlimited limit, memory is locked also without the capability: what is touched, now and later.
+#[test]
+fn an_unlimited_limit_is_enough_to_lock() {
+    if !is_root("an_unlimited_limit_is_enough_to_lock") {
+        return;
+    }
+    let directory = Directory::new();
+    let shim = shim(&directory, SHIM);
+    let run = |unlimited: bool| {
+        let held = Moment::Fetching.hold(|command| {
+            limited(command, NOBODY, LITTLE);
+            if unlimited {
+                command.env("LD_PRELOAD", &shim);
+            }
+        });
+        let (output, _) = held.expect("a lower limit is allowed").release();
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let touched = nix::libc::MCL_CURRENT | nix::libc::MCL_FUTURE | nix::libc::MCL_ONFAULT;
+    let (locked, control) = (run(true), run(false));
+    assert!(locked.contains(&format!("mlockall({touched})")) && !locked.contains("memory is not locked"), "{locked}");
+    assert!(control.contains("memory is not locked"), "the control: {control}");
 }
 
 #[test]
 fn where_locking_is_not_allowed_it_says_so_and_goes_on() {
-    if !nix::unistd::Uid::effective().is_root() {
-        return crate::support::skip("where_locking_is_not_allowed", "only root can be another user");
+    if !is_root("where_locking_is_not_allowed") {
+        return;
     }
-    let held = Held::start(NOBODY, LITTLE);
+    let held =
+        Moment::BetweenAnswers.hold(|command| limited(command, NOBODY, LITTLE)).expect("a lower limit is allowed");
     assert!(holding(held.child.id()).iter().all(|mapping| !mapping.flags.contains(" lo")));
-    let output = held.release();
+    let (output, _) = held.release();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && stderr.contains("memory is not locked"), "{stderr}");
 }

@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::canary::{self, VALUE};
 use crate::common::stepzero;
-use crate::support::{Directory, fake};
+use crate::support::{Directory, fake, shim};
 
 const CHILD: &str = "STEPZERO_TEST_PANICS";
 
@@ -67,10 +67,7 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 #[test]
 fn a_panic_with_secrets_in_memory_prints_the_place_and_leaves_no_core() {
     let directory = Directory::new();
-    let source = directory.file("shim.c", SHIM);
-    let shim = directory.path().join("shim.so");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).args([&source, "-ldl"]).status();
-    assert!(built.is_ok_and(|status| status.success()), "the linker's cc compiles C");
+    let shim = shim(&directory, SHIM);
     let here = Directory::new();
     let fake = fake();
     let run = stepzero(&fake, ["exec", "-vvv", "--scope", "shared", "-k", "canary", "--", "/bin/true"])

@@ -7,6 +7,9 @@ use fake_aws::{Fake, Put};
 
 use crate::canary::VALUE;
 
+/// A user who is not root.
+pub const NOBODY: u32 = 65534;
+
 /// A directory of this test's own, which anybody may enter. It is removed at the end.
 pub struct Directory(PathBuf);
 
@@ -78,6 +81,19 @@ pub fn fake() -> Fake {
     }
     fake.secret("app/secret", &serde_json::json!({ "field": VALUE }).to_string());
     fake
+}
+
+/// A library to be put in front of the C library by LD_PRELOAD.
+pub fn shim(directory: &Directory, source: &str) -> PathBuf {
+    let source = directory.file("shim.c", source);
+    let library = directory.path().join("shim.so");
+    let built = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .args([&source, "-ldl"])
+        .status();
+    assert!(built.is_ok_and(|status| status.success()), "the linker's cc compiles C");
+    library
 }
 
 /// Says why a test cannot run here, and panics where none may be left out.
