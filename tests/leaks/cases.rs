@@ -26,7 +26,7 @@ impl Case {
         Case { arrange: Box::new(move |fake| fake.fault(fault())), ..self }
     }
 
-    fn arrange(self, arrange: impl Fn(&Fake) + Sync + Send + 'static) -> Self {
+    pub fn arrange(self, arrange: impl Fn(&Fake) + Sync + Send + 'static) -> Self {
         Case { arrange: Box::new(arrange), ..self }
     }
 
@@ -44,7 +44,7 @@ pub const KEY: &str = "--scope shared -k canary";
 
 fn exec(name: &'static str, options: &str, code: i32) -> Case {
     // What is tried again is so until the deadline; the rest must not meet it.
-    let timeout = if code == 75 { "--timeout 2s" } else { "" };
+    let timeout = if code == 75 { "--timeout 1s" } else { "" };
     Case::new(name, &format!("exec LEVEL {timeout} {options} -- /bin/true"), code)
 }
 
@@ -58,7 +58,9 @@ type MakeAction = fn() -> Action;
 pub fn garbled() -> Vec<Case> {
     let actions: Vec<(&'static str, MakeAction)> = vec![
         ("an error that echoes the values", || Action::EchoValues),
-        ("an answer cut after the value", || Action::TruncateBody(330)),
+        // Of one parameter, and of several.
+        ("an answer cut after the value", || Action::TruncateBody(250)),
+        ("an answer cut after a value", || Action::TruncateBody(330)),
         ("an answer cut in the value", || Action::TruncateBody(60)),
         ("a connection reset in the answer", || Action::ResetAfter(300)),
         ("a connection that ends in the answer", || Action::FinAfter(300)),
@@ -126,6 +128,39 @@ pub fn refused() -> Vec<Case> {
     ]
 }
 
+/// What fails when values are there: on the way to the exec, and at it.
+pub fn late() -> Vec<Case> {
+    let batches: String = (0..20).map(|number| format!(" -k n{number}")).collect();
+    let many = |fake: &Fake| {
+        for number in 0..20 {
+            fake.put(&format!("/many/v{number}"), "SecureString", &VALUE.repeat(2900));
+        }
+    };
+    let alike = |fake: &Fake| {
+        fake.put("/alike/a-b", "SecureString", VALUE);
+        fake.put("/alike/a_b", "SecureString", VALUE);
+    };
+    let second = |action: MakeAction| move || ssm(action()).operation("GetParameters").name("shared.n19");
+    vec![
+        exec("a name that loads code", "--load /bad", 65).arrange(|fake| {
+            fake.put("/bad/LD_PRELOAD", "SecureString", VALUE);
+        }),
+        exec("two names for one variable", "--load /alike", 65).arrange(alike),
+        exec("too much for the exec", "--load /many", 65).arrange(many),
+        exec("a second answer that never comes", &format!("--scope shared{batches}"), 75)
+            .fault(second(|| Action::Hang)),
+        exec("a second answer that is refused", &format!("--scope shared{batches}"), 77)
+            .fault(second(|| Action::error(400, "AccessDeniedException", VALUE))),
+        exec("throttled until the end", KEY, 75).fault(|| ssm(Action::error(400, "ThrottlingException", VALUE))),
+        Case {
+            file: Some(format!("\x7fELF{CORE}")),
+            ..Case::new("no program", &format!("exec LEVEL {KEY} -- FILE"), 126).env("AWS_CONFIG_FILE", "/nowhere")
+        },
+        Case::new("check with names that clash", "check LEVEL --load /alike", 65).arrange(alike),
+        Case::new("check with what is too much", "check LEVEL --format json --load /many", 65).arrange(many),
+    ]
+}
+
 /// What looks into the value: a field, a list, base64, a file.
 pub fn shapes() -> Vec<Case> {
     let lines: Vec<(&'static str, &str, i32)> = vec![
@@ -188,6 +223,23 @@ pub fn credentials() -> Vec<Case> {
                 .env("AWS_REGION", "us-east-1")
                 .env("AWS_CONFIG_FILE", "/nowhere")
         },
+        exec("a container that echoes its token", KEY, 75)
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "CONTAINER")
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", CORE)
+            .env("AWS_REGION", "us-east-1")
+            .fault(|| Fault::always(Action::error(403, CORE, CORE)).service(Service::Container)),
+        exec("a container whose answer is cut", KEY, 75)
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "CONTAINER")
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", CORE)
+            .env("AWS_REGION", "us-east-1")
+            .fault(|| {
+                let body = format!("{{\"AccessKeyId\":\"{CORE}\",\"SecretAccessKey\":\"{CORE}");
+                Fault::always(Action::body(&body)).service(Service::Container)
+            }),
+        exec("a proxy that echoes", KEY, 75)
+            .env("HTTP_PROXY", "PROXY")
+            .env("AWS_REGION", "us-east-1")
+            .fault(|| Fault::always(Action::error(407, CORE, CORE)).service(Service::Proxy)),
         exec("a proxy with a password that refuses", KEY, 75)
             .env("HTTP_PROXY", &format!("http://user:{CORE}@127.0.0.1:1"))
             .env("AWS_REGION", "us-east-1"),

@@ -10,6 +10,7 @@ mod binary;
 mod canary;
 mod cases;
 mod core_dump;
+mod credential;
 mod disk;
 mod field_bugs;
 mod hostile_answers;
