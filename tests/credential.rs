@@ -11,6 +11,7 @@ use std::process::{Child, Stdio};
 
 use common::{Ran, STEPZERO, Spec, article};
 use fake_aws::{Action, Fake, Fault};
+use nix::sys::signal::{Signal, kill};
 use peer::REFUSAL;
 
 const WEB: &str = "project = \"projectA\"\nenvironment = \"production\"\n[env]\npassword = \"database_password\"\n\
@@ -151,11 +152,14 @@ fn a_signal_is_a_refusal_too() {
     let fake = article();
     fake.fault(Fault::always(Action::Hang).operation("GetParameters"));
     let units = web(WEB);
-    let asked = ask(&fake, &units, "/unit/web.service/password", 0);
-    fake.wait_until(|log| log.iter().any(|entry| entry.operation == "GetParameters"));
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(asked.child.id()).expect("a PID"));
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
-    asked.must_be_refused(143, &[]);
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGXCPU, Signal::SIGSEGV, Signal::SIGABRT, Signal::SIGBUS] {
+        fake.clear_log();
+        let asked = ask(&fake, &units, "/unit/web.service/password", 0);
+        fake.wait_until(|log| log.iter().any(|entry| entry.operation == "GetParameters"));
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(asked.child.id()).expect("a PID"));
+        kill(pid, signal).expect("it runs");
+        asked.must_be_refused(128 + signal as i32, &[]);
+    }
 }
 
 #[test]

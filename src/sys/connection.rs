@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 
-use super::signals::die_of_signals;
+use super::signals;
 
 /// The connection that a socket unit with `Accept=yes` handed over: descriptor 3 (sd_listen_fds(3)). Standard input is
 /// not looked at: with `StandardInput=socket`, logs would go to the peer too.
@@ -24,10 +24,11 @@ pub fn accepted_connection() -> Option<UnixStream> {
 /// The connection that gets a refusal should this process end, or -1.
 static REFUSED: AtomicI32 = AtomicI32::new(-1);
 
-/// From now on a panic, a lack of memory and the usual signals tell the peer that there is no value.
+/// From now on a panic, a lack of memory, a crash and every signal but SIGKILL tell the peer that there is no value.
 pub fn refuse_at_exit(connection: &UnixStream) {
     REFUSED.store(connection.as_raw_fd(), Ordering::SeqCst);
-    die_of_signals();
+    signals::die_of_signals();
+    signals::die_of_crashes();
 }
 
 /// The value is with the peer.

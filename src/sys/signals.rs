@@ -68,29 +68,43 @@ fn blocked() -> u64 {
     set
 }
 
+/// All that end a process by default and can be sent (signal(7)): an image can have any as its STOPSIGNAL.
+const DEADLY: [c_int; 14] = [
+    libc::SIGTERM,
+    libc::SIGINT,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGIO,
+    libc::SIGPWR,
+    libc::SIGSTKFLT,
+    libc::SIGXCPU,
+    libc::SIGXFSZ,
+];
+
+/// Those that say that a program is broken.
+const CRASHES: [c_int; 7] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGSYS, libc::SIGTRAP];
+
 /// The kernel drops signals for PID 1 that it does not handle (pid_namespaces(7)). Those that were ignored stay so.
 pub fn die_of_signals() {
+    die_of(DEADLY.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()));
+}
+
+/// Also a crash leaves time for a last word.
+pub fn die_of_crashes() {
+    die_of(CRASHES);
+}
+
+fn die_of(signals: impl IntoIterator<Item = c_int>) {
     extern "C" fn die(signal: c_int) {
         exit_now(128 + signal);
     }
-    // All that end a process by default and can be sent (signal(7)): an image can have any as its STOPSIGNAL.
-    let named = [
-        libc::SIGTERM,
-        libc::SIGINT,
-        libc::SIGHUP,
-        libc::SIGQUIT,
-        libc::SIGUSR1,
-        libc::SIGUSR2,
-        libc::SIGALRM,
-        libc::SIGVTALRM,
-        libc::SIGPROF,
-        libc::SIGIO,
-        libc::SIGPWR,
-        libc::SIGSTKFLT,
-        libc::SIGXCPU,
-        libc::SIGXFSZ,
-    ];
-    for signal in named.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
+    for signal in signals {
         if disposition(signal)[0] == libc::SIG_DFL as u64 {
             // SAFETY: `die` only calls write(2) and _exit(2), which are async-signal-safe.
             unsafe { libc::signal(signal, die as extern "C" fn(c_int) as libc::sighandler_t) };

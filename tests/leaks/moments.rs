@@ -159,7 +159,8 @@ pub struct Held {
     pub child: Child,
     gate: Gate,
     fifo: Option<File>,
-    peer: Option<std::os::unix::net::UnixStream>,
+    /// systemd's end.
+    pub peer: Option<std::os::unix::net::UnixStream>,
     _fake: Fake,
     /// Where it runs.
     pub directory: Directory,

@@ -3,7 +3,8 @@
 use std::process::{Command, Output, Stdio};
 
 use crate::canary::{self, VALUE};
-use crate::common::stepzero;
+use crate::common::{STEPZERO, stepzero};
+use crate::peer;
 use crate::support::{Directory, fake, shim};
 
 const CHILD: &str = "STEPZERO_TEST_PANICS";
@@ -84,4 +85,21 @@ fn a_panic_with_secrets_in_memory_prints_the_place_and_leaves_no_core() {
     let last: String = stderr.lines().filter(|line| line.contains("a bug")).map(|line| format!("{line}\n")).collect();
     says_only_where(&Output { stderr: last.into_bytes(), ..output });
     assert!(here.files().is_empty(), "{:?}", here.files());
+}
+
+#[test]
+fn a_panic_refuses_a_credential() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return crate::support::skip("a_panic_refuses_a_credential", "only root is answered");
+    }
+    let (directory, fake) = (Directory::new(), fake());
+    directory.file("web.toml", "scopes = [\"shared\"]\n[env]\nc = \"canary\"\n");
+    let (client, server) = peer::connection(directory.path(), "/unit/web.service/c", 0);
+    let mut command = peer::server(STEPZERO.as_ref(), directory.path(), &["--allow-writable-spec"], server);
+    command.envs(fake.env()).env("LD_PRELOAD", shim(&directory, SHIM)).env("RUST_BACKTRACE", "full");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a shell");
+    drop(command);
+    let got = peer::received(client);
+    assert!(got.len() == peer::REFUSAL && got.iter().all(|byte| *byte == 0), "{} bytes", got.len());
+    says_only_where(&child.wait_with_output().expect("it is our child"));
 }
