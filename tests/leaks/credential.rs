@@ -56,8 +56,12 @@ fn check(asked: &Asked) {
         (level, client, command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a shell"))
     });
     for (level, client, child) in runs {
-        let got = peer::received(client);
-        let output = child.wait_with_output().expect("it is our child");
+        // At the same time: neither is left to fill its pipe.
+        let (got, output) = std::thread::scope(|scope| {
+            let got = scope.spawn(|| peer::received(client));
+            let output = child.wait_with_output().expect("it is our child");
+            (got.join().expect("the peer closes"), output)
+        });
         hunt::report(case, asked.code, level, &output);
         let name = format!("{} {level:?}", case.name);
         if output.status.success() {
