@@ -1,0 +1,207 @@
+//! `--credentials instance-profile` against everything that redirects credentials: each setting alone, and all at once.
+//! Under `auto` each of them does redirect, which is the control.
+
+mod common;
+#[path = "common/network.rs"]
+mod network;
+
+use std::path::PathBuf;
+
+use common::{Ran, Spec, offline};
+use fake_aws::{Fake, Service};
+
+/// The instance, and somebody who wants to be asked in its place.
+struct World {
+    genuine: Fake,
+    decoy: Fake,
+    /// With `.aws/config`, `.aws/credentials`, a token, and what a `credential_process` leaves when it is run.
+    home: Spec,
+}
+
+type Setting = (&'static str, String);
+
+/// What one has to set for it, and whether it redirects anything under `auto`.
+struct Row {
+    name: &'static str,
+    settings: Vec<Setting>,
+    redirects: bool,
+}
+
+const ROLE: &str = "projectA-production";
+const VALUE: &str = "2039402939302293029230923093";
+
+impl World {
+    fn new() -> Self {
+        let genuine = Fake::builder().imds_listen("0.0.0.0:80").start();
+        genuine.put("k", "SecureString", VALUE);
+        for id in ["ENVIRONMENT", "SHARED", "PROCESS"] {
+            genuine.static_credentials(&format!("AKID{id}"), "secret", &id.to_ascii_lowercase());
+        }
+        genuine.web_identity_token("web-token");
+        let world = World { genuine, decoy: Fake::builder().tls(false).start(), home: Spec::new("web-token") };
+        let decoy = world.decoy.imds_url();
+        world.file("keys", "[default]\naws_access_key_id = AKIDSHARED\naws_secret_access_key = secret\n");
+        world.file("process", &world.process("[default]"));
+        world.file("named", &world.process("[profile named]"));
+        world.file("imds", &format!("[default]\nec2_metadata_service_endpoint = {decoy}\n"));
+        std::fs::create_dir(world.path("config-home")).expect("it is ours");
+        std::fs::create_dir(world.path("config-home/.aws")).expect("it is ours");
+        world.file("config-home/.aws/config", &world.process("[default]"));
+        std::fs::create_dir(world.path("keys-home")).expect("it is ours");
+        std::fs::create_dir(world.path("keys-home/.aws")).expect("it is ours");
+        world.file("keys-home/.aws/credentials", &std::fs::read_to_string(world.path("keys")).expect("just written"));
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path.with_file_name(name)
+    }
+
+    fn file(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("the directory is ours");
+    }
+
+    /// A profile with a `credential_process` that leaves a trace.
+    fn process(&self, section: &str) -> String {
+        let keys = r#"{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}"#;
+        let script = self.path("process.sh");
+        let text = format!("#!/bin/sh\necho >> '{}'\necho '{keys}'\n", self.path("ran").display());
+        self.file("process.sh", &text);
+        format!("{section}\ncredential_process = sh {}\n", script.display())
+    }
+
+    /// A run on the instance with these settings and nothing else but where Systems Manager is, and whom to trust.
+    fn run(&self, credentials: &str, settings: &[Setting]) -> Ran {
+        let args = ["exec", "--credentials", credentials, "--timeout", "5s", "--parameter", "k", "printenv", "K"];
+        let run = offline(args)
+            .env("AWS_ENDPOINT_URL_SSM", self.genuine.endpoint_url())
+            .env("AWS_CA_BUNDLE", self.genuine.ca_path());
+        settings.iter().fold(run, |run, (name, value)| run.env(*name, value)).output()
+    }
+
+    fn forget(&self) {
+        self.genuine.clear_log();
+        self.decoy.clear_log();
+        // It is there when something has gone wrong before.
+        let _ = std::fs::remove_file(self.path("ran"));
+    }
+
+    /// Whether the instance's role signed the call, and nobody else was asked or run.
+    fn is_the_instance(&self, ran: &Ran) -> bool {
+        let calls = self.genuine.calls("GetParameters");
+        let role = |principal: &String| principal.contains(&format!(":assumed-role/{ROLE}/"));
+        let asked = ["GetCredentials", "AssumeRole", "AssumeRoleWithWebIdentity"];
+        ran.0.status.success()
+            && ran.stdout().trim_end() == VALUE
+            && calls.iter().all(|call| call.principal.as_ref().is_some_and(role))
+            && asked.iter().all(|operation| self.genuine.calls(operation).is_empty())
+            && self.decoy.log().is_empty()
+            && !self.path("ran").exists()
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let here = |name: &str| self.path(name).to_string_lossy().into_owned();
+        let text = |value: &str| value.to_owned();
+        let (container, imds, token) = (self.genuine.container_url(), self.decoy.imds_url(), here("spec.toml"));
+        let relative = container.splitn(4, '/').nth(3).map(|path| format!("/{path}")).expect("it has a path");
+        let secret = self.genuine.container_token().expect("the fake has one");
+        let row =
+            |name, redirects, settings: &[(&'static str, String)]| Row { name, settings: settings.to_vec(), redirects };
+        vec![
+            row(
+                "static keys",
+                true,
+                &[("AWS_ACCESS_KEY_ID", text("AKIDENVIRONMENT")), ("AWS_SECRET_ACCESS_KEY", text("secret"))],
+            ),
+            row("a configuration with a process", true, &[("AWS_CONFIG_FILE", here("process"))]),
+            row(
+                "a profile with a process",
+                true,
+                &[("AWS_CONFIG_FILE", here("named")), ("AWS_PROFILE", text("named"))],
+            ),
+            row("a profile that is not there", true, &[("AWS_PROFILE", text("nope"))]),
+            row("a home with a process", true, &[("HOME", here("config-home"))]),
+            row("a home with keys", true, &[("HOME", here("keys-home"))]),
+            row("a file of keys", true, &[("AWS_SHARED_CREDENTIALS_FILE", here("keys"))]),
+            row("a configuration that is none", true, &[("AWS_CONFIG_FILE", here("process.sh"))]),
+            row(
+                "a web identity",
+                true,
+                &[
+                    ("AWS_WEB_IDENTITY_TOKEN_FILE", token),
+                    ("AWS_ROLE_ARN", text("arn:aws:iam::123456789012:role/web")),
+                    ("AWS_ENDPOINT_URL_STS", self.genuine.endpoint_url()),
+                ],
+            ),
+            row(
+                "a container",
+                true,
+                &[
+                    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", container),
+                    ("AWS_CONTAINER_AUTHORIZATION_TOKEN", secret.clone()),
+                ],
+            ),
+            row(
+                "a container on this host",
+                true,
+                &[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", relative), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", secret)],
+            ),
+            row("another IMDS", true, &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds)]),
+            row("another IMDS by configuration", true, &[("AWS_CONFIG_FILE", here("imds"))]),
+            row("an IMDS of IPv6", true, &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", text("IPv6"))]),
+            row("no IMDS", true, &[("AWS_EC2_METADATA_DISABLED", text("true"))]),
+            // IMDS is never asked through a proxy, whoever asks.
+            row("a proxy", false, &["HTTP_PROXY", "http_proxy"].map(|name| (name, self.decoy.proxy()))),
+            row("settings of STS", false, &[("AWS_ENDPOINT_URL_STS", self.decoy.endpoint_url())]),
+            row("a role alone", false, &[("AWS_ROLE_ARN", text("arn:aws:iam::123456789012:role/web"))]),
+        ]
+    }
+}
+
+/// In a network of its own, where IMDS is at its real address.
+#[test]
+fn nothing_redirects_the_instance_profile() {
+    let addresses = ["169.254.169.254", "169.254.170.2"];
+    network::with_addresses("nothing_redirects_the_instance_profile", &addresses, || {
+        let world = World::new();
+        let rows = world.rows();
+        for row in &rows {
+            world.forget();
+            let ran = world.run("instance-profile", &row.settings);
+            assert!(world.is_the_instance(&ran), "{}: {} {:#?}", row.name, ran.stderr(), world.decoy.log());
+            world.forget();
+            let ran = world.run("auto", &row.settings);
+            assert_eq!(!world.is_the_instance(&ran), row.redirects, "the control: {}: {}", row.name, ran.stderr());
+        }
+        world.forget();
+        let all: Vec<Setting> = rows.into_iter().flat_map(|row| row.settings).collect();
+        let ran = world.run("instance-profile", &all);
+        assert!(world.is_the_instance(&ran), "all at once: {}", ran.stderr());
+    });
+}
+
+/// Endpoint and proxies for TLS are honoured, as SECURITY.md says. They see calls of Systems Manager, and nobody asks them
+/// for credentials.
+#[test]
+fn who_stands_in_for_systems_manager_is_not_asked_for_credentials() {
+    network::with_addresses("who_stands_in", &["169.254.169.254"], || {
+        let world = World::new();
+        let endpoint = world.decoy.endpoint_url();
+        let proxy = world.decoy.proxy();
+        for (name, value, service) in [
+            ("AWS_ENDPOINT_URL_SSM", &endpoint, Service::Ssm),
+            ("HTTPS_PROXY", &proxy, Service::Proxy),
+            ("ALL_PROXY", &proxy, Service::Proxy),
+        ] {
+            world.forget();
+            // What they answer does not matter here.
+            world.run("instance-profile", &[(name, value.clone())]);
+            let asked = world.decoy.log();
+            assert!(!asked.is_empty(), "the control: {name}");
+            assert!(asked.iter().all(|entry| entry.service == service), "{name}: {asked:#?}");
+            let hosts = asked.iter().flat_map(|entry| &entry.names);
+            assert!(hosts.clone().all(|host| !host.contains("169.254.")), "{name}: {:?}", hosts.collect::<Vec<_>>());
+            assert!(!world.genuine.calls("GetRole").is_empty(), "{name}: the instance's own IMDS was asked");
+        }
+    });
+}
