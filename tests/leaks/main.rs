@@ -16,6 +16,7 @@ mod field_bugs;
 mod hostile_answers;
 mod hostile_specs;
 mod hunt;
+mod inherited;
 mod lookers;
 mod memory;
 mod moments;

@@ -12,14 +12,26 @@ use crate::common::STEPZERO;
 use crate::support::fake;
 
 /// A change to the process before the exec, in the child: async-signal-safe calls only.
-type Prepare = fn(i32) -> io::Result<()>;
+pub type Prepare = fn(i32) -> io::Result<()>;
 
-fn check(result: libc::c_int) -> io::Result<()> {
+pub fn check(result: libc::c_int) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Into a file of /proc, in the child.
+fn write(path: &std::ffi::CStr, text: &[u8]) -> io::Result<()> {
+    // SAFETY: open(2), write(2) and close(2) with values of their own.
+    unsafe {
+        let file = libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        check(file)?;
+        let written = libc::write(file, text.as_ptr().cast(), text.len());
+        check(libc::close(file))?;
+        if written == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
 /// Runs the probe bare and through stepzero, in the same state.
-fn both(fake: &Fake, probe: &[&str], argument: i32, prepare: Prepare) -> [String; 2] {
+pub fn both(fake: &Fake, probe: &[&str], argument: i32, prepare: Prepare) -> [String; 2] {
     let wrapped = [STEPZERO, "exec", "--scope", "shared", "-k", "canary", "--"];
     [Vec::new(), wrapped.to_vec()].map(|prefix| {
         let line: Vec<&str> = prefix.into_iter().chain(probe.iter().copied()).collect();
@@ -94,6 +106,8 @@ fn everything_that_proc_tells() {
                 let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
                 check(libc::setrlimit(resource, &raw const limit))?;
             }
+            write(c"/proc/self/oom_score_adj", b"321")?;
+            write(c"/proc/self/coredump_filter", b"0x15")?;
             check(libc::prctl(libc::PR_SET_TIMERSLACK, 70_000, 0, 0, 0))?;
             check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
             check(libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
@@ -104,8 +118,17 @@ fn everything_that_proc_tells() {
         // SAFETY: as above.
         unsafe { check(libc::setsid()) }
     };
-    for prepare in [nothing, strange, session] {
-        same_status(&both(&fake, &STATUS, 0, prepare));
+    // A session with a controlling terminal, whose number is the argument.
+    let terminal: Prepare = |slave| {
+        // SAFETY: as above.
+        unsafe {
+            check(libc::setsid())?;
+            check(libc::ioctl(slave, libc::TIOCSCTTY, 0))
+        }
+    };
+    let pty = Pty::open();
+    for (prepare, argument) in [(nothing, 0), (strange, 0), (session, 0), (terminal, pty.slave)] {
+        same_status(&both(&fake, &STATUS, argument, prepare));
         let files = [
             "limits",
             "oom_score_adj",
@@ -120,15 +143,15 @@ fn everything_that_proc_tells() {
         ];
         let paths: Vec<String> = files.iter().map(|file| format!("/proc/self/{file}")).collect();
         let probe: Vec<&str> = std::iter::once("cat").chain(paths.iter().map(String::as_str)).collect();
-        let [bare, wrapped] = both(&fake, &probe, 0, prepare);
+        let [bare, wrapped] = both(&fake, &probe, argument, prepare);
         assert!(bare.contains("Max core file size"), "the control: {bare}");
         assert_eq!(bare, wrapped);
         let [bare, wrapped] =
-            both(&fake, &["readlink", "/proc/self/cwd", "/proc/self/root", "/proc/self/exe"], 0, prepare);
+            both(&fake, &["readlink", "/proc/self/cwd", "/proc/self/root", "/proc/self/exe"], argument, prepare);
         assert_eq!(bare.lines().count(), 3, "the control: {bare}");
         assert_eq!(bare, wrapped);
         // Process group, session, terminal, its group; then priority, nice, threads, and real-time and policy.
-        let stat = both(&fake, &["cat", "/proc/self/stat"], 0, prepare).map(|line| {
+        let stat = both(&fake, &["cat", "/proc/self/stat"], argument, prepare).map(|line| {
             let fields: Vec<String> = line.rsplit(") ").next().unwrap_or("").split(' ').map(str::to_owned).collect();
             let own = |field: &String, pid: &str| if field == pid { "own".to_owned() } else { field.clone() };
             let pid = line.split(' ').next().unwrap_or("").to_owned();
@@ -136,6 +159,35 @@ fn everything_that_proc_tells() {
             (chosen, fields.len())
         });
         assert_eq!(stat[0], stat[1]);
+        let (fields, _) = &stat[0];
+        assert_eq!(fields[3] != "0", argument != 0 && argument == pty.slave, "the control: its terminal: {fields:?}");
+    }
+}
+
+/// A terminal of the test's own.
+struct Pty {
+    master: i32,
+    slave: i32,
+}
+
+impl Pty {
+    fn open() -> Pty {
+        let (mut master, mut slave) = (-1, -1);
+        let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: openpty(3) writes two descriptors; the rest is left out.
+        let opened = unsafe { libc::openpty(&raw mut master, &raw mut slave, name, settings, size) };
+        assert_eq!(opened, 0, "there are terminals: {}", io::Error::last_os_error());
+        Pty { master, slave }
+    }
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        // SAFETY: both are open and ours.
+        unsafe {
+            libc::close(self.slave);
+            libc::close(self.master);
+        }
     }
 }
 
@@ -177,52 +229,6 @@ fn every_signal_ignored_and_blocked() {
     });
 }
 
-/// The descriptors 0 to 63: what they lead to, and their flags; every third is closed, every second not closed by an exec.
-#[test]
-fn descriptors_are_handed_on_as_they_are() {
-    let fake = fake();
-    let some: Prepare = |closed| {
-        for descriptor in 3..64 {
-            // SAFETY: as above; these descriptors belong to nobody after the exec.
-            unsafe {
-                if descriptor % 3 == 0 {
-                    libc::close(descriptor);
-                    continue;
-                }
-                let access =
-                    if descriptor % 4 == 1 { libc::O_RDONLY } else { libc::O_RDWR | libc::O_APPEND | libc::O_NONBLOCK };
-                let opened = libc::open(c"/dev/null".as_ptr(), access);
-                check(opened)?;
-                if opened != descriptor {
-                    check(libc::dup2(opened, descriptor))?;
-                    libc::close(opened);
-                }
-            }
-        }
-        for descriptor in 0..3 {
-            if closed & (1 << descriptor) != 0 {
-                // SAFETY: as above.
-                unsafe { libc::close(descriptor) };
-            }
-        }
-        Ok(())
-    };
-    // Standard output and error, one of them, or neither: the other carries what the shell finds.
-    const SCRIPT: &str = r#"
-        say() { if [ -e /proc/$$/fd/1 ]; then echo "$1"; else echo "$1" >&2; fi; }
-        for n in 0 1 2 3 4 5 6 7 8 9 13 14 16 17 20 31 32 61 62 63; do
-            if [ -e /proc/$$/fd/$n ]; then
-                while read -r key value; do [ "$key" = flags: ] && say "$n $value"; done < /proc/$$/fdinfo/$n
-            else say "$n closed"; fi
-        done"#;
-    for closed in [0b000, 0b001, 0b010, 0b100, 0b011, 0b101] {
-        let [bare, wrapped] = both(&fake, &["sh", "-c", SCRIPT], closed, some);
-        assert!(bare.contains("3 closed") && bare.contains("\n4 "), "the control: {bare}");
-        assert_eq!(bare.contains("0 closed"), closed & 1 != 0, "the control: {bare}");
-        assert_eq!(bare, wrapped, "closed {closed:03b}");
-    }
-}
-
 /// Arguments byte for byte, the name in argv\[0\], and the environment but for what was fetched.
 #[test]
 fn arguments_and_environment_byte_for_byte() {
@@ -236,6 +242,12 @@ fn arguments_and_environment_byte_for_byte() {
         let mut command = Command::new(line[0]);
         command.args(&line[1..]).env_clear().envs(fake.env()).env("PATH", "/usr/bin:/bin");
         command.env(odd, odd).env("EMPTY", "").env("LAST", OsStr::from_bytes(b"\x80"));
+        command.envs([
+            ("LISTEN_FDS", "2"),
+            ("LISTEN_PID", "1"),
+            ("LISTEN_FDNAMES", "a:b"),
+            ("NOTIFY_SOCKET", "@nobody"),
+        ]);
         command.stderr(Stdio::null()).output().expect("it can be started").stdout
     };
     let wrapped = [STEPZERO, "exec", "--scope", "shared", "-k", "n0", "--"];
