@@ -146,7 +146,11 @@ fn strings(environment: Environment) -> Result<Vec<CString>, Failure> {
             Target::File { mode } => {
                 let sealed = sys::sealed_file(variable.as_str(), value, mode, lowest).map_err(|errno| {
                     let what = format!("{variable}: no sealed memory for it: {}", errno.desc().to_lowercase());
-                    Failure::new(Exit::OsErr, what)
+                    let failure = Failure::new(Exit::OsErr, what);
+                    match errno {
+                        Errno::EFBIG => failure.help("raise the limit of file sizes (ulimit -f, LimitFSIZE=)"),
+                        _ => failure,
+                    }
                 })?;
                 path = format!("/proc/self/fd/{sealed}");
                 path.as_bytes()

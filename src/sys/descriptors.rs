@@ -7,6 +7,7 @@ use std::os::fd::{IntoRawFd as _, RawFd};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{Mode, fchmod};
 
 /// Descriptors 0, 1 and 2 that are closed are filled, closed again by the exec, so that no socket becomes one of them.
@@ -40,6 +41,10 @@ pub fn has_free_descriptors(wanted: usize) -> bool {
 
 /// Sealed memory that holds `content`, as an inherited descriptor of at least `lowest` (memfd_create(2)).
 pub fn sealed_file(name: &str, content: &[u8], mode: u32, lowest: RawFd) -> Result<RawFd, Errno> {
+    // The kernel would end the process by SIGXFSZ, without a word.
+    if getrlimit(Resource::RLIMIT_FSIZE).is_ok_and(|(soft, _)| soft < content.len() as u64) {
+        return Err(Errno::EFBIG);
+    }
     let name = CString::new(&name.as_bytes()[..name.len().min(200)]).map_err(|_| Errno::EINVAL)?;
     let base = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     // Linux 6.3 has MFD_NOEXEC_SEAL; older ones refuse the flag.
