@@ -21,6 +21,7 @@ mod lookers;
 mod memory;
 mod moments;
 mod panics;
+mod parents;
 mod random;
 mod structure;
 mod support;
