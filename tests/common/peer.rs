@@ -1,7 +1,7 @@
 //! systemd's side of `stepzero credential`: it connects from an abstract address that says what it wants, and a socket unit
 //! with `Accept=yes` hands the connection over as descriptor 3.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -34,13 +34,19 @@ pub fn connection(directory: &Path, address: &str, uid: u32) -> (UnixStream, Own
     (client.into(), server.into())
 }
 
-/// `BINARY credential --units DIRECTORY ARGS` at the other end. A shell makes the connection descriptor 3, and says so.
+/// `BINARY credential --units DIRECTORY ARGS` at the other end.
 pub fn server(binary: &Path, units: &Path, args: &[impl AsRef<OsStr>], connection: OwnedFd) -> Command {
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 </dev/null"]);
-    command.arg(binary).args(["credential", "--units"]).arg(units).args(args);
-    command.env_clear().stdin(connection);
+    let line = line(binary, units, args);
+    let mut command = Command::new(&line[0]);
+    command.args(&line[1..]).env_clear().stdin(connection);
     command
+}
+
+/// The same as a command line: a shell makes standard input, the connection, descriptor 3, and says so.
+pub fn line(binary: &Path, units: &Path, args: &[impl AsRef<OsStr>]) -> Vec<OsString> {
+    let shell = ["/bin/sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 </dev/null"].map(OsString::from);
+    let fixed = [binary.into(), "credential".into(), "--units".into(), units.into()];
+    shell.into_iter().chain(fixed).chain(args.iter().map(|arg| arg.as_ref().into())).collect()
 }
 
 /// All that the peer gets.

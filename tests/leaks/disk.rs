@@ -1,10 +1,12 @@
 //! The disk, under strace: no file is opened for writing, no process is started, and the canary is in two places only:
 //! in what the socket gave, and in the environment of the exec.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use crate::canary::{self, VALUE};
 use crate::common::STEPZERO;
+use crate::peer;
 use crate::support::{Directory, fake, skip};
 
 /// The calls of stepzero, up to the exec of the command, and that exec itself.
@@ -13,14 +15,16 @@ struct Trace {
     exec: String,
 }
 
-fn trace(args: &[&str]) -> Option<Trace> {
+/// Every call of a program and what it starts. `None` where there is no strace.
+fn strace(program: &[&OsStr], change: impl FnOnce(&mut Command)) -> Option<Vec<String>> {
     let (fake, directory) = (fake(), Directory::new());
     let log = directory.path().join("strace");
     let mut command = Command::new("strace");
     // -v and -s: whole environments and whole buffers.
-    command.args(["-f", "-v", "-s", "1000000", "-o"]).arg(&log).arg(STEPZERO).args(args);
+    command.args(["-f", "-v", "-s", "1000000", "-o"]).arg(&log).args(program);
     command.env_clear().envs(fake.env()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("LOG_SENSITIVE_BODIES", "true").env("RUST_LOG", "trace").env("TMPDIR", directory.path());
+    change(&mut command);
     let output = match command.current_dir(directory.path()).output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             skip("the disk under strace", "strace is not installed");
@@ -31,8 +35,13 @@ fn trace(args: &[&str]) -> Option<Trace> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = std::fs::read_to_string(&log).expect("strace wrote it");
     // Without the number of the thread.
-    let mut calls =
-        text.lines().map(|line| line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().to_owned());
+    let call = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().to_owned();
+    Some(text.lines().map(call).collect())
+}
+
+fn trace(args: &[&str]) -> Option<Trace> {
+    let program: Vec<&OsStr> = [STEPZERO].iter().chain(args).map(OsStr::new).collect();
+    let mut calls = strace(&program, |_| {})?.into_iter();
     let first = calls.next().expect("the exec of stepzero");
     assert!(first.starts_with("execve("), "{first}");
     let mut before = Vec::new();
@@ -42,7 +51,7 @@ fn trace(args: &[&str]) -> Option<Trace> {
         }
         before.push(call);
     }
-    panic!("no exec in {text}");
+    panic!("no exec in {before:#?}");
 }
 
 fn name(call: &str) -> &str {
@@ -93,4 +102,28 @@ fn a_file_is_memory_and_is_sealed_before_the_exec() {
     trace.before.retain(|call| !is_write(call));
     check(&trace);
     assert_eq!(canary::found(trace.exec.as_bytes()), None, "the variable holds a path: {VALUE}");
+}
+
+#[test]
+fn a_credential_goes_to_its_connection_and_nowhere_else() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return skip("a_credential_goes_to_its_connection", "only root is answered");
+    }
+    let directory = Directory::new();
+    directory.file("web.toml", "scopes = [\"shared\"]\n[env]\nc = \"canary\"\n");
+    let (client, server) = peer::connection(directory.path(), "/unit/web.service/c", 0);
+    let line = peer::line(STEPZERO.as_ref(), directory.path(), &["-vvv", "--allow-writable-spec"]);
+    let line: Vec<&OsStr> = line.iter().map(|word| word.as_os_str()).collect();
+    let connect = |command: &mut Command| {
+        command.stdin(server);
+    };
+    let Some(calls) = strace(&line, connect) else { return };
+    let start = calls.iter().rposition(|call| call.starts_with("execve(")).expect("the exec of stepzero");
+    let mut trace = Trace { before: calls[start + 1..].to_vec(), exec: String::new() };
+    let to_systemd = |call: &String| ["write(3,", "sendto(3,"].iter().any(|begin| call.starts_with(begin));
+    let answers = trace.before.iter().filter(|call| to_systemd(call) && canary::found(call.as_bytes()).is_some());
+    assert_eq!(answers.count(), 1, "the control: strace shows the answer");
+    trace.before.retain(|call| !to_systemd(call));
+    check(&trace);
+    assert_eq!(peer::received(client), VALUE.as_bytes());
 }
