@@ -122,7 +122,7 @@ fn nobody_prints_by_a_macro() {
 
 #[test]
 fn no_child_no_shell_no_file() {
-    only_in(&["process::Command", "process::{", "CommandExt", "fork(", "libc::system", "posix_spawn"], &[]);
+    only_in(&["process::Command", "std::process::{", "CommandExt", "fork(", "libc::system", "posix_spawn"], &[]);
     only_in(&["File::create", "OpenOptions", "fs::write", "create_dir", "tempfile", "O_CREAT", "O_WRONLY"], &[]);
     only_in(&["set_var", "setenv"], &[]);
     // Empty settings of AWS, which the SDK would not take for unset.
