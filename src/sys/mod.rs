@@ -29,9 +29,7 @@ pub fn begin() -> Inheritance {
     }));
     memory::suit_a_short_life();
     descriptors::hold_closed_descriptors();
-    let inheritance = signals::inherited();
-    signals::ignore_sigpipe();
-    signals::notice_children();
+    let inheritance = signals::take_over();
     if nix::unistd::getpid().as_raw() == 1 {
         signals::die_of_signals();
     }

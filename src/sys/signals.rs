@@ -23,17 +23,24 @@ const NOTHING: *mut u64 = std::ptr::null_mut();
 /// The size of the kernel's set of signals, in bytes.
 const SIGNAL_SET: usize = size_of::<u64>();
 
-pub fn inherited() -> Inheritance {
-    Inheritance { dispositions: CHANGED.map(|signal| (signal, disposition(signal))), blocked: blocked() }
+/// What was inherited. From here on a write to a closed pipe or socket is an error, and children can be waited for: were
+/// SIGCHLD ignored, the kernel would reap a credential_process.
+pub fn take_over() -> Inheritance {
+    let dispositions = CHANGED.map(|signal| match signal {
+        libc::SIGPIPE => (signal, exchange(signal, Some(&[libc::SIG_IGN as u64, 0, 0, 0]))),
+        libc::SIGCHLD => (signal, exchange(signal, Some(&[libc::SIG_DFL as u64, 0, 0, 0]))),
+        _ => (signal, exchange(signal, None)),
+    });
+    Inheritance { dispositions, blocked: blocked() }
 }
 
 impl Inheritance {
-    /// Puts the signals back. The other dispositions were never touched; handlers end with the exec.
+    /// Puts the signals back. The other dispositions were never touched; handlers end with the exec, which leaves SIG_DFL.
     pub fn restore(&self) {
-        for (signal, before) in &self.dispositions {
-            // SAFETY: `before` is what the kernel gave for this signal: SIG_DFL or SIG_IGN, as nothing else survives an
-            // exec, and so no code of this process.
-            unsafe { libc::syscall(libc::SYS_rt_sigaction, *signal, before.as_ptr(), NOTHING, SIGNAL_SET) };
+        let by_exec =
+            |(signal, before): &&(c_int, Disposition)| *signal != libc::SIGPIPE && before[0] == libc::SIG_DFL as u64;
+        for (signal, before) in self.dispositions.iter().filter(|one| !by_exec(one)) {
+            exchange(*signal, Some(before));
         }
         // SAFETY: reads one set of signals from `blocked`.
         unsafe {
@@ -48,16 +55,14 @@ pub fn ignore_sigpipe() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
-/// Were it ignored, the kernel would reap a credential_process before it is waited for.
-pub fn notice_children() {
-    // SAFETY: SIG_DFL is no handler.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-}
-
-fn disposition(signal: c_int) -> Disposition {
+/// Sets a disposition, if one is given, and returns the one before.
+fn exchange(signal: c_int, new: Option<&Disposition>) -> Disposition {
     let mut before = [0; 4];
-    // SAFETY: without a new action the kernel only writes the present one, which is no longer than this.
-    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, NOTHING, before.as_mut_ptr(), SIGNAL_SET) };
+    let new = new.map_or(NOTHING.cast_const(), |new| new.as_ptr());
+    // SAFETY: the kernel reads `new`, if any, and writes `before`; its own form is no longer than these. `new` is SIG_DFL,
+    // SIG_IGN, or what the kernel gave for this signal when this process began, as nothing else survives an exec: no code of
+    // this process.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, new, before.as_mut_ptr(), SIGNAL_SET) };
     before
 }
 
@@ -105,7 +110,7 @@ fn die_of(signals: impl IntoIterator<Item = c_int>) {
         exit_now(128 + signal);
     }
     for signal in signals {
-        if disposition(signal)[0] == libc::SIG_DFL as u64 {
+        if exchange(signal, None)[0] == libc::SIG_DFL as u64 {
             // SAFETY: `die` only calls write(2) and _exit(2), which are async-signal-safe.
             unsafe { libc::signal(signal, die as extern "C" fn(c_int) as libc::sighandler_t) };
         }

@@ -106,6 +106,7 @@ fn only_the_store_knows_aws() {
         "aws_types",
         "aws_credential_types",
         "aws_runtime",
+        "aws_sigv4",
         "hyper",
         "rustls",
     ])
