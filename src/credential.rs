@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::cli::Options;
 use crate::environment::{Inherited, Policy, Value};
-use crate::error::{Exit, Failure, Failures, printable};
+use crate::error::{Exit, Failure, Failures, io_text, printable};
 use crate::name::BadName;
 use crate::plan::Plan;
 use crate::spec::Spec;
@@ -72,8 +72,8 @@ fn answer(connection: &UnixStream, options: Options, units: &Path, inherited: &I
     };
     let mut connection = connection;
     connection.write_all(bytes).map_err(|error| {
-        let why = error.to_string().to_lowercase();
-        named(Failure::new(Exit::OsErr, format!("systemd did not take the credential: {why}")).into())
+        let what = format!("systemd did not take the credential: {}", io_text(&error));
+        named(Failure::new(Exit::OsErr, what).into())
     })
 }
 

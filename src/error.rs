@@ -165,6 +165,12 @@ pub fn printable(text: &str) -> String {
     safe
 }
 
+/// The operating system's words, without Rust's "(os error N)".
+pub fn io_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
 /// `1 name`, `2 names`.
 pub fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
@@ -193,5 +199,11 @@ mod tests {
     fn foreign_text_cannot_steer_a_terminal() {
         assert_eq!(printable("a\x1b[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\nc\\u{202e}d");
         assert_eq!(printable(&"x".repeat(400)).chars().count(), 301);
+    }
+
+    #[test]
+    fn the_system_s_words_are_in_the_style_of_the_others() {
+        assert_eq!(io_text(&std::io::Error::from_raw_os_error(libc::ENOSPC)), "no space left on device");
+        assert_eq!(io_text(&std::io::ErrorKind::FileTooLarge.into()), "file too large");
     }
 }

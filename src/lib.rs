@@ -36,7 +36,7 @@ use std::rc::Rc;
 
 use cli::{Command, Exec, Format, Options, PolicyFormat, PolicyOptions, Typed};
 use environment::{Environment, Inherited};
-use error::{Exit, Failure, Failures, printable};
+use error::{Exit, Failure, Failures, io_text, printable};
 use plan::Plan;
 use resolve::{Outcome, Settled};
 use spec::Spec;
@@ -160,8 +160,7 @@ fn fetch(plan: &Rc<Plan>, reach: Reach, on_denial: OnDenial) -> Result<Fetched, 
 fn read_spec(path: &Path, trusting: bool) -> Result<Vec<u8>, Failure> {
     let shown = printable(&path.to_string_lossy());
     let (bytes, owner) = sys::read_file(path, SPEC_LIMIT).map_err(|error| {
-        let why = error.to_string().to_lowercase();
-        Failure::new(Exit::NoInput, format!("the spec {shown} cannot be read: {why}"))
+        Failure::new(Exit::NoInput, format!("the spec {shown} cannot be read: {}", io_text(&error)))
     })?;
     if sys::is_root() && !trusting && (owner.uid != 0 || owner.writable_by_others) {
         return Err(Failure::new(Exit::Config, format!("the spec {shown} can be written by others than root"))
@@ -181,7 +180,6 @@ fn tell(outcomes: &[Outcome]) {
 }
 
 fn print(text: &str) -> Result<(), Failures> {
-    report::print(text).map_err(|error| {
-        Failure::new(Exit::OsErr, format!("cannot write to stdout: {}", error.to_string().to_lowercase())).into()
-    })
+    report::print(text)
+        .map_err(|error| Failure::new(Exit::OsErr, format!("cannot write to stdout: {}", io_text(&error))).into())
 }

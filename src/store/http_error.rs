@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::error::io_text;
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum HttpError {
@@ -54,12 +56,6 @@ impl fmt::Display for HttpError {
 }
 
 impl std::error::Error for HttpError {}
-
-/// The operating system's words, without Rust's "(os error N)".
-fn io_text(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
-}
 
 /// hyper's errors name what failed, never the bytes.
 pub fn broken(host: &str, error: &hyper::Error) -> HttpError {
