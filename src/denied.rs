@@ -70,10 +70,9 @@ fn wanting<'a>(plan: &'a Plan, denial: &Denial) -> Option<Wanting<'a>> {
         [name] => Some(name.as_str()),
         _ => None,
     };
-    let load = plan.loads.iter().find(|load| {
-        denial.action == "ssm:GetParametersByPath" && named == Some(load.path.trim_start_matches('/'))
-            || only == Some(load.path.as_str())
-    });
+    // A parameter can have the name of a path; a call for a path asks for that alone.
+    let of_names = matches!(denial.action.as_str(), "ssm:GetParameters" | "secretsmanager:GetSecretValue");
+    let load = plan.loads.iter().find(|load| !of_names && only == Some(load.path.as_str()));
     let candidates =
         plan.variables.iter().flat_map(|variable| variable.candidates.iter().map(move |found| (variable, found)));
     let mut asked = candidates.flat_map(|(variable, candidate)| {

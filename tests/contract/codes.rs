@@ -168,6 +168,24 @@ fn a_denied_candidate_is_77_wherever_it_stands() {
     }
 }
 
+/// A parameter can have the name of a path that is loaded.
+#[test]
+fn a_denial_names_who_wanted_it() {
+    let fake = Fake::start();
+    fake.put("/a/b", "String", "v");
+    fake.put("/a/b/c", "String", "v");
+    let args = ["--parameter", "/a/b", "--load", "/a/b"];
+    for (action, wanted) in [
+        ("ssm:GetParameters", "/a/b, wanted for B, from --parameter"),
+        ("ssm:GetParametersByPath", "wanted for the path /a/b, from --load"),
+    ] {
+        fake.policy(ROLE, denying(&[action], &[&parameter("a/b"), &parameter("a/b/*")]));
+        Given { args: &args, ..Given::default() }.fails(&fake, 77, &[&format!("denied: {action} on"), wanted]);
+        let check = Given { args: &args, ..Given::default() }.run(&fake, "check", &[]);
+        check.expect(77).says(&[wanted]);
+    }
+}
+
 #[test]
 fn kms_denials_name_the_action() {
     let fake = article();
