@@ -10,7 +10,7 @@ use crate::environment::{Binding, Inherited, Value};
 use crate::error::{Exit, Failure, count, printable};
 use crate::name::EnvName;
 use crate::parameter::Request;
-use crate::plan::{Candidate, Plan, Variable};
+use crate::plan::{Candidate, Plan, RequestId, Variable};
 use crate::secret::Secret;
 use crate::spec::entry::{Absent, Shape, Target};
 use crate::spec::value::Existing;
@@ -195,7 +195,7 @@ fn asked(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Vec<Asked> {
     let ids = variable.candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
     let asked = ids.map(|id| Asked {
         parameter: plan.request(id).to_string(),
-        answer: match &replies[id.0] {
+        answer: match reply(replies, id) {
             Reply::Found(_) => Answer::Found,
             Reply::Missing => Answer::Missing,
             Reply::Denied(denial) => Answer::Denied(denial.clone()),
@@ -205,13 +205,19 @@ fn asked(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Vec<Asked> {
     asked.collect()
 }
 
+/// The answer to one request of the plan that the replies were fetched for.
+fn reply(replies: &[Reply], id: RequestId) -> &Reply {
+    // `store::fetch` gives one for each request of the plan, and for a plan without requests there is no id to ask with.
+    &replies[id.0]
+}
+
 type Found<'a> = Option<(&'a Candidate, &'a Parameter)>;
 
 /// The first candidate that exists. A denied one, wherever it stands, is fatal; so is a scope that has the parameter
 /// without the label, before the winner.
 fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Result<Found<'a>, Unmet> {
     let ids = variable.candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
-    let denials = ids.filter_map(|id| match &replies[id.0] {
+    let denials = ids.filter_map(|id| match reply(replies, id) {
         Reply::Denied(denial) => Some(denial.clone()),
         _ => None,
     });
@@ -222,15 +228,15 @@ fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Resu
     // Nor is anything started without an answer that was asked for.
     let asked = variable.candidates.iter().flat_map(|candidate| [Some(candidate.request), candidate.bare]);
     for id in asked.flatten() {
-        if let Reply::GaveUp(failure) = &replies[id.0] {
+        if let Reply::GaveUp(failure) = reply(replies, id) {
             return Err(Unmet::Failure(failure.clone()));
         }
     }
     for candidate in &variable.candidates {
-        if let Reply::Found(parameter) = &replies[candidate.request.0] {
+        if let Reply::Found(parameter) = reply(replies, candidate.request) {
             return Ok(Some((candidate, parameter)));
         }
-        if let Some(Reply::Found(bare)) = candidate.bare.map(|bare| &replies[bare.0]) {
+        if let Some(Reply::Found(bare)) = candidate.bare.map(|bare| reply(replies, bare)) {
             let what = format!(
                 "{}: {} does not exist, but {} does (version {})",
                 variable.name,
@@ -249,7 +255,7 @@ fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Resu
 
 fn overrode(plan: &Plan, variable: &Variable, winner: &Candidate, replies: &[Reply]) -> Vec<String> {
     let after = variable.candidates.iter().skip_while(|candidate| candidate.request != winner.request).skip(1);
-    let existing = after.filter(|candidate| matches!(replies[candidate.request.0], Reply::Found(_)));
+    let existing = after.filter(|candidate| matches!(reply(replies, candidate.request), Reply::Found(_)));
     existing.map(|candidate| plan.request(candidate.request).to_string()).collect()
 }
 

@@ -3,6 +3,7 @@
 //! <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
@@ -78,7 +79,9 @@ impl Patience {
         let mut last: Option<Cause> = None;
         let mut turn: Turn<'_> = None;
         self.begin(what);
-        for tries in 1.. {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             let limit = policy.attempt.min(self.remaining());
             let cause = match timeout(limit, attempt()).await {
                 Ok(Err(Trouble::Temporary(cause))) => cause,
@@ -97,7 +100,6 @@ impl Patience {
             }
             last = Some(cause);
         }
-        unreachable!("the deadline ends it")
     }
 
     /// The pause between two attempts, at most until the deadline.
@@ -169,22 +171,23 @@ impl Patience {
 
     /// Runs `work`, telling about a long wait: a line on stderr, and under systemd more time and a status (sd_notify(3)).
     pub async fn tell<T>(&self, work: impl Future<Output = T>) -> T {
-        let teller = async {
-            sleep(SILENCE).await;
-            let mut next = Instant::now();
-            loop {
-                if Instant::now() >= next {
-                    self.say();
-                    next = Instant::now() + AGAIN;
-                }
-                notify::extend(self.remaining() + Duration::from_secs(10), &self.status());
-                sleep(Duration::from_secs(2)).await;
-            }
-        };
         tokio::select! {
             biased;
             done = work => done,
-            () = teller => unreachable!("the teller never ends"),
+            never = self.keep_telling() => match never {},
+        }
+    }
+
+    async fn keep_telling(&self) -> Infallible {
+        sleep(SILENCE).await;
+        let mut next = Instant::now();
+        loop {
+            if Instant::now() >= next {
+                self.say();
+                next = Instant::now() + AGAIN;
+            }
+            notify::extend(self.remaining() + Duration::from_secs(10), &self.status());
+            sleep(Duration::from_secs(2)).await;
         }
     }
 
