@@ -5,7 +5,7 @@ mod check;
 
 pub use check::check;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 use serde_json::{Value as Json, json};
 
@@ -149,8 +149,7 @@ fn table(rows: &[Vec<String>]) -> String {
 
 /// To stdout. A reader that has gone away is no error.
 pub fn print(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match crate::sys::write_stdout(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }

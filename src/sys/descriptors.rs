@@ -2,7 +2,8 @@
 
 use std::ffi::{CString, c_int};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::os::fd::{IntoRawFd as _, RawFd};
+use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -11,6 +12,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{Mode, fchmod};
 
 /// Descriptors 0, 1 and 2 that are closed are filled, closed again by the exec, so that no socket becomes one of them.
+/// By one that can be neither read nor written (O_PATH in open(2)), so that whoever uses it fails as if it were closed.
 pub fn hold_closed_descriptors() {
     let mut asked = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
     // SAFETY: poll(2) without a wait writes to the three entries that it is given, POLLNVAL to one that is not open.
@@ -18,15 +20,9 @@ pub fn hold_closed_descriptors() {
         return;
     }
     for _ in asked.iter().filter(|one| one.revents & libc::POLLNVAL != 0) {
-        // SAFETY: open(2) with a constant path. It returns the lowest free descriptor, which is this one. It stays open
-        // until the exec closes it, and nobody else knows it.
-        let opened = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
-        if opened == -1
-            && let Ok(held) = memfd_create(c"closed", MFdFlags::MFD_CLOEXEC)
-        {
-            // Without a /dev, empty memory does as well.
-            let _ = held.into_raw_fd();
-        }
+        // SAFETY: open(2) with a constant path, which always exists. It returns the lowest free descriptor, which is this
+        // one. It stays open until the exec closes it, and nobody else knows it.
+        unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
     }
 }
 
@@ -37,6 +33,36 @@ pub fn has_free_descriptors(wanted: usize) -> bool {
     // SAFETY: as above, with 64 entries. It fails when the limit on open files is less than that.
     let looked = unsafe { libc::poll(asked.as_mut_ptr(), 64, 0) } != -1;
     looked && asked.iter().filter(|one| one.revents & libc::POLLNVAL != 0).count() >= wanted
+}
+
+/// Writes all of it to stdout. Not by `std`, which takes a descriptor that cannot be written for one that nobody wants.
+pub fn write_stdout(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match nix::unistd::write(io::stdout(), bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::EINTR) => {}
+            // Somebody who shares it has made it non-blocking.
+            Err(Errno::EAGAIN) => _ = wait_for(libc::STDOUT_FILENO, libc::POLLOUT, None)?,
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until a descriptor is ready, or at its end; `false` when it was not in time.
+pub fn wait_for(fd: RawFd, events: libc::c_short, limit: Option<Duration>) -> io::Result<bool> {
+    let begun = Instant::now();
+    loop {
+        let left = limit.map(|limit| limit.saturating_sub(begun.elapsed()).as_millis());
+        let left = left.map_or(-1, |left| left.try_into().unwrap_or(c_int::MAX));
+        let mut asked = libc::pollfd { fd, events, revents: 0 };
+        // SAFETY: poll(2) writes to the one entry that it is given.
+        match unsafe { libc::poll(&raw mut asked, 1, left) } {
+            -1 if Errno::last() == Errno::EINTR => {}
+            -1 => return Err(io::Error::last_os_error()),
+            ready => return Ok(ready > 0),
+        }
+    }
 }
 
 /// Sealed memory that holds `content`, as an inherited descriptor of at least `lowest` (memfd_create(2)).

@@ -8,7 +8,7 @@ mod process;
 mod signals;
 
 pub use connection::{accepted_connection, keep_at_exit, peer_name, peer_uid, refuse, refuse_at_exit};
-pub use descriptors::{has_free_descriptors, sealed_file};
+pub use descriptors::{has_free_descriptors, sealed_file, write_stdout};
 pub use memory::guard_secrets;
 pub use process::{environment, executable, execve, forget_empty_settings, is_root, read_file, stack_limit};
 pub use signals::{Inheritance, ignore_sigpipe};

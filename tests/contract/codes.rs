@@ -4,6 +4,7 @@ use crate::common::{self, article, offline, stepzero};
 use crate::{Given, HOME, assert_untouched, map};
 use fake_aws::{Action, Fake, Fault, Put};
 use serde_json::{Value, json};
+use std::process::Stdio;
 
 const ROLE: &str = "projectA-production";
 
@@ -125,9 +126,60 @@ fn a_value_that_cannot_be_used_is_65() {
 
 #[test]
 fn a_system_call_that_fails_is_71() {
-    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
-    let ran = common::Ran(offline(["--help"]).command().stdout(full).output().expect("it was built"));
-    ran.expect(71).says(&["stepzero: cannot write to stdout"]);
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("Linux has it").into();
+    let unwritable = || std::fs::File::open("/dev/null").expect("Linux has it").into();
+    let cases: [(&str, fn() -> Stdio, bool); 3] = [
+        ("no space left", full, false),
+        ("bad file descriptor", unwritable, false),
+        ("bad file descriptor", Stdio::null, true),
+    ];
+    let fake = article();
+    for args in [
+        &["--help"][..],
+        &["plan", "--parameter", "shared.newrelic_key"],
+        &["check", "--parameter", "shared.newrelic_key"],
+        &["policy", "--parameter", "shared.newrelic_key"],
+        &["completions", "bash"],
+    ] {
+        for (why, stdout, closes) in cases {
+            let mut command = stepzero(&fake, args).command();
+            command.stdout(stdout());
+            if closes {
+                close(&mut command, libc::STDOUT_FILENO);
+            }
+            let ran = common::Ran(command.output().expect("it was built"));
+            ran.expect(71).says(&["stepzero: cannot write to stdout", why]);
+        }
+    }
+}
+
+/// Starts it without this descriptor.
+fn close(command: &mut std::process::Command, descriptor: libc::c_int) {
+    let close = move || {
+        // SAFETY: the new process has no use for it.
+        unsafe { libc::close(descriptor) };
+        Ok(())
+    };
+    // SAFETY: `close` only makes a system call.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(command, close) };
+}
+
+/// As with any command whose output is piped into `head`.
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let ran = common::Ran(offline(["--help"]).command().stdout(writer).output().expect("it was built"));
+    assert_eq!(ran.expect(0).stderr(), "");
+}
+
+/// A closed standard input is no empty spec, with which a command would start without its secrets.
+#[test]
+fn a_closed_stdin_is_no_spec() {
+    let mut command = offline(["exec", "-s", "/dev/stdin", "--", "echo", "started"]).command();
+    close(&mut command, libc::STDIN_FILENO);
+    let ran = common::Ran(command.output().expect("it was built"));
+    assert_eq!(ran.expect(66).says(&["the spec /dev/stdin cannot be read"]).stdout(), "");
 }
 
 #[test]
