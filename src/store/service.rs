@@ -120,5 +120,6 @@ fn refusal(answer: &Response<Bytes>) -> Trouble {
     let body: Refusal = serde_json::from_slice(answer.body()).unwrap_or_default();
     let code = header("x-amzn-errortype").or(body.__type.as_deref()).or(body.code.as_deref());
     let code = code.map(|code| code.split(':').next().unwrap_or(code));
-    sort_answer(NAME, code, body.message.as_deref().unwrap_or(""), answer.status().as_u16(), pause(header))
+    let status = Some(answer.status().as_u16());
+    sort_answer(NAME, code, body.message.as_deref().unwrap_or(""), status, pause(header))
 }

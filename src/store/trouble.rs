@@ -2,6 +2,8 @@
 //! The SDK's errors print whole answers, so ours are made anew from code, status and the ARNs of a denial.
 //! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html>
 
+mod meaning;
+
 use std::time::Duration;
 
 use aws_sdk_sts::error::ProvideErrorMetadata;
@@ -10,6 +12,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 
 use super::http_error::HttpError;
 use crate::error::{Exit, Failure};
+use meaning::Meaning;
 
 /// The outcome of an attempt that failed.
 #[derive(Debug)]
@@ -100,7 +103,7 @@ pub fn sort<E: ProvideErrorMetadata>(service: &str, error: &SdkError<E, HttpResp
     match error {
         SdkError::ServiceError(context) => {
             let (code, message) = (context.err().code(), context.err().message().unwrap_or(""));
-            let status = context.raw().status().as_u16();
+            let status = Some(context.raw().status().as_u16());
             let header = |name: &str| context.raw().headers().get(name);
             sort_answer(service, code, message, status, pause(header))
         }
@@ -144,68 +147,58 @@ pub fn sort_http(error: &HttpError) -> Trouble {
 
 /// Sorts a service's error whose answer the SDK did not keep.
 pub fn sort_modelled<E: ProvideErrorMetadata>(service: &str, error: &E) -> Trouble {
-    sort_answer(service, error.code(), error.message().unwrap_or(""), 400, None)
+    sort_answer(service, error.code(), error.message().unwrap_or(""), None, None)
 }
 
 /// Sorts a service's error by its code, or else by its status.
-pub fn sort_answer(service: &str, code: Option<&str>, message: &str, status: u16, pause: Option<Duration>) -> Trouble {
+pub fn sort_answer(
+    service: &str,
+    code: Option<&str>,
+    message: &str,
+    status: Option<u16>,
+    pause: Option<Duration>,
+) -> Trouble {
     // `com.amazon.coral.service#ThrottlingException`
     let code = code.map_or("", |code| code.rsplit('#').next().unwrap_or(code));
-    let known = if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) { code } else { "" };
-    let said = if known.is_empty() { format!("status {status}") } else { format!("{known} (status {status})") };
+    let code = if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) { code } else { "" };
+    let said = said(code, status);
     let cause = Cause { pause, ..Cause::new(format!("{service} answered {said}")) };
-    if known.contains("Throttl") || matches!(known, "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown") {
-        return Trouble::Temporary(Cause { throttled: true, ..cause }.help(
+    match Meaning::of(code, status) {
+        Meaning::Throttled => Trouble::Temporary(Cause { throttled: true, ..cause }.help(
             "the quota is \"GetParameter, GetParameters, GetParametersByPath transactions per second\" of Systems Manager \
              (40 by default); it can be raised, or higher throughput switched on",
-        ));
-    }
-    if status >= 500 || status == 429 || status == 408 {
-        return Trouble::Temporary(Cause { throttled: status == 429, ..cause });
-    }
-    match known {
-        "AccessDeniedException" | "AccessDenied" | "KMSAccessDeniedException" | "KmsAccessDeniedException" => {
-            let default = if known.starts_with('K') { "kms:Decrypt" } else { default_action(service) };
+        )),
+        Meaning::Passing => Trouble::Temporary(Cause { throttled: status == Some(429), ..cause }),
+        Meaning::Denied => {
+            let default = if code.starts_with('K') { "kms:Decrypt" } else { default_action(service) };
             Trouble::Denied(Denial::parse(message, default))
         }
-        "InvalidKeyId"
-        | "DisabledException"
-        | "KMSDisabledException"
-        | "KMSInvalidStateException"
-        | "NotFoundException"
-        | "KMSNotFoundException" => Trouble::Denied(Denial {
+        Meaning::Key => Trouble::Denied(Denial {
             action: "kms:Decrypt".into(),
             note: Some("the KMS key is disabled, pending deletion, or does not exist"),
             ..Denial::parse(message, "kms:Decrypt")
         }),
-        "ExpiredTokenException"
-        | "ExpiredToken"
-        | "UnrecognizedClientException"
-        | "InvalidClientTokenId"
-        | "InvalidSignatureException"
-        | "SignatureDoesNotMatch"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException"
-        | "IncompleteSignature"
-        | "IncompleteSignatureException"
-        | "RequestExpired"
-        | "RequestTimeTooSkewed"
-        | "InvalidIdentityToken"
-        | "IDPRejectedClaim" => Trouble::Rejected(cause),
-        "OptInRequired" | "SubscriptionRequiredException" | "NotAuthorized" => {
-            Trouble::Permanent(Failure::new(Exit::NoPerm, cause.what))
-        }
-        "ParameterNotFound" | "ParameterVersionNotFound" => Trouble::Permanent(Failure::new(Exit::NoInput, cause.what)),
-        "ValidationException"
-        | "ValidationError"
-        | "InvalidFilterKey"
-        | "InvalidFilterValue"
-        | "InvalidFilterOption" => Trouble::Permanent(
+        Meaning::Rejected => Trouble::Rejected(cause),
+        Meaning::Missing => Trouble::Permanent(Failure::new(Exit::NoInput, cause.what)),
+        Meaning::Malformed => Trouble::Permanent(
             Failure::new(Exit::Config, format!("{service} refuses the request as malformed: {said}")).help(
                 "look at the names with `stepzero plan`; an ARN and its prefix count in the limit of 1011 characters",
             ),
         ),
-        _ => Trouble::Temporary(cause),
+        Meaning::Refused(exit) => Trouble::Permanent(
+            Failure::new(exit, format!("{service} refuses the request: {said}"))
+                .help("trying again would not change it: look at the Region, the endpoint and the account"),
+        ),
+    }
+}
+
+/// The status is not known of every error.
+fn said(code: &str, status: Option<u16>) -> String {
+    match (code, status) {
+        ("", None) => "an error".to_owned(),
+        ("", Some(status)) => format!("status {status}"),
+        (code, None) => code.to_owned(),
+        (code, Some(status)) => format!("{code} (status {status})"),
     }
 }
 

@@ -91,6 +91,35 @@ fn a_clock_that_is_wrong_by_minutes() {
     assert!(ran.stderr().contains("900 s") || ran.stderr().contains("899 s"), "{}", ran.stderr());
 }
 
+/// What AWS says of the request stays so: nobody waits for the deadline. Without a code it was not AWS that spoke.
+#[test]
+fn an_unknown_refusal_ends_at_once() {
+    let config = crate::common::Spec::new(
+        "[profile app]\nregion = us-east-1\nrole_arn = arn:aws:iam::123456789012:role/app\ncredential_source = Environment\n",
+    );
+    let cases = [
+        ("InvalidAction", 400, 78, "GetParameters"),
+        ("UnknownOperationException", 404, 78, "GetParameters"),
+        ("SomethingNewException", 403, 77, "GetParameters"),
+        ("RegionDisabledException", 403, 77, "AssumeRole"),
+        ("PackedPolicyTooLarge", 400, 78, "AssumeRole"),
+    ];
+    together(cases.len(), &cases, |(code, status, exit, operation)| {
+        let fake = plain();
+        fake.fault(Fault::always(Action::error(*status, code, "no")).operation(operation));
+        let mut args = one("30s");
+        args.splice(1..1, ["--profile", "app"].map(str::to_owned));
+        let run = keyed(&fake, args).env("AWS_CONFIG_FILE", &config.path);
+        refused(run.output(), *exit, &["refuses the request: ", code, "help: "], code);
+        assert_eq!(fake.calls(operation).len(), 1, "{code}");
+    });
+    for (status, code) in [(403, ""), (404, ""), (400, "RequestTimeoutException")] {
+        let fake = plain();
+        fake.fault(Fault::times(2, Action::error(status, code, "no")).operation("GetParameters"));
+        started(keyed(&fake, one("60s")).output(), &format!("{status} {code}"));
+    }
+}
+
 /// The same for STS, which is asked before Parameter Store.
 #[test]
 fn a_clock_that_is_wrong_while_a_role_is_assumed() {
