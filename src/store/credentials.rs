@@ -158,9 +158,9 @@ impl Chain {
             };
             return Trouble::Permanent(failure.help("look at the AWS_* variables and ~/.aws/config"));
         }
-        // The container's endpoint answers errors for a moment; a credential_process that fails stays so.
+        // A credential_process that fails stays so.
         if place == "the container" {
-            return Trouble::Temporary(Cause::new("the container's credential endpoint gave no credentials"));
+            return sort_container(error);
         }
         let failure = Failure::new(Exit::NoPerm, format!("{place} gave no credentials"));
         Trouble::Permanent(failure.help(
@@ -190,6 +190,22 @@ fn sort_sources(error: &CredentialsError) -> Option<Trouble> {
         source = inner.source();
     }
     None
+}
+
+/// The container's endpoint answers errors for a moment, but not those that are about who asks. The SDK tells the status
+/// in words only: `… provider: StatusCode(403)`.
+fn sort_container(error: &CredentialsError) -> Trouble {
+    let text = error.source().map(ToString::to_string).unwrap_or_default();
+    let status = text.rsplit_once("StatusCode(").and_then(|(_, rest)| rest.trim_end_matches(')').parse::<u16>().ok());
+    let what = "the container's credential endpoint";
+    match status {
+        Some(status @ (401 | 403)) => Trouble::Permanent(
+            Failure::new(Exit::NoPerm, format!("{what} refuses to give credentials (status {status})"))
+                .help("look at AWS_CONTAINER_AUTHORIZATION_TOKEN or its _FILE, and at the role of the task or the pod"),
+        ),
+        Some(status) => Trouble::Temporary(Cause::new(format!("{what} answered {status}"))),
+        None => Trouble::Temporary(Cause::new(format!("{what} gave no credentials"))),
+    }
 }
 
 /// Credentials that STS refuses are not fetched anew here: they are the operator's own.

@@ -120,6 +120,31 @@ fn an_unknown_refusal_ends_at_once() {
     }
 }
 
+/// A token that the container's endpoint does not take is no matter of time; another error of it is.
+#[test]
+fn a_container_s_endpoint_that_refuses_ends_at_once() {
+    let run = |fake: &Fake, timeout: &str| {
+        let run = stepzero(fake, one(timeout)).env("AWS_REGION", "us-east-1");
+        fake.container_env().into_iter().fold(run, |run, (name, value)| run.env(name, value))
+    };
+    for status in [401, 403] {
+        let fake = instance();
+        fake.fault(Fault::always(Action::status(status)).service(Service::Container));
+        let says = [&format!("refuses to give credentials (status {status})"), "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+        refused(run(&fake, "30s").output(), 77, &says, &status.to_string());
+        assert_eq!(fake.calls("GetCredentials").len(), 1, "{status}");
+    }
+    let fake = instance();
+    refused(run(&fake, "30s").env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "wrong").output(), 77, &["refuses"], "a token");
+    for status in [400, 404, 429, 500] {
+        let fake = instance();
+        fake.fault(Fault::once(Action::status(status)).service(Service::Container));
+        started(run(&fake, "60s").output(), &status.to_string());
+    }
+    fake.fault(Fault::always(Action::status(404)).service(Service::Container));
+    refused(run(&fake, "1s").output(), 75, &["the container's credential endpoint answered 404"], "404 for ever");
+}
+
 /// The same for STS, which is asked before Parameter Store.
 #[test]
 fn a_clock_that_is_wrong_while_a_role_is_assumed() {

@@ -43,7 +43,7 @@ pub fn credentials() -> Vec<Case> {
                 .env("AWS_REGION", "us-east-1")
                 .env("AWS_CONFIG_FILE", "/nowhere")
         },
-        exec("a container that echoes its token", KEY, 75)
+        exec("a container that echoes its token", KEY, 77)
             .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "CONTAINER")
             .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", CORE)
             .env("AWS_REGION", "us-east-1")
