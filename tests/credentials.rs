@@ -180,6 +180,41 @@ fn what_goes_wrong_names_the_place() {
     assert!(!ran.stderr().contains("hunter2"), "{}", ran.stderr());
 }
 
+/// Nor does it end a child that it inherited.
+#[test]
+fn a_credential_process_ends_with_the_deadline() {
+    let machine = Machine::new(article());
+    let told = Spec::new("");
+    let slow = format!(
+        "[profile slow]\nregion = us-east-1\ncredential_process = sh -c 'echo $$ >> {0}; sleep 90 & echo $! >> {0}; wait'\n",
+        told.arg()
+    );
+    let config = Spec::new(&slow);
+    let run = machine.run(&["--timeout", "1s", "--profile", "slow"]).env("AWS_CONFIG_FILE", config.arg());
+    let inner = run.command();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "sleep 90 >/dev/null 2>&1 & echo $!; exec \"$@\"", "sh"]).arg(inner.get_program());
+    command.args(inner.get_args()).env_clear();
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = Ran(command.output().expect("there is a shell")).expect(75).says(&["gave up on credentials"]);
+    let runs = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.starts_with(" Z"))
+    };
+    let pids = std::fs::read_to_string(&told.path).expect("it is there");
+    assert_eq!(pids.lines().count(), 2, "it was started once: {pids}");
+    let begun = std::time::Instant::now();
+    while pids.lines().any(runs) {
+        assert!(begun.elapsed().as_secs() < 20, "still there: {pids}");
+        std::thread::yield_now();
+    }
+    let stdout = ran.stdout();
+    let inherited = stdout.trim();
+    assert!(runs(inherited), "{stdout}");
+    let ended = std::process::Command::new("kill").arg(inherited).status().expect("there is a kill");
+    assert!(ended.success());
+}
+
 #[test]
 fn imds_is_asked_for_the_region_only_when_nobody_else_says_it() {
     let fake = article();

@@ -42,7 +42,25 @@ pub struct Chain {
     uses_sso: bool,
     /// The profile names a role: without it, going on would be as somebody else.
     assumes_role: bool,
+    /// A profile has a credential_process.
+    runs_process: bool,
     clock: Clock,
+}
+
+/// An attempt that is cut would leave its credential_process behind: to ask once more at the same time, and to the
+/// command as a child that it did not start.
+struct EndsWithUs(Vec<i32>);
+
+impl EndsWithUs {
+    fn begin() -> Self {
+        EndsWithUs(crate::sys::children())
+    }
+}
+
+impl Drop for EndsWithUs {
+    fn drop(&mut self) {
+        crate::sys::end_children_but(&self.0);
+    }
 }
 
 impl Chain {
@@ -56,6 +74,7 @@ impl Chain {
                 gives_up_on_imds,
                 uses_sso: false,
                 assumes_role: false,
+                runs_process: false,
                 clock,
             };
         }
@@ -86,7 +105,10 @@ impl Chain {
         if profile.is_none() {
             providers.insert(0, ("the environment", Box::new(EnvironmentVariableCredentialsProvider::new())));
         }
-        Chain { providers, imds, gives_up_on_imds, uses_sso, assumes_role, clock }
+        let runs_process = settings.profiles.profiles().any(|name| {
+            settings.profiles.get_profile(name).is_some_and(|profile| profile.get("credential_process").is_some())
+        });
+        Chain { providers, imds, gives_up_on_imds, uses_sso, assumes_role, runs_process, clock }
     }
 
     /// One try, and a second one when STS refused what was signed at the wrong time.
@@ -99,6 +121,7 @@ impl Chain {
     }
 
     async fn look(&self) -> Result<Credentials, Trouble> {
+        let _cut = self.runs_process.then(EndsWithUs::begin);
         for (place, provider) in &self.providers {
             match provider.provide_credentials().await {
                 Ok(credentials) => return checked(place, credentials),

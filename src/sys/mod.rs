@@ -1,12 +1,14 @@
 //! Every system call that the standard library does not offer, and all `unsafe` code (but the attribute in `main.rs`), by
 //! what it is about.
 
+mod children;
 mod connection;
 mod descriptors;
 mod memory;
 mod process;
 mod signals;
 
+pub use children::{children, end_children_but};
 pub use connection::{accepted_connection, keep_at_exit, peer_name, peer_uid, refuse, refuse_at_exit};
 pub use descriptors::{has_free_descriptors, sealed_file, write_stdout};
 pub use memory::guard_secrets;
