@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use crate::spec::Spec;
 use crate::spec::entry::Target;
 use crate::store::OnDenial;
-use crate::{Reach, fetch, log, read_spec, resolve, sys, tell};
+use crate::{fetch, log, resolve, said, sys, tell};
 
 /// A peer that does not read must not keep this process for ever.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
@@ -146,10 +146,7 @@ fn value(wanted: &Wanted, options: Options, units: &Path, inherited: &Inherited)
     let paths = wanted.unit.specs(units);
     // When there is none, the error names its own.
     let path = paths.iter().find(|path| path.symlink_metadata().is_ok()).or(paths.first()).cloned();
-    let trusting = options.allow_writable_spec;
-    let options = Options { spec: path, ..options };
-    let mut spec = Spec::new(options, inherited, |path| read_spec(path, trusting))?;
-    let reach = Reach { aws: std::mem::take(&mut spec.aws), timeout: spec.timeout };
+    let (spec, reach) = said(Options { spec: path, ..options }, inherited)?;
     // The service's environment is not this one's: nothing is inherited, kept or referred to.
     let nobody = Inherited::default();
     let plan = Rc::new(Plan::new(only(&wanted.credential, spec)?, &nobody)?);

@@ -31,8 +31,10 @@ pub mod store;
 mod sys;
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use cli::{Command, Exec, Format, Options, PolicyFormat, PolicyOptions, Typed};
 use environment::{Environment, Inherited};
@@ -128,19 +130,27 @@ fn write_policy(options: Options, wanted: &PolicyOptions, inherited: &Inherited)
 /// How to reach AWS, and until when.
 struct Reach {
     aws: spec::Aws,
-    timeout: std::time::Duration,
+    timeout: Duration,
 }
 
 fn prepare(options: Options, inherited: &Inherited) -> Result<(Rc<Plan>, Reach), Failures> {
     log::init(log::Settings { verbose: options.verbose, quiet: options.quiet, format: options.log_format });
-    let trusting = options.allow_writable_spec;
-    let mut spec = Spec::new(options, inherited, |path| read_spec(path, trusting))?;
-    let reach = Reach { aws: std::mem::take(&mut spec.aws), timeout: spec.timeout };
+    let (spec, reach) = said(options, inherited)?;
     let plan = Plan::new(spec, inherited)?;
     if let Some(region) = &reach.aws.region {
         plan.in_region(region)?;
     }
     Ok((Rc::new(plan), reach))
+}
+
+/// What the operator said. The time that a spec took, which can be a pipe, is taken from the one deadline, in whole
+/// seconds: usually none.
+fn said(options: Options, inherited: &Inherited) -> Result<(Spec, Reach), Failures> {
+    let (begun, trusting) = (Instant::now(), options.allow_writable_spec);
+    let mut spec = Spec::new(options, inherited, |path, patience| read_spec(path, trusting, patience))?;
+    let waited = Duration::from_secs(begun.elapsed().as_secs());
+    let reach = Reach { aws: std::mem::take(&mut spec.aws), timeout: spec.timeout.saturating_sub(waited) };
+    Ok((spec, reach))
 }
 
 /// Nothing to fetch: no client, no network.
@@ -157,10 +167,14 @@ fn fetch(plan: &Rc<Plan>, reach: Reach, on_denial: OnDenial) -> Result<Fetched, 
 
 /// NOINPUT when it cannot be read. As root, CONFIG when somebody else could have written it: who writes the spec chooses
 /// the variables of a root process.
-fn read_spec(path: &Path, trusting: bool) -> Result<Vec<u8>, Failure> {
+fn read_spec(path: &Path, trusting: bool, patience: Duration) -> Result<Vec<u8>, Failure> {
     let shown = printable(&path.to_string_lossy());
-    let (bytes, owner) = sys::read_file(path, SPEC_LIMIT).map_err(|error| {
-        Failure::new(Exit::NoInput, format!("the spec {shown} cannot be read: {}", io_text(&error)))
+    let (bytes, owner) = sys::read_file(path, SPEC_LIMIT, patience).map_err(|error| {
+        let failure = Failure::new(Exit::NoInput, format!("the spec {shown} cannot be read: {}", io_text(&error)));
+        match error.kind() {
+            ErrorKind::TimedOut => failure.help(format!("nobody wrote it to its end in {} s", patience.as_secs_f64())),
+            _ => failure,
+        }
     })?;
     if sys::is_root() && !trusting && (owner.uid != 0 || owner.writable_by_others) {
         return Err(Failure::new(Exit::Config, format!("the spec {shown} can be written by others than root"))

@@ -60,11 +60,11 @@ pub struct Aws {
 }
 
 impl Spec {
-    /// Merges; `read` opens the spec file, so that this stays free of system calls.
+    /// Merges; `read` opens the spec file, so that this stays free of system calls. It may take so long.
     pub fn new(
         options: Options,
         inherited: &Inherited,
-        read: impl FnOnce(&Path) -> Result<Vec<u8>, Failure>,
+        read: impl FnOnce(&Path, Duration) -> Result<Vec<u8>, Failure>,
     ) -> Result<Self, Failures> {
         let path = options.spec.clone().or_else(|| inherited.value("STEPZERO_SPEC").map(PathBuf::from));
         let references = if options.references { Some(true) } else { flag(inherited, "STEPZERO_REFERENCES")? };
@@ -80,7 +80,10 @@ impl Spec {
         let file = match &path {
             Some(path) => {
                 let shown = printable(&path.to_string_lossy());
-                file::parse(&shown, &file::decode(&shown, read(path)?)?)?
+                // The spec's own timeout stands in it, and a variable that is wrong is reported with the rest.
+                let variable = || value::duration(inherited.value("STEPZERO_TIMEOUT")?.to_str()?).ok();
+                let patience = options.timeout.or_else(variable).unwrap_or(TIMEOUT);
+                file::parse(&shown, &file::decode(&shown, read(path, patience)?)?)?
             }
             None => File::default(),
         };

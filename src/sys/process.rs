@@ -2,13 +2,18 @@
 
 use std::ffi::{CStr, CString, OsStr, c_char};
 use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use nix::sys::stat::Mode;
 use nix::unistd::{AccessFlags, Uid, faccessat};
+
+use super::descriptors::wait_for;
 
 /// The environment as it is: raw entries, repeated names and all (environ(7)).
 pub fn environment() -> Vec<Vec<u8>> {
@@ -51,21 +56,42 @@ pub struct Owner {
     pub writable_by_others: bool,
 }
 
-/// Reads a file of at most `limit` bytes, and tells whose it is.
-pub fn read_file(path: &Path, limit: u64) -> io::Result<(Vec<u8>, Owner)> {
+/// Reads a file of at most `limit` bytes, and tells whose it is. A pipe, or a terminal, is read to its end, for at most so
+/// long: nobody may ever write to it.
+pub fn read_file(path: &Path, limit: u64, patience: Duration) -> io::Result<(Vec<u8>, Owner)> {
     use std::os::unix::fs::MetadataExt as _;
-    let file = std::fs::File::open(path)?;
+    let begun = Instant::now();
+    // Without O_NONBLOCK the opening of a pipe waits for a writer (fifo(7)).
+    let how = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let file = std::fs::File::from(open(path, how, Mode::empty())?);
     let metadata = file.metadata()?;
     // A device, such as /dev/null, holds nothing that somebody else has written.
     let is_device = metadata.mode() & libc::S_IFMT == libc::S_IFCHR;
     let owner = Owner { uid: metadata.uid(), writable_by_others: !is_device && metadata.mode() & 0o022 != 0 };
     // One byte of room more than it has, to see its end in the same read.
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1);
-    let read = file.take(limit + 1).read_to_end(&mut bytes)?;
-    if read as u64 > limit {
+    let mut file = file.take(limit + 1);
+    if !metadata.is_file() {
+        // Read before somebody has begun to write, it would be at its end.
+        await_more(file.get_ref(), begun, patience)?;
+    }
+    while let Err(error) = file.read_to_end(&mut bytes) {
+        match error.kind() {
+            // What was read so far is kept.
+            io::ErrorKind::WouldBlock => await_more(file.get_ref(), begun, patience)?,
+            _ => return Err(error),
+        }
+    }
+    if bytes.len() as u64 > limit {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok((bytes, owner))
+}
+
+fn await_more(file: &std::fs::File, begun: Instant, patience: Duration) -> io::Result<()> {
+    let left = patience.saturating_sub(begun.elapsed());
+    let came = !left.is_zero() && wait_for(file.as_raw_fd(), libc::POLLIN, Some(left))?;
+    if came { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
 }
 
 pub fn is_root() -> bool {

@@ -1,8 +1,10 @@
 //! Full names, ARNs, versions and labels: what is asked for, and which answer goes to which variable.
 
+use crate::common::{self, Spec, article, offline};
 use crate::{Given, map};
 use fake_aws::{Action, Fake, Fault};
 use serde_json::json;
+use std::process::{Command, Stdio};
 
 /// `a.b` with three versions, labelled, and some neighbours.
 fn world() -> Fake {
@@ -219,5 +221,47 @@ fn selectors_that_are_missing_or_wrong() {
         ("", &["--parameter", "{nope}"], &["{nope}"]),
     ] {
         Given { spec, args, ..Given::default() }.refused(&fresh, 78, words);
+    }
+}
+
+/// A spec can be a pipe: what a shell makes of `<(…)`, standard input, or a named one, whose writer may come late.
+#[test]
+fn a_spec_from_a_pipe() {
+    let fake = article();
+    let told = Spec::new("");
+    let fifo = told.path.with_file_name("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("there is a mkfifo").success());
+    let text = "[env]\nV = { parameter = \"shared.newrelic_key\" }";
+    for script in [
+        "exec \"$0\" exec -s <(echo \"$SPEC\") printenv V",
+        "exec \"$0\" exec -s <(printf '%s' \"${SPEC:0:9}\"; sleep 0.1; echo \"${SPEC:9}\") printenv V",
+        "exec \"$0\" exec -s /dev/stdin printenv V < <(echo \"$SPEC\")",
+        "exec \"$0\" exec -s /dev/stdin printenv V <<< \"$SPEC\"",
+        "(sleep 0.2; echo \"$SPEC\" > \"$FIFO\") & exec \"$0\" exec -s \"$FIFO\" printenv V",
+        "echo \"$SPEC\" | (sleep 0.1; exec \"$0\" exec -s /dev/fd/0 printenv V)",
+        "exec \"$0\" exec --allow-writable-spec -s <(cat; sleep 0.2; echo \"$SPEC\") printenv V",
+    ] {
+        let mut command = Command::new("bash");
+        command.args(["-c", script, common::STEPZERO]).env("SPEC", text).env("FIFO", &fifo).envs(fake.env());
+        let ran = common::Ran(command.stdin(Stdio::null()).output().expect("there is a bash"));
+        assert_eq!(ran.expect(0).stdout(), "2039402939302293029230923093\n", "{script}");
+    }
+}
+
+/// One deadline over everything: over a pipe that nobody writes, or never to its end, too.
+#[test]
+fn a_spec_that_never_comes_is_66_at_the_deadline() {
+    let told = Spec::new("");
+    let fifo = told.path.with_file_name("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("there is a mkfifo").success());
+    let (reader, _writer) = std::io::pipe().expect("a pipe");
+    let silent = fifo.to_string_lossy().into_owned();
+    for (path, timeout) in [(silent.as_str(), "1s"), ("/dev/stdin", "500ms")] {
+        let mut command = offline(["exec", "-s", path, "--timeout", timeout, "--", "echo", "started"]).command();
+        command.stdin(reader.try_clone().expect("a descriptor is free"));
+        let begun = std::time::Instant::now();
+        let ran = common::Ran(command.output().expect("it was built"));
+        assert!(begun.elapsed().as_secs() < 10, "{path}: {:?}", begun.elapsed());
+        assert_eq!(ran.expect(66).says(&["the spec", path, "timed out", "nobody wrote it"]).stdout(), "");
     }
 }
