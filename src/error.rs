@@ -147,12 +147,16 @@ impl From<Failure> for Failures {
 /// Text of somebody else (a server, a file name, an argument), made safe for a terminal and a journal: control and
 /// direction-changing characters are escaped, and it is cut after 300 characters.
 pub fn printable(text: &str) -> String {
+    match text.char_indices().nth(300) {
+        Some((end, _)) => escaped(&text[..end]) + "…",
+        None => escaped(text),
+    }
+}
+
+/// The same in full, for what is bounded otherwise, or to be copied: a name that is cut is another one.
+pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for (count, c) in text.chars().enumerate() {
-        if count == 300 {
-            safe.push('…');
-            break;
-        }
+    for c in text.chars() {
         let redirects =
             matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
         if c.is_control() || redirects {
@@ -198,7 +202,9 @@ mod tests {
     #[test]
     fn foreign_text_cannot_steer_a_terminal() {
         assert_eq!(printable("a\x1b[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\nc\\u{202e}d");
-        assert_eq!(printable(&"x".repeat(400)).chars().count(), 301);
+        assert_eq!(printable(&"é".repeat(400)).chars().count(), 301);
+        assert_eq!(printable(&"é".repeat(300)), "é".repeat(300));
+        assert_eq!(escaped(&"\n".repeat(400)), "\\n".repeat(400));
     }
 
     #[test]

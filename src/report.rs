@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal as _};
 use serde_json::{Value as Json, json};
 
 use crate::cli::Format;
-use crate::error::{count, printable};
+use crate::error::{count, escaped};
 use crate::plan::{Plan, Variable};
 use crate::spec::entry::{Absent, Target};
 
@@ -138,7 +138,7 @@ fn table(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for (at, row) in rows.iter().enumerate() {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{:<width$}", printable(cell)));
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{:<width$}", escaped(cell)));
         let line = cells.collect::<Vec<_>>().join("  ");
         let line = line.trim_end();
         let heading = at == 0 && colour;

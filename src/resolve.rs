@@ -7,7 +7,7 @@ mod loaded;
 use std::rc::Rc;
 
 use crate::environment::{Binding, Inherited, Value};
-use crate::error::{Exit, Failure, count, printable};
+use crate::error::{Exit, Failure, count, escaped, printable};
 use crate::name::EnvName;
 use crate::parameter::Request;
 use crate::plan::{Candidate, Plan, RequestId, Variable};
@@ -57,7 +57,7 @@ pub enum Settled {
 /// The parameter that won, and why.
 #[derive(Debug)]
 pub struct Won {
-    /// The parameter's name, with the selector that was asked for.
+    /// The parameter's name, with the selector that was asked for. Under a loaded path it is the store's text.
     pub parameter: String,
     pub scope: Option<String>,
     pub version: i64,
@@ -296,6 +296,6 @@ impl Won {
             0 => String::new(),
             n => format!(", over {}", count(n, "less specific parameter")),
         };
-        format!("{} version {} ({}){overrode}", self.parameter, self.version, self.kind.name())
+        format!("{} version {} ({}){overrode}", escaped(&self.parameter), self.version, self.kind.name())
     }
 }

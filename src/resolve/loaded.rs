@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{Outcome, Settled, Unmet, Won};
-use crate::error::{Exit, Failure, printable};
+use crate::error::{Exit, Failure, escaped, printable};
 use crate::name::{EnvName, loads_code};
 use crate::spec::entry::Load;
 use crate::spec::entry::Target;
@@ -51,49 +51,67 @@ impl Loaded {
             Ok(variable) => variable,
             Err(bad) => return self.fail(placeholder(load), Unmet::Failure(Failure::new(Exit::DataErr, bad.0))),
         };
-        let name = printable(&parameter.name);
         if loads_code(variable.as_str()) {
-            let what = format!(
-                "{variable}, from {name}, is a name that a program is loaded or run by: refused from a loaded path"
-            );
-            let label = load.label.as_ref().map(ToString::to_string).unwrap_or_default();
-            let line = format!("{variable} = {{ parameter = \"{name}{label}\" }}");
-            let permit = format!("if it is meant, write it under [env] in the spec: {line}");
-            return self.fail(variable, Unmet::Failure(Failure::new(Exit::DataErr, what).help(permit)));
+            let failure = refusal(&variable, &parameter.name, load);
+            return self.fail(variable, Unmet::Failure(failure));
         }
-        if let Some((other, full, at)) = self.sources.get(&variable) {
-            if *other == relative {
+        match self.sources.get(&variable) {
+            Some((other, full, at)) if *other == relative => {
                 // The same parameter again, as when a path is listed twice, overrides nothing.
                 if let Ok(Settled::Fetched(won)) = &mut self.outcomes[*at].result
                     && *full != parameter.name
                 {
-                    won.overrode.push(name);
+                    won.overrode.push(parameter.name);
                 }
-                return;
             }
-            let failure =
-                Failure::new(Exit::DataErr, format!("two parameters for {variable}: {} and {name}", printable(full)))
-                    .help("rename one, or give one of them another variable under [env] in the spec");
-            return self.fail(variable, Unmet::Failure(failure));
+            Some((_, full, _)) => {
+                let failure = collision(&variable, full, &parameter.name);
+                self.fail(variable, Unmet::Failure(failure));
+            }
+            None => {
+                let source = (relative, parameter.name.clone(), self.outcomes.len());
+                self.sources.insert(variable.clone(), source);
+                self.set(load, variable, parameter);
+            }
         }
-        self.sources.insert(variable.clone(), (relative, parameter.name.clone(), self.outcomes.len()));
-        let result = if parameter.value.has_nul() {
-            let what = format!("{variable}: the value of {name} has a NUL byte, which no variable can hold");
-            Err(Unmet::Failure(Failure::new(Exit::DataErr, what)))
-        } else {
-            let Parameter { version, kind, value, .. } = parameter;
-            Ok(Settled::Fetched(Won {
-                parameter: name,
-                scope: Some(load.path.clone()),
-                version,
-                kind,
-                overrode: Vec::new(),
-                value,
-            }))
-        };
-        let (target, asked) = (Target::Environment, Vec::new());
+    }
+
+    fn set(&mut self, load: &Load, variable: EnvName, parameter: Parameter) {
+        let Parameter { name, version, kind, value } = parameter;
+        if value.has_nul() {
+            let what =
+                format!("{variable}: the value of {} has a NUL byte, which no variable can hold", escaped(&name));
+            return self.fail(variable, Unmet::Failure(Failure::new(Exit::DataErr, what)));
+        }
+        let scope = Some(load.path.clone());
+        let won = Won { parameter: name, scope, version, kind, overrode: Vec::new(), value };
+        let (target, asked, result) = (Target::Environment, Vec::new(), Ok(Settled::Fetched(won)));
         self.outcomes.push(Outcome { variable, target, is_reference: false, asked, result });
     }
+}
+
+/// The store's writers must not choose how the command is run; the operator may, by a line that is to be copied.
+fn refusal(variable: &EnvName, name: &str, load: &Load) -> Failure {
+    let what = format!(
+        "{variable}, from {}, is a name that a program is loaded or run by: refused from a loaded path",
+        escaped(name)
+    );
+    let label = load.label.as_ref().map(ToString::to_string).unwrap_or_default();
+    let source = toml_string(&format!("{name}{label}"));
+    let bare = variable.as_str().chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    let key = if bare { variable.as_str().to_owned() } else { toml_string(variable.as_str()) };
+    Failure::new(Exit::DataErr, what)
+        .help(format!("if it is meant, write it under [env] in the spec: {key} = {{ parameter = {source} }}"))
+}
+
+fn collision(variable: &EnvName, first: &str, second: &str) -> Failure {
+    let what = format!("two parameters for {variable}: {} and {}", escaped(first), escaped(second));
+    Failure::new(Exit::DataErr, what).help("rename one, or give one of them another variable under [env] in the spec")
+}
+
+/// As a TOML spec has it: what JSON escapes is escaped there in the same way.
+fn toml_string(text: &str) -> String {
+    escaped(&serde_json::Value::from(text).to_string())
 }
 
 /// A load that brings nothing has no variable; its path stands in the report.

@@ -232,3 +232,37 @@ fn the_root_is_a_path_and_dotted_names_lie_flat_under_it() {
     assert_eq!(variable(&ran, "SHARED_KEY").as_deref(), Some("2"));
     assert_eq!(variable(&ran, "DEEP_ER"), None);
 }
+
+/// A name that is cut is another one: AWS lets them be some 2000 characters long.
+#[test]
+fn long_names_are_told_whole() {
+    let long = format!("/app/{}", "x".repeat(900));
+    let (dotted, dashed) = (format!("{long}.y"), format!("{long}-y"));
+    let fake = app(&[(&dotted, "1"), (&dashed, "2")]);
+    exec(&fake, LOAD).expect(65).says(&["two parameters for", &dotted, &dashed]);
+    fake.delete(&dashed);
+    let check = |format: &str| stepzero(&fake, ["check", "--load", "/app", "--format", format]).output().expect(0);
+    let report: serde_json::Value = serde_json::from_str(&check("json").stdout()).expect("JSON");
+    assert_eq!(report["variables"][0]["parameter"], *dotted);
+    assert!(check("text").stdout().contains(&dotted));
+    stepzero(&fake, ["exec", "-v", "--load", "/app", "true"]).output().expect(0).says(&[&dotted]);
+}
+
+/// The line of the message works as it is, also for a long name and an odd prefix.
+#[test]
+fn the_line_that_permits_a_refused_name_can_be_copied() {
+    let long = format!("/app/{}", "x".repeat(900));
+    let fake = app(&[(&long, "1")]);
+    for prefix in ["LD_", "GIT_CONFIG.\\\"é "] {
+        let load = format!("[[load]]\npath = \"/app\"\nprefix = \"{prefix}\"\n");
+        let ran = exec(&fake, &load).expect(65);
+        let (_, line) = ran
+            .stderr()
+            .split_once("under [env] in the spec: ")
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .expect("it says so");
+        let ran = exec(&fake, &format!("[env]\n{line}\n{load}"));
+        let name = format!("{}{}", prefix.replace('\\', ""), "X".repeat(900));
+        assert_eq!(variable(&ran, &name).as_deref(), Some("1"), "{line}");
+    }
+}
