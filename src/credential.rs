@@ -150,7 +150,7 @@ fn value(wanted: &Wanted, options: Options, units: &Path, inherited: &Inherited)
     // The service's environment is not this one's: nothing is inherited, kept or referred to.
     let nobody = Inherited::default();
     let plan = Rc::new(Plan::new(only(&wanted.credential, spec)?, &nobody)?);
-    let fetched = fetch(&plan, reach, OnDenial::Stop)?;
+    let fetched = fetch(&plan, reach, inherited, OnDenial::Stop)?;
     let outcomes = resolve::settle(&plan, fetched.answers, &nobody);
     tell(&outcomes);
     let (mut bindings, errors) = resolve::bindings(&plan, outcomes);

@@ -8,7 +8,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::rc::Rc;
 
-use crate::error::{Exit, Failure, count};
+use crate::error::{Exit, Failure, count, printable};
 use crate::name::EnvName;
 use crate::secret::Secret;
 use crate::spec::OWN_VARIABLES;
@@ -44,6 +44,19 @@ impl Inherited {
     /// `PATH` as execvp(3) sees it: an empty one is the current directory, and not unset.
     pub fn path(&self) -> Option<&OsStr> {
         self.raw("PATH").map(OsStr::from_bytes)
+    }
+
+    /// CONFIG for each variable of the AWS conventions that would count as unset because its value is not UTF-8: the next
+    /// profile or Region in the order would silently take its place. A path to certificates is taken as it is.
+    pub fn undecodable_settings(&self) -> Vec<Failure> {
+        let names = self.variables().filter(|(name, value)| {
+            name.starts_with(b"AWS_") && *name != b"AWS_CA_BUNDLE" && std::str::from_utf8(value).is_err()
+        });
+        let failures = names.map(|(name, _)| {
+            let name = printable(&String::from_utf8_lossy(name));
+            Failure::new(Exit::Config, format!("{name} is not UTF-8 text")).help("set it anew, or unset it")
+        });
+        failures.collect()
     }
 
     fn raw(&self, name: &str) -> Option<&[u8]> {

@@ -89,7 +89,7 @@ fn dispatch(inheritance: &sys::Inheritance) -> Result<(), Failures> {
 fn exec(typed: Exec, inherited: Inherited, inheritance: &sys::Inheritance) -> Result<Infallible, Failures> {
     let (plan, aws) = prepare(typed.options, &inherited)?;
     let command = exec::find(typed.command, inherited.path())?;
-    let Fetched { answers, waited } = fetch(&plan, aws, OnDenial::Stop)?;
+    let Fetched { answers, waited } = fetch(&plan, aws, &inherited, OnDenial::Stop)?;
     let outcomes = resolve::settle(&plan, answers, &inherited);
     tell(&outcomes);
     let environment = bind(&plan, outcomes, inherited)?;
@@ -102,7 +102,7 @@ fn exec(typed: Exec, inherited: Inherited, inheritance: &sys::Inheritance) -> Re
 /// Fetch as exec would, and say what won.
 fn check(options: Options, format: Format, inherited: &Inherited) -> Result<(), Failures> {
     let (plan, aws) = prepare(options, inherited)?;
-    let Fetched { answers, .. } = fetch(&plan, aws, OnDenial::Bisect)?;
+    let Fetched { answers, .. } = fetch(&plan, aws, inherited, OnDenial::Bisect)?;
     let outcomes = resolve::settle(&plan, answers, inherited);
     print(&report::check(&outcomes, format))?;
     let environment = bind(&plan, outcomes, inherited.clone())?;
@@ -154,10 +154,11 @@ fn said(options: Options, inherited: &Inherited) -> Result<(Spec, Reach), Failur
 }
 
 /// Nothing to fetch: no client, no network.
-fn fetch(plan: &Rc<Plan>, reach: Reach, on_denial: OnDenial) -> Result<Fetched, Failures> {
+fn fetch(plan: &Rc<Plan>, reach: Reach, inherited: &Inherited, on_denial: OnDenial) -> Result<Fetched, Failures> {
     if !plan.needs_aws() {
         return Ok(Fetched { answers: Answers::none(), waited: false });
     }
+    Failures::check(inherited.undecodable_settings())?;
     sys::guard_secrets();
     store::fetch(plan, reach.aws, reach.timeout, on_denial).map_err(|stopped| match stopped {
         Stopped::Failed(failure) => failure.into(),

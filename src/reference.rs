@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::environment::Inherited;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, printable};
 use crate::name::EnvName;
 use crate::parameter::Request;
 
@@ -13,7 +13,14 @@ pub fn find(inherited: &Inherited, errors: &mut Vec<Failure>) -> Vec<(EnvName, R
     let mut found = Vec::new();
     for (name, value) in inherited.variables() {
         let Some(rest) = value.strip_prefix(b"ssm:") else { continue };
-        let Some(name) = std::str::from_utf8(name).ok().and_then(|name| EnvName::new(name).ok()) else { continue };
+        let Some(name) = std::str::from_utf8(name).ok().and_then(|name| EnvName::new(name).ok()) else {
+            let shown = printable(&String::from_utf8_lossy(name));
+            let what = format!(
+                "the reference in \"{shown}\" cannot be resolved: the variable's name is not UTF-8, or has a \"=\""
+            );
+            errors.push(Failure::new(Exit::Config, what).help("rename the variable, or unset it"));
+            continue;
+        };
         match parse(rest) {
             Ok(request) => found.push((name, request)),
             Err(why) => {
@@ -81,5 +88,14 @@ mod tests {
         assert_eq!(found[0].1.to_string(), "x");
         assert_eq!(errors.len(), 1);
         assert!(errors[0].to_string().contains("in D") && !errors[0].to_string().contains("hunter"));
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_set_is_told_and_not_passed_over() {
+        for entry in [&b"\xff=ssm:x"[..], b"=A=ssm:x"] {
+            let mut errors = Vec::new();
+            assert!(find(&Inherited::new(vec![entry.to_vec()]), &mut errors).is_empty());
+            assert_eq!(errors.iter().map(|error| error.exit).collect::<Vec<_>>(), [Exit::Config], "{entry:?}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Section 3: flag, then `STEPZERO_*`, then spec, then `AWS_*` and profile, then IMDS. Lists and scalars replace; `-k` and
 //! `--parameter` add.
 
-use crate::common::{Spec, stepzero};
-use crate::{Given, map};
+use crate::common::{Spec, article, stepzero};
+use crate::{Given, assert_untouched, map};
 use fake_aws::Fake;
 
 const BOTH: &str = "project = \"fp\"\nenvironment = \"fe\"\n[env]\nA = \"k\"\n";
@@ -151,4 +151,21 @@ fn timeout_and_credentials() {
         let args: Vec<&str> = args.iter().copied().chain(["--parameter", "s.k"]).collect();
         Given { spec, args: &args, env }.fails(&fake, 75, &["gave up", &format!("--timeout {want}s")]);
     }
+}
+
+/// It would count as unset, and somebody else's profile or Region be taken.
+#[test]
+fn a_setting_that_is_not_utf_8_is_78() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let fake = article();
+    let odd = std::ffi::OsStr::from_bytes(b"\xff");
+    let run = |args: &[&str]| stepzero(&fake, args).env("AWS_PROFILE", odd).env("AWS_REGION", odd);
+    let keyed = ["exec", "--parameter", "shared.newrelic_key", "true"];
+    run(&keyed).output().expect(78).says(&["AWS_PROFILE is not UTF-8", "AWS_REGION is not UTF-8"]);
+    assert_untouched(&fake);
+    // Nothing to fetch, nobody to ask with them. Nor are an application's own anybody's matter.
+    run(&["exec", "--references", "true"]).output().expect(0);
+    stepzero(&fake, keyed).env("LC_ODD", odd).output().expect(0);
+    let reference = stepzero(&fake, ["exec", "--references", "true"]).env(odd, "ssm:shared.newrelic_key");
+    reference.output().expect(78).says(&["the reference in"]);
 }
