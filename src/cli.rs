@@ -150,7 +150,7 @@ pub struct PolicyOptions {
     /// Grant whole scopes, as in projectA.production.*, instead of exactly the names that the plan asks for
     #[arg(long)]
     pub whole_scopes: bool,
-    /// A KMS key that may decrypt (repeatable); without one, any key, bound to Systems Manager and to the parameters
+    /// A KMS key that may decrypt (repeatable); without one, any key. Bound to Systems Manager and to the parameters
     #[arg(long, value_name = "ARN")]
     pub kms_key: Vec<String>,
     /// The account of the parameters

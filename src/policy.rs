@@ -117,17 +117,13 @@ fn statements(needs: &Needs, keys: &[String], place: &Place) -> Vec<Json> {
         (!resources.is_empty())
             .then(|| json!({ "Sid": sid, "Effect": "Allow", "Action": action, "Resource": texts(resources) }))
     };
-    let decrypt = if needs.accounts.is_empty() {
-        None
-    } else if keys.is_empty() {
-        let any = needs.accounts.iter().map(|account| place.arn("kms", account, "key/*")).collect::<Vec<_>>();
-        allow("Decrypt", "kms:Decrypt", &any).map(|mut statement| {
-            statement["Condition"] = bounds(needs, place);
-            statement
-        })
-    } else {
-        allow("Decrypt", "kms:Decrypt", keys)
-    };
+    let any: Vec<String> = needs.accounts.iter().map(|account| place.arn("kms", account, "key/*")).collect();
+    // Without accounts there is nothing to decrypt.
+    let keys = if keys.is_empty() || any.is_empty() { &any } else { keys };
+    let decrypt = allow("Decrypt", "kms:Decrypt", keys).map(|mut statement| {
+        statement["Condition"] = bounds(needs, place);
+        statement
+    });
     let read = allow("ReadParameters", "ssm:GetParameters", &needs.parameters);
     let list = allow("ReadPaths", "ssm:GetParametersByPath", &needs.paths);
     let secrets = allow("ReadSecrets", "secretsmanager:GetSecretValue", &needs.secrets);
