@@ -26,7 +26,8 @@ pub struct Command {
     args: Vec<OsString>,
 }
 
-/// Finds the command as execvp(3) would: 127 when there is none, 126 when it cannot be executed.
+/// Finds the command in the places where execvp(3) looks: 127 when there is none, 126 when it cannot be executed. Unlike
+/// there, a script without `#!` is not given to a shell, which would be another command with other arguments: that is 126.
 pub fn find(args: Vec<OsString>, path: Option<&OsStr>) -> Result<Command, Failure> {
     let name = args.first().cloned().unwrap_or_default();
     let shown = printable(&name.to_string_lossy());
