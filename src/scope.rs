@@ -3,6 +3,7 @@
 
 use crate::error::{Exit, Failure, printable};
 use crate::name::Segment;
+use crate::parameter::ParameterName;
 use crate::spec::entry::Origin;
 use crate::spec::value::Separator;
 
@@ -16,6 +17,21 @@ const SLASHED: [&str; 4] = ["/{project}/{environment}", "/{project}/shared", "/{
 pub struct Scope(String);
 
 impl Scope {
+    /// CONFIG when no key can make the name of a parameter of it: the pattern is to blame, and not the key.
+    fn new(text: String, origin: &Origin) -> Result<Self, Failure> {
+        if text.is_empty() {
+            return Err(Failure::new(Exit::Config, format!("{origin}: a scope is empty")));
+        }
+        let scope = Scope(text);
+        match ParameterName::new(&scope.name_of("key")) {
+            Ok(_) => Ok(scope),
+            Err(bad) => {
+                let what = format!("{origin}: the scope \"{}\" makes no name of a key", printable(&scope.0));
+                Err(Failure::new(Exit::Config, what).detail(bad.0))
+            }
+        }
+    }
+
     /// The full name of a key in this scope: joined by `/` when the scope begins with `/`, else by `.`.
     pub fn name_of(&self, key: &str) -> String {
         let separator = if self.0.starts_with('/') { '/' } else { '.' };
@@ -90,10 +106,8 @@ pub fn expand(
         );
     }
     for (pattern, origin) in patterns {
-        match placeholders.fill(pattern, origin).map(Scope) {
-            Ok(scope) if scope.0.is_empty() => {
-                errors.push(Failure::new(Exit::Config, format!("{origin}: a scope is empty")))
-            }
+        let scope = placeholders.fill(pattern, origin).and_then(|text| Scope::new(text, origin));
+        match scope {
             Ok(scope) if scopes.contains(&scope) => {
                 errors
                     .push(Failure::new(Exit::Config, format!("{origin}: two scopes are \"{}\"", printable(&scope.0))));

@@ -339,6 +339,20 @@ fn the_code_of_several_failures() {
     assert_untouched(&fresh);
 }
 
+/// Whatever is joined to a scope that is wrong is wrong, so the scope is named, once, at its place.
+#[test]
+fn a_wrong_scope_is_blamed_on_the_scope() {
+    for scope in ["a b", "a/b", "/a/", "/a//b", "a:1", &"/a".repeat(15)] {
+        let run = offline(["plan", "--scope", "good", "--scope", scope, "-k", "k", "-k", "l"]);
+        let ran = run.output().expect(78).says(&["--scope: the scope \"", scope]);
+        assert_eq!(ran.stderr().matches("stepzero: ").count(), 1, "{}", ran.stderr());
+        let spec = format!("scopes = [\"good\", \"{scope}\"]\n[env]\nA = \"k\"\n");
+        Given { spec: &spec, ..Given::default() }.refused(&Fake::start(), 78, &["spec.toml:1:19: the scope"]);
+    }
+    let key = ["plan", "--scope", "/a", "-k", "x//y"];
+    offline(key).output().expect(78).says(&["--key: the parameter name"]);
+}
+
 /// 75 only when nothing permanent was found: one call answers that a name is missing, the other never answers.
 #[test]
 fn what_is_missing_is_reported_though_the_rest_never_arrived() {
