@@ -56,24 +56,24 @@ fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
-/// `120s`, `2m`, `500ms`, `1m30s`, or a bare number of seconds. More than zero, at most a day.
+/// `120s`, `2m`, `500ms`, `0.5s`, `1m30s`, or a bare number of seconds. More than zero, at most a day.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("\"{}\" is not a duration such as 120s, 2m or 500ms", crate::error::printable(text));
+    let wrong = || format!("\"{}\" is not a duration such as 120s, 2m, 0.5s or 500ms", crate::error::printable(text));
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let mut total = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let unit = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
-        let amount: u64 = rest[..digits].parse().map_err(|_| wrong())?;
-        let millis = match &rest[digits..unit] {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "" if digits == text.len() => 1_000,
+        let digits = rest.find(|c| !is_number(c)).unwrap_or(rest.len());
+        let unit = rest[digits..].find(is_number).map_or(rest.len(), |at| digits + at);
+        let micros = match &rest[digits..unit] {
+            "ms" => 1_000,
+            "s" => 1_000_000,
+            "m" => 60_000_000,
+            "h" => 3_600_000_000,
+            "" if digits == text.len() => 1_000_000,
             _ => return Err(wrong()),
         };
-        total = total.saturating_add(Duration::from_millis(amount.saturating_mul(millis)));
+        total = total.saturating_add(amount(&rest[..digits], micros).ok_or_else(wrong)?);
         rest = &rest[unit..];
     }
     if total.is_zero() || total > Duration::from_secs(86_400) {
@@ -82,18 +82,59 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// So many units of so many microseconds: digits, and perhaps a fraction, of which six digits count.
+fn amount(text: &str, micros: u64) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let millionths: u64 = format!("{fraction:0<6}")[..6].parse().ok()?;
+    let whole = whole.parse::<u64>().ok()?.saturating_mul(micros);
+    Some(Duration::from_micros(whole.saturating_add(micros * millionths / 1_000_000)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn durations() {
-        for (text, millis) in
-            [("120s", 120_000), ("2m", 120_000), ("500ms", 500), ("1m30s", 90_000), ("5", 5_000), ("24h", 86_400_000)]
-        {
+        for (text, millis) in [
+            ("120s", 120_000),
+            ("2m", 120_000),
+            ("500ms", 500),
+            ("1m30s", 90_000),
+            ("5", 5_000),
+            ("24h", 86_400_000),
+            ("0.5s", 500),
+            ("0.25", 250),
+            ("1.5m0.5s", 90_500),
+            ("0.0010000000000000000000000s", 1),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "0", "0s", "s", "5x", "-1s", "1.5s", "5 s", "1m30", "25h", "99999999999999999999s"] {
+        for text in [
+            "",
+            "0",
+            "0s",
+            "s",
+            "5x",
+            "-1s",
+            "+1s",
+            ".5s",
+            "1.s",
+            "1.5.s",
+            ".",
+            "0.0s",
+            "1e3s",
+            "1.-5s",
+            "5 s",
+            "1m30",
+            "25h",
+            "24.1h",
+            "99999999999999999999s",
+            "1.é",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
     }
