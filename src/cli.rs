@@ -198,9 +198,8 @@ fn program() -> clap::Command {
 }
 
 /// USAGE when the line is wrong, with clap's own words and suggestions.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, Failure> {
+pub fn parse(args: &[OsString]) -> Result<Typed, Failure> {
     use clap::error::ErrorKind;
-    let args: Vec<OsString> = args.into_iter().collect();
     // To define all commands is a tenth of the work of a start, and this is the one that starts services.
     let mut definition = match args.get(1) {
         Some(name) if name == "exec" => program().subcommand(Exec::augment_args(clap::Command::new("exec"))),
@@ -225,13 +224,21 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, Failure>
     Err(lines.fold(failure, |failure, line| failure.detail(crate::error::printable(line.trim()))))
 }
 
+/// How a line that is wrong wants its error to be logged, as far as that can be told.
+pub fn log_format(args: &[OsString]) -> Format {
+    let options: Vec<&OsString> = args.iter().take_while(|arg| *arg != "--").collect();
+    let joined = options.iter().any(|arg| *arg == "--log-format=json");
+    let apart = options.windows(2).any(|pair| pair[0] == "--log-format" && pair[1] == "json");
+    if joined || apart { Format::Json } else { Format::Text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn command(line: &[&str]) -> Vec<OsString> {
-        let args = ["stepzero", "exec"].iter().chain(line).map(OsString::from);
-        match parse(args) {
+        let args: Vec<OsString> = ["stepzero", "exec"].iter().chain(line).map(OsString::from).collect();
+        match parse(&args) {
             Ok(Typed::Command(Command::Exec(exec))) => exec.command,
             Ok(_) => panic!("not an exec: {line:?}"),
             Err(failure) => panic!("{failure}"),
@@ -271,7 +278,7 @@ mod tests {
             &["stepzero", "exec", "--nope", "x"],
             &["stepzero", "plan", "--timeout", "x"],
         ] {
-            let parsed = parse(line.iter().map(OsString::from));
+            let parsed = parse(&line.iter().map(OsString::from).collect::<Vec<_>>());
             assert!(matches!(parsed, Err(failure) if failure.exit == Exit::Usage), "{line:?}");
         }
     }

@@ -31,6 +31,7 @@ pub mod store;
 mod sys;
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::rc::Rc;
@@ -62,9 +63,14 @@ pub fn run() -> i32 {
 fn dispatch(inheritance: &sys::Inheritance) -> Result<(), Failures> {
     let armed =
         if std::env::args_os().nth(1).is_some_and(|arg| arg == "credential") { credential::arm() } else { None };
-    let command = match cli::parse(std::env::args_os())? {
-        Typed::Command(command) => command,
-        Typed::Help(text) => return print(&text),
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let command = match cli::parse(&args) {
+        Ok(Typed::Command(command)) => command,
+        Ok(Typed::Help(text)) => return print(&text),
+        Err(failure) => {
+            log::init(log::Settings { verbose: 0, quiet: false, format: cli::log_format(&args) });
+            return Err(failure.into());
+        }
     };
     let inherited = Inherited::new(sys::environment());
     sys::forget_empty_settings();
