@@ -71,12 +71,14 @@ pub struct Failure {
     what: String,
     details: Vec<String>,
     help: Option<String>,
+    /// Line and column in the spec, so that several come in its order.
+    place: Option<(usize, usize)>,
 }
 
 impl Failure {
     /// `what` happened, in one line, without a full stop.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Failure { exit, what: what.into(), details: Vec::new(), help: None }
+        Failure { exit, what: what.into(), details: Vec::new(), help: None, place: None }
     }
 
     /// Adds a line of evidence.
@@ -88,6 +90,12 @@ impl Failure {
     /// Says what to do about it.
     pub fn help(mut self, line: impl Into<String>) -> Self {
         self.help = Some(line.into());
+        self
+    }
+
+    /// Says where in the spec it is.
+    pub fn at(mut self, line: usize, column: usize) -> Self {
+        self.place = Some((line, column));
         self
     }
 
@@ -117,6 +125,12 @@ impl Failures {
     /// `Ok` when there is nothing to report.
     pub fn check(found: Vec<Failure>) -> Result<(), Failures> {
         if found.is_empty() { Ok(()) } else { Err(Failures(found)) }
+    }
+
+    /// In the order of the spec; what has no place stays first.
+    pub fn in_order(mut self) -> Self {
+        self.0.sort_by_key(|failure| failure.place);
+        self
     }
 
     pub fn exit(&self) -> Exit {

@@ -40,7 +40,7 @@ pub fn parse(path: &str, text: &str) -> Result<File, Failures> {
     })?;
     let mut errors = Vec::new();
     let file = read(Table::new(text, root.span(), root.get_ref()), &mut errors);
-    Failures::check(errors).map(|()| file)
+    Failures::check(errors).map_err(Failures::in_order).map(|()| file)
 }
 
 fn read(mut table: Table<'_, '_>, errors: &mut Vec<Failure>) -> File {

@@ -58,6 +58,7 @@ impl<'a> Text<'a> {
         let width = right.chars().count().max(1);
         let (margin, indent) = (" ".repeat(number.len()), " ".repeat(left.chars().count()));
         Failure::new(Exit::Config, format!("{}: {what}", self.origin(span)))
+            .at(line, before.chars().count() + 1)
             .detail(format!("{number} | {left}{right}"))
             .detail(format!("{margin} | {indent}{}", "^".repeat(width)))
     }

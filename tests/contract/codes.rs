@@ -109,6 +109,13 @@ fn a_spec_that_is_wrong_is_78_with_its_place() {
     let spec = "nope = 1\nproject = \"a b\"\n[env]\nA = 1\nB = { key = \"\" }\n";
     let words = ["spec.toml:1:1", "spec.toml:4:5", "spec.toml:5:13"];
     Given { spec, ..Given::default() }.refused(&fake, 78, &words);
+    // In the order of the file, whatever it is read in.
+    let spec = "pristine = 1\n[files]\nF = 1\n[env]\nB = 1\nA = { key = \"k\", mode = \"0400\", kye = 1 }\n[[load]]\nx = 1\n[zz]\n";
+    let ran = Given { spec, ..Given::default() }.run(&fake, "plan", &[]).expect(78);
+    let stderr = ran.stderr();
+    let places: Vec<&str> =
+        stderr.lines().filter_map(|line| Some(line.split_once("spec.toml:")?.1.split_once(": ")?.0)).collect();
+    assert_eq!(places, ["1:12", "3:5", "5:5", "6:18", "6:33", "7:1", "8:1", "9:2"], "{stderr}");
 }
 
 #[test]
