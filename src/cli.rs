@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, FromArgMatches as _, Subcommand, ValueEnum};
 
 use crate::error::{Exit, Failure};
@@ -90,7 +91,7 @@ pub struct Options {
     #[arg(long, value_name = "PATTERN")]
     pub scope: Vec<String>,
     /// Default scopes as dotted names (projectA.production) or as paths (/projectA/production) [default: .]
-    #[arg(long, value_name = ". or /", value_parser = Separator::parse)]
+    #[arg(long, value_name = ". or /", value_parser = words(&Separator::WORDS, Separator::parse), hide_possible_values = true)]
     pub separator: Option<Separator>,
     /// A key to look for in the scopes: database_password sets DATABASE_PASSWORD (repeatable)
     #[arg(short, long, value_name = "[VAR=]KEY")]
@@ -112,7 +113,7 @@ pub struct Options {
     #[arg(long, value_name = "VAR", help_heading = "The command's environment")]
     pub keep: Vec<String>,
     /// What a fetched value does to a variable that is already set: replace, keep or error [default: replace]
-    #[arg(long, value_name = "POLICY", value_parser = Existing::parse, help_heading = "The command's environment")]
+    #[arg(long, value_name = "POLICY", value_parser = words(&Existing::WORDS, Existing::parse), hide_possible_values = true, help_heading = "The command's environment")]
     pub existing: Option<Existing>,
     /// The AWS Region [env: AWS_REGION]
     #[arg(long, value_name = "REGION", help_heading = "AWS")]
@@ -125,7 +126,7 @@ pub struct Options {
     pub profile: Option<String>,
     /// auto: environment, profile, container, IMDS; instance-profile: IMDS alone, whatever the environment says
     /// [env: STEPZERO_CREDENTIALS] [default: auto]
-    #[arg(long, value_name = "SOURCE", value_parser = Credentials::parse, help_heading = "AWS")]
+    #[arg(long, value_name = "SOURCE", value_parser = words(&Credentials::WORDS, Credentials::parse), hide_possible_values = true, help_heading = "AWS")]
     pub credentials: Option<Credentials>,
     /// One deadline over everything before the exec [env: STEPZERO_TIMEOUT] [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = value::duration, help_heading = "AWS")]
@@ -195,6 +196,14 @@ fn program() -> clap::Command {
     let program = clap::Command::new("stepzero").version(env!("CARGO_PKG_VERSION")).about(ABOUT).after_help(EXIT_CODES);
     let program = program.max_term_width(100).subcommand_required(true).arg_required_else_help(true);
     program.disable_help_subcommand(true)
+}
+
+/// A value that is one of a few words, which completions offer.
+fn words<T: Clone + Send + Sync + 'static>(
+    words: &[(&'static str, T)],
+    parse: fn(&str) -> Result<T, String>,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words.iter().map(|(word, _)| *word)).try_map(move |text| parse(&text))
 }
 
 /// USAGE when the line is wrong, with clap's own words and suggestions.

@@ -11,8 +11,10 @@ pub enum Separator {
 }
 
 impl Separator {
+    pub const WORDS: [(&str, Self); 2] = [(".", Separator::Dot), ("/", Separator::Slash)];
+
     pub fn parse(text: &str) -> Result<Self, String> {
-        word(text, &[(".", Separator::Dot), ("/", Separator::Slash)])
+        word(text, &Self::WORDS)
     }
 }
 
@@ -27,8 +29,11 @@ pub enum Existing {
 }
 
 impl Existing {
+    pub const WORDS: [(&str, Self); 3] =
+        [("replace", Existing::Replace), ("keep", Existing::Keep), ("error", Existing::Error)];
+
     pub fn parse(text: &str) -> Result<Self, String> {
-        word(text, &[("replace", Existing::Replace), ("keep", Existing::Keep), ("error", Existing::Error)])
+        word(text, &Self::WORDS)
     }
 }
 
@@ -43,8 +48,11 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    pub const WORDS: [(&str, Self); 2] =
+        [("auto", Credentials::Auto), ("instance-profile", Credentials::InstanceProfile)];
+
     pub fn parse(text: &str) -> Result<Self, String> {
-        word(text, &[("auto", Credentials::Auto), ("instance-profile", Credentials::InstanceProfile)])
+        word(text, &Self::WORDS)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
-use crate::common::{self, Ran, article, offline};
+use crate::common::{self, Ran, Spec, article, offline};
 use crate::{Given, HOME};
 use fake_aws::Fake;
 use serde_json::{Value, json};
@@ -18,6 +18,24 @@ fn article_args() -> Vec<&'static str> {
 fn assert_no_value(ran: &Ran) {
     let text = ran.stdout() + &ran.stderr();
     VALUES.iter().for_each(|value| assert!(!text.contains(value), "{text}"));
+}
+
+/// A completion knows the words that an option takes.
+#[test]
+fn completions_offer_the_words_of_an_option() {
+    let script = offline(["completions", "bash"]).output().expect(0).stdout();
+    let path = Spec::new(&script);
+    let ask = "source \"$1\"; COMP_WORDS=(stepzero exec \"$2\" \"\"); COMP_CWORD=3; _stepzero stepzero \"\" \"$2\"; echo \"${COMPREPLY[*]}\"";
+    for (option, words) in [
+        ("--existing", "replace keep error"),
+        ("--separator", ". /"),
+        ("--credentials", "auto instance-profile"),
+        ("--log-format", "text json"),
+    ] {
+        let output = std::process::Command::new("bash").args(["-c", ask, "bash", &path.arg(), option]).output();
+        let output = output.expect("there is a bash");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), words, "{option}");
+    }
 }
 
 #[test]
