@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{FORMAT, pretty, table, target};
 use crate::cli::Format;
 use crate::denied::needed;
-use crate::error::printable;
+use crate::error::escaped;
 use crate::resolve::{Answer, Asked, Outcome, Settled, Unmet};
 use crate::store::Denial;
 
@@ -42,23 +42,27 @@ fn check_text(outcomes: &[Outcome]) -> String {
             _ => rows.push(vec![name, status(outcome).into()]),
         }
     }
-    let needs = needs(outcomes);
-    let needs: String = needs.iter().map(|needed| format!("  {}\n", printable(needed))).collect();
-    table(&rows) + &if needs.is_empty() { needs } else { format!("\nwhat is denied would need:\n{needs}") }
+    let needs = outcomes.iter().flat_map(|outcome| match &outcome.result {
+        Err(Unmet::Denied(denials)) => denials.iter().map(needed).collect(),
+        _ => Vec::new(),
+    });
+    let reasons = outcomes.iter().filter_map(|outcome| match &outcome.result {
+        Err(Unmet::Failure(failure)) => Some(failure.what().to_owned()),
+        _ => None,
+    });
+    table(&rows) + &list("what is denied would need", needs) + &list("what is unusable, and why", reasons)
 }
 
-/// Each right that is missing, once.
-fn needs(outcomes: &[Outcome]) -> Vec<String> {
-    let mut needs = Vec::new();
-    for outcome in outcomes {
-        let Err(Unmet::Denied(denials)) = &outcome.result else { continue };
-        for denial in denials.iter().map(needed) {
-            if !needs.contains(&denial) {
-                needs.push(denial);
-            }
+/// A heading and lines under it, each once; nothing where there are none.
+fn list(heading: &str, lines: impl Iterator<Item = String>) -> String {
+    let mut each: Vec<String> = Vec::new();
+    for line in lines {
+        if !each.contains(&line) {
+            each.push(line);
         }
     }
-    needs
+    let text: String = each.iter().map(|line| format!("  {}\n", escaped(line))).collect();
+    if text.is_empty() { text } else { format!("\n{heading}:\n{text}") }
 }
 
 /// Who said no: `ssm`, `kms` or `secretsmanager`.

@@ -150,6 +150,11 @@ fn check_shows_what_won_and_what_it_overrode() {
         assert!(ran.stdout().contains(part), "{part}: {}", ran.stdout());
     }
 
+    fake.put("shared.nul", "String", "a\0b");
+    let text = Given { args: &[&args[..], &["-k", "nul"]].concat(), ..Given::default() }.run(&fake, "check", &[]);
+    let why = "\nwhat is unusable, and why:\n  NUL: the value of shared.nul cannot be used: it has a NUL byte";
+    assert!(text.stdout().contains(why), "{}", text.stdout());
+
     let spec =
         "[env]\nD = { key = \"nope\", default = \"hunter2\" }\nO = { key = \"nope\", optional = true }\nM = \"nope\"\n";
     let ran = Given { spec, args: &HOME, ..Given::default() }.run(&fake, "check", &["--format", "json"]).expect(66);
