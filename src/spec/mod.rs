@@ -4,6 +4,7 @@
 
 pub mod entry;
 pub mod file;
+mod flags;
 mod source;
 mod table;
 pub mod value;
@@ -14,10 +15,9 @@ use std::time::Duration;
 use crate::cli::Options;
 use crate::environment::{Inherited, Policy};
 use crate::error::{Exit, Failure, Failures, printable};
-use crate::name::{BadName, EnvName, Key, Segment};
-use crate::parameter::Request;
+use crate::name::Segment;
 use crate::scope::Placeholders;
-use entry::{Entry, Load, Origin, Source};
+use entry::{Entry, Load, Origin};
 use file::File;
 use value::{Credentials, Separator};
 
@@ -95,23 +95,11 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
     let mut errors = Vec::new();
     let project = pick(options.project, "--project", inherited, "STEPZERO_PROJECT", file.project);
     let environment = pick(options.environment, "--environment", inherited, "STEPZERO_ENVIRONMENT", file.environment);
-    let project = segment("the project", project, &mut errors);
-    let environment = segment("the environment", environment, &mut errors);
-    if let (Some((project, origin)), Some((environment, _))) = (&project, &environment)
-        && project == environment
-    {
-        let what = format!("{origin}: project and environment are both \"{}\"", project.as_str());
-        errors.push(Failure::new(Exit::Config, what).help(
-            "choose two names: a project named like an environment would read what every project of that environment may read",
-        ));
-    }
-    let project = project.map(|(segment, _)| segment);
-    let environment = environment.map(|(segment, _)| segment);
+    let (project, environment) = segments(project, environment, &mut errors);
     let placeholders = Placeholders { project: project.as_ref(), environment: environment.as_ref() };
-    let flags = flag_entries(&options.key, &options.parameter, placeholders, &mut errors);
-    let entries = file.entries.into_iter().chain(flags).collect();
-    let keep =
-        if options.keep.is_empty() { file.keep.unwrap_or_default() } else { flag_keep(&options.keep, &mut errors) };
+    let by_flag = flags::entries(&options.key, &options.parameter, placeholders, &mut errors);
+    let entries = file.entries.into_iter().chain(by_flag).collect();
+    let keep = flags::keep(&options.keep, &mut errors).or(file.keep).unwrap_or_default();
     // A variable that a flag replaces is not looked at.
     let timeout = options.timeout.or_else(|| setting(inherited, "STEPZERO_TIMEOUT", value::duration, &mut errors));
     let credentials =
@@ -121,9 +109,9 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
         project,
         environment,
         separator: options.separator.or(file.separator).unwrap_or_default(),
-        scopes: written_scopes(options.scope).or(file.scopes),
+        scopes: flags::scopes(options.scope).or(file.scopes),
         entries,
-        loads: file.loads.into_iter().chain(options.load.into_iter().map(flag_load)).collect(),
+        loads: file.loads.into_iter().chain(options.load.into_iter().map(flags::load)).collect(),
         references: references.or(file.references).unwrap_or(false),
         policy: Policy {
             pristine: options.pristine || file.pristine.unwrap_or(false),
@@ -147,8 +135,8 @@ fn pick(
     flag_name: &'static str,
     inherited: &Inherited,
     variable: &'static str,
-    file: Option<(String, Origin)>,
-) -> Option<(String, Origin)> {
+    file: Written,
+) -> Written {
     flag.map(|value| (value, Origin::Flag(flag_name)))
         .or_else(|| {
             let value = inherited.value(variable)?;
@@ -157,19 +145,33 @@ fn pick(
         .or(file)
 }
 
-fn segment(what: &str, text: Option<(String, Origin)>, errors: &mut Vec<Failure>) -> Option<(Segment, Origin)> {
+/// A text, and where it was written.
+type Written = Option<(String, Origin)>;
+
+/// Project and environment; two that are the same are refused.
+fn segments(project: Written, environment: Written, errors: &mut Vec<Failure>) -> (Option<Segment>, Option<Segment>) {
+    let project = segment("the project", project, errors);
+    let environment = segment("the environment", environment, errors);
+    if let (Some((project, origin)), Some((environment, _))) = (&project, &environment)
+        && project == environment
+    {
+        let what = format!("{origin}: project and environment are both \"{}\"", project.as_str());
+        errors.push(Failure::new(Exit::Config, what).help(
+            "choose two names: a project named like an environment would read what every project of that environment may read",
+        ));
+    }
+    (project.map(|(segment, _)| segment), environment.map(|(segment, _)| segment))
+}
+
+fn segment(what: &str, text: Written, errors: &mut Vec<Failure>) -> Option<(Segment, Origin)> {
     let (text, origin) = text?;
     match Segment::new(what, &text) {
         Ok(segment) => Some((segment, origin)),
         Err(bad) => {
-            errors.push(named_badly(&origin, bad));
+            errors.push(Failure::new(Exit::Config, format!("{origin}: {bad}")));
             None
         }
     }
-}
-
-fn named_badly(origin: &Origin, bad: BadName) -> Failure {
-    Failure::new(Exit::Config, format!("{origin}: {bad}"))
 }
 
 fn flag(inherited: &Inherited, variable: &'static str) -> Result<Option<bool>, Failure> {
@@ -190,70 +192,6 @@ fn setting<T>(
     let value = inherited.value(variable)?;
     let parsed = parse(&value.to_string_lossy());
     parsed.map_err(|why| errors.push(Failure::new(Exit::Config, format!("{variable}: {why}")))).ok()
-}
-
-fn written_scopes(patterns: Vec<String>) -> Option<Vec<(String, Origin)>> {
-    let patterns: Vec<_> = patterns.into_iter().map(|pattern| (pattern, Origin::Flag("--scope"))).collect();
-    (!patterns.is_empty()).then_some(patterns)
-}
-
-fn flag_keep(names: &[String], errors: &mut Vec<Failure>) -> Vec<EnvName> {
-    let mut keep = Vec::new();
-    for name in names {
-        match EnvName::new(name) {
-            Ok(name) => keep.push(name),
-            Err(bad) => errors.push(Failure::new(Exit::Usage, format!("--keep: {bad}"))),
-        }
-    }
-    keep
-}
-
-fn flag_load(path: String) -> Load {
-    let origin = Origin::Flag("--load");
-    Load { origin, path, recursive: false, prefix: String::new(), label: None, optional: false }
-}
-
-fn flag_entries(
-    keys: &[String],
-    parameters: &[String],
-    placeholders: Placeholders<'_>,
-    errors: &mut Vec<Failure>,
-) -> Vec<Entry> {
-    let keys = keys.iter().map(|text| key_entry(text));
-    let parameters = parameters.iter().map(|text| parameter_entry(text, placeholders));
-    let mut entries = Vec::new();
-    for made in keys.chain(parameters) {
-        match made {
-            Ok(entry) => entries.push(entry),
-            Err(failure) => errors.push(failure),
-        }
-    }
-    entries
-}
-
-fn key_entry(text: &str) -> Result<Entry, Failure> {
-    let origin = Origin::Flag("--key");
-    let (variable, key) = split_variable(text, &origin)?;
-    let key = Key::new(key).map_err(|bad| named_badly(&origin, bad))?;
-    let last = key.as_str();
-    let variable = variable.map_or_else(|| EnvName::mapped("", last), Ok).map_err(|bad| named_badly(&origin, bad))?;
-    Ok(Entry::new(variable, origin, Source::Key(key)))
-}
-
-fn parameter_entry(text: &str, placeholders: Placeholders<'_>) -> Result<Entry, Failure> {
-    let origin = Origin::Flag("--parameter");
-    let (variable, name) = split_variable(text, &origin)?;
-    let name = placeholders.fill(name, &origin)?;
-    let mapped = || Request::parse(&name).and_then(|request| EnvName::mapped("", request.last_segment()));
-    let variable = variable.map_or_else(mapped, Ok).map_err(|bad| named_badly(&origin, bad))?;
-    Ok(Entry::new(variable, origin, Source::Parameter(name)))
-}
-
-/// `VAR=REST` or `REST`.
-fn split_variable<'a>(text: &'a str, origin: &Origin) -> Result<(Option<EnvName>, &'a str), Failure> {
-    let Some((variable, rest)) = text.split_once('=') else { return Ok((None, text)) };
-    let variable = EnvName::new(variable).map_err(|bad| Failure::new(Exit::Usage, format!("{origin}: {bad}")))?;
-    Ok((Some(variable), rest))
 }
 
 /// A Region becomes part of a host name.
