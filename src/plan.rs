@@ -2,17 +2,19 @@
 //! the network.
 #![forbid(unsafe_code)]
 
+mod builder;
+
 use std::collections::{HashMap, HashSet};
 
 use crate::environment::{Inherited, Policy};
 use crate::error::{Exit, Failure, Failures, count, printable};
-use crate::name::{BadName, EnvName, Selector};
-use crate::parameter::{ParameterName, Request, SECRET_PREFIX, Subject};
-use crate::reference;
+use crate::name::EnvName;
+use crate::parameter::{ParameterName, Request, Subject};
 use crate::scope::{self, Placeholders, Scope};
 use crate::spec::Spec;
 use crate::spec::entry::{Absent, Entry, Load, Origin, Shape, Source, Target};
 use crate::spec::value::Existing;
+use builder::Builder;
 
 /// `GetParameters` takes at most so many names.
 /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>
@@ -78,29 +80,17 @@ impl Plan {
         let placeholders = Placeholders { project: spec.project.as_ref(), environment: spec.environment.as_ref() };
         let (layered, mut kept) = layers(spec.entries, &spec.policy, inherited, &mut errors);
         let has_keys = layered.iter().any(|entry| matches!(entry.source, Source::Key(_)));
-        let scopes = match has_keys.then(|| scope::expand(spec.scopes.as_deref(), spec.separator, placeholders)) {
-            Some(Ok(scopes)) => scopes,
-            Some(Err(failures)) => {
-                errors.extend(failures);
-                Vec::new()
-            }
-            None => Vec::new(),
-        };
-        let mut builder = Builder {
-            scopes,
-            placeholders,
-            policy: &spec.policy,
-            inherited,
-            requests: Vec::new(),
-            ids: HashMap::new(),
-        };
+        let scopes = has_keys.then(|| scope::expand(spec.scopes.as_deref(), spec.separator, placeholders));
+        let scopes = scopes.unwrap_or(Ok(Vec::new())).unwrap_or_else(|failures| {
+            errors.extend(failures);
+            Vec::new()
+        });
+        let mut builder = Builder::new(scopes, placeholders, &spec.policy, inherited);
         let mut variables: Vec<Variable> = Vec::new();
         for entry in layered {
-            let origin = entry.origin.clone();
             match builder.variable(entry) {
                 Ok(variable) => variables.push(variable),
-                Err(Trouble::Bad(bad)) => errors.push(Failure::new(Exit::Config, format!("{origin}: {bad}"))),
-                Err(Trouble::Failure(failure)) => errors.push(failure),
+                Err(failure) => errors.push(failure),
             }
         }
         if spec.references {
@@ -108,13 +98,8 @@ impl Plan {
             // A reference replaces itself, whatever `--existing` says.
             kept.retain(|name| !variables.iter().any(|variable| variable.name == *name));
         }
-        let loads = spec.loads.into_iter().filter_map(|load| {
-            let filled = placeholders.fill(&load.path, &load.origin).and_then(|path| checked_path(path, &load.origin));
-            let path = filled.map_err(|failure| errors.push(failure)).ok()?;
-            Some(Load { path, ..load })
-        });
-        let loads = loads.collect();
-        let Builder { scopes, requests, .. } = builder;
+        let loads = filled(spec.loads, placeholders, &mut errors);
+        let (scopes, requests) = builder.finish();
         Failures::check(errors)?;
         Ok(Plan { scopes, requests, loads, variables, kept, policy: spec.policy })
     }
@@ -190,6 +175,16 @@ fn describe(entry: &Entry) -> String {
     format!("{} {}", entry.origin, printable(text))
 }
 
+/// The loads with their placeholders filled.
+fn filled(loads: Vec<Load>, placeholders: Placeholders<'_>, errors: &mut Vec<Failure>) -> Vec<Load> {
+    let loads = loads.into_iter().filter_map(|load| {
+        let path = placeholders.fill(&load.path, &load.origin).and_then(|path| checked_path(path, &load.origin));
+        let path = path.map_err(|failure| errors.push(failure)).ok()?;
+        Some(Load { path, ..load })
+    });
+    loads.collect()
+}
+
 /// A path to load: as a name with slashes, and not `/` alone with an empty level.
 fn checked_path(path: String, origin: &Origin) -> Result<String, Failure> {
     let trimmed = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(&path);
@@ -199,115 +194,4 @@ fn checked_path(path: String, origin: &Origin) -> Result<String, Failure> {
     }
     Err(Failure::new(Exit::Config, format!("{origin}: \"{}\" is not a path of parameters", printable(&path)))
         .help("a path begins with / and is made of a-z A-Z 0-9 _ . - between slashes; dotted names cannot be listed"))
-}
-
-enum Trouble {
-    Bad(BadName),
-    Failure(Failure),
-}
-
-impl From<BadName> for Trouble {
-    fn from(bad: BadName) -> Self {
-        Trouble::Bad(bad)
-    }
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Trouble::Failure(failure)
-    }
-}
-
-struct Builder<'a> {
-    scopes: Vec<Scope>,
-    placeholders: Placeholders<'a>,
-    policy: &'a Policy,
-    inherited: &'a Inherited,
-    requests: Vec<Request>,
-    ids: HashMap<Request, RequestId>,
-}
-
-impl Builder<'_> {
-    fn variable(&mut self, entry: Entry) -> Result<Variable, Trouble> {
-        let (key, candidates) = match &entry.source {
-            Source::Key(key) => (Some(key.as_str().to_owned()), self.in_scopes(key.as_str(), entry.selector.as_ref())?),
-            Source::Parameter(text) => {
-                let request = Request::parse(&self.placeholders.fill(text, &entry.origin)?)?;
-                (None, vec![self.exactly(request, entry.selector)?])
-            }
-            Source::Secret(id) => {
-                let name = format!("{SECRET_PREFIX}{}", self.placeholders.fill(id, &entry.origin)?);
-                (None, vec![self.exactly(Request::parse(&name)?, entry.selector)?])
-            }
-        };
-        let inherited = self.inherited.has(&entry.variable, self.policy);
-        let Entry { variable: name, origin, absent, shape, target, .. } = entry;
-        Ok(Variable { name, origin, key, candidates, absent, shape, target, inherited })
-    }
-
-    fn exactly(&mut self, request: Request, selector: Option<Selector>) -> Result<Candidate, BadName> {
-        let request = match selector {
-            Some(selector) => request.with(selector)?,
-            None => request,
-        };
-        Ok(Candidate { scope: None, request: self.ask(request), bare: None, is_reference: false })
-    }
-
-    fn in_scopes(&mut self, key: &str, selector: Option<&Selector>) -> Result<Vec<Candidate>, BadName> {
-        if matches!(selector, Some(Selector::Version(_))) && self.scopes.len() > 1 {
-            return Err(BadName(format!(
-                "`version` on the key \"{key}\", which is looked for in several scopes: versions count per parameter, \
-                 so name the parameter in full"
-            )));
-        }
-        let mut candidates = Vec::new();
-        for scope in self.scopes.clone() {
-            let name = ParameterName::new(&scope.name_of(key))?;
-            let request = self.ask(Request::named(name.clone(), selector.cloned()));
-            let labelled = matches!(selector, Some(Selector::Label(_)));
-            let bare = labelled.then(|| self.ask(Request::named(name, None)));
-            candidates.push(Candidate { scope: Some(scope), request, bare, is_reference: false });
-        }
-        Ok(candidates)
-    }
-
-    /// Inherited variables whose value is a reference. A variable of the spec or of a flag goes before it; under
-    /// `--existing keep` that one is gone from the plan already.
-    fn references(&mut self, variables: &mut Vec<Variable>, errors: &mut Vec<Failure>) {
-        for (name, request) in reference::find(self.inherited, errors) {
-            let written = variables.iter_mut().find(|variable| variable.name == name);
-            if written.as_ref().is_some_and(|variable| variable.absent == Absent::Fail) {
-                continue;
-            }
-            let candidate = Candidate { scope: None, request: self.ask(request), bare: None, is_reference: true };
-            if let Some(variable) = written {
-                // Without a match the inherited variable would stay, and that is the reference: resolved, or an error.
-                variable.candidates.push(candidate);
-                variable.absent = Absent::Fail;
-                continue;
-            }
-            let candidates = vec![candidate];
-            variables.push(Variable {
-                name,
-                origin: Origin::Reference,
-                key: None,
-                candidates,
-                absent: Absent::Fail,
-                shape: Shape::default(),
-                target: Target::Environment,
-                inherited: true,
-            });
-        }
-    }
-
-    /// The id of a request, which is asked once however many variables want it.
-    fn ask(&mut self, request: Request) -> RequestId {
-        if let Some(id) = self.ids.get(&request) {
-            return *id;
-        }
-        let id = RequestId(self.requests.len());
-        self.requests.push(request.clone());
-        self.ids.insert(request, id);
-        id
-    }
 }

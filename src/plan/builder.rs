@@ -1,0 +1,128 @@
+//! From the lines of a spec to variables and the names that are asked for.
+
+use std::collections::HashMap;
+
+use super::{Candidate, RequestId, Variable};
+use crate::environment::{Inherited, Policy};
+use crate::error::{Exit, Failure};
+use crate::name::{BadName, Selector};
+use crate::parameter::{ParameterName, Request, SECRET_PREFIX};
+use crate::reference;
+use crate::scope::{Placeholders, Scope};
+use crate::spec::entry::{Absent, Entry, Origin, Shape, Source, Target};
+
+/// The names to ask for, each once, while the variables are gone through.
+pub struct Builder<'a> {
+    scopes: Vec<Scope>,
+    placeholders: Placeholders<'a>,
+    policy: &'a Policy,
+    inherited: &'a Inherited,
+    requests: Vec<Request>,
+    ids: HashMap<Request, RequestId>,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(
+        scopes: Vec<Scope>,
+        placeholders: Placeholders<'a>,
+        policy: &'a Policy,
+        inherited: &'a Inherited,
+    ) -> Self {
+        Builder { scopes, placeholders, policy, inherited, requests: Vec::new(), ids: HashMap::new() }
+    }
+
+    /// The scopes and the requests.
+    pub fn finish(self) -> (Vec<Scope>, Vec<Request>) {
+        (self.scopes, self.requests)
+    }
+
+    /// One line of the spec, or one flag.
+    pub fn variable(&mut self, entry: Entry) -> Result<Variable, Failure> {
+        let refused = |bad: BadName| Failure::new(Exit::Config, format!("{}: {bad}", entry.origin));
+        let selector = entry.selector.clone();
+        let (key, candidates) = match &entry.source {
+            Source::Key(key) => {
+                let candidates = self.in_scopes(key.as_str(), selector.as_ref()).map_err(refused)?;
+                (Some(key.as_str().to_owned()), candidates)
+            }
+            Source::Parameter(text) => {
+                let name = self.placeholders.fill(text, &entry.origin)?;
+                (None, vec![self.exactly(&name, selector).map_err(refused)?])
+            }
+            Source::Secret(id) => {
+                let name = format!("{SECRET_PREFIX}{}", self.placeholders.fill(id, &entry.origin)?);
+                (None, vec![self.exactly(&name, selector).map_err(refused)?])
+            }
+        };
+        let inherited = self.inherited.has(&entry.variable, self.policy);
+        let Entry { variable: name, origin, absent, shape, target, .. } = entry;
+        Ok(Variable { name, origin, key, candidates, absent, shape, target, inherited })
+    }
+
+    fn exactly(&mut self, name: &str, selector: Option<Selector>) -> Result<Candidate, BadName> {
+        let request = Request::parse(name)?;
+        let request = match selector {
+            Some(selector) => request.with(selector)?,
+            None => request,
+        };
+        Ok(Candidate { scope: None, request: self.ask(request), bare: None, is_reference: false })
+    }
+
+    fn in_scopes(&mut self, key: &str, selector: Option<&Selector>) -> Result<Vec<Candidate>, BadName> {
+        if matches!(selector, Some(Selector::Version(_))) && self.scopes.len() > 1 {
+            return Err(BadName(format!(
+                "`version` on the key \"{key}\", which is looked for in several scopes: versions count per parameter, \
+                 so name the parameter in full"
+            )));
+        }
+        let mut candidates = Vec::new();
+        for scope in self.scopes.clone() {
+            let name = ParameterName::new(&scope.name_of(key))?;
+            let request = self.ask(Request::named(name.clone(), selector.cloned()));
+            let labelled = matches!(selector, Some(Selector::Label(_)));
+            let bare = labelled.then(|| self.ask(Request::named(name, None)));
+            candidates.push(Candidate { scope: Some(scope), request, bare, is_reference: false });
+        }
+        Ok(candidates)
+    }
+
+    /// Inherited variables whose value is a reference. A variable of the spec or of a flag goes before it; under
+    /// `--existing keep` that one is gone from the plan already.
+    pub fn references(&mut self, variables: &mut Vec<Variable>, errors: &mut Vec<Failure>) {
+        for (name, request) in reference::find(self.inherited, errors) {
+            let written = variables.iter_mut().find(|variable| variable.name == name);
+            if written.as_ref().is_some_and(|variable| variable.absent == Absent::Fail) {
+                continue;
+            }
+            let candidate = Candidate { scope: None, request: self.ask(request), bare: None, is_reference: true };
+            if let Some(variable) = written {
+                // Without a match the inherited variable would stay, and that is the reference: resolved, or an error.
+                variable.candidates.push(candidate);
+                variable.absent = Absent::Fail;
+                continue;
+            }
+            let candidates = vec![candidate];
+            variables.push(Variable {
+                name,
+                origin: Origin::Reference,
+                key: None,
+                candidates,
+                absent: Absent::Fail,
+                shape: Shape::default(),
+                target: Target::Environment,
+                inherited: true,
+            });
+        }
+    }
+
+    /// The id of a request, which is asked once however many variables want it.
+    fn ask(&mut self, request: Request) -> RequestId {
+        if let Some(id) = self.ids.get(&request) {
+            return *id;
+        }
+        let id = RequestId(self.requests.len());
+        self.requests.push(request.clone());
+        self.ids.insert(request, id);
+        id
+    }
+}
