@@ -1,0 +1,153 @@
+//! One variable of the plan: which of its candidates wins, and the value in the shape that the variable wants.
+
+use std::rc::Rc;
+
+use super::{Answer, Asked, Outcome, Settled, Unmet, Won};
+use crate::error::{Exit, Failure, printable};
+use crate::name::EnvName;
+use crate::parameter::Request;
+use crate::plan::{Candidate, Plan, RequestId, Variable};
+use crate::secret::Secret;
+use crate::spec::entry::{Absent, Shape, Target};
+use crate::store::{Denial, Kind, Parameter, Reply};
+
+/// Settles it.
+pub fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
+    let found = winner(plan, variable, replies);
+    // A reference that stands behind what was written for its variable is taken as it is.
+    let is_reference = matches!(&found, Ok(Some((candidate, _))) if candidate.is_reference);
+    let target = if is_reference { Target::Environment } else { variable.target };
+    let result = found.and_then(|found| match (found, &variable.absent) {
+        (Some((candidate, parameter)), _) => won(plan, variable, candidate, parameter, replies),
+        (None, Absent::Skip) => Ok(Settled::LeftAlone),
+        (None, Absent::Default(_)) if variable.inherited => Ok(Settled::LeftAlone),
+        (None, Absent::Default(text)) => Ok(Settled::Default(text.clone())),
+        (None, Absent::Fail) => {
+            let asked = variable.candidates.iter().map(|candidate| plan.request(candidate.request).to_string());
+            Err(Unmet::Missing(asked.collect()))
+        }
+    });
+    Outcome { variable: variable.name.clone(), target, is_reference, asked: asked(plan, variable, replies), result }
+}
+
+fn won(
+    plan: &Plan,
+    variable: &Variable,
+    candidate: &Candidate,
+    parameter: &Parameter,
+    replies: &[Reply],
+) -> Result<Settled, Unmet> {
+    let request = plan.request(candidate.request);
+    let plain = Shape::default();
+    let (shape, target) = match candidate.is_reference {
+        true => (&plain, Target::Environment),
+        false => (&variable.shape, variable.target),
+    };
+    Ok(Settled::Fetched(Won {
+        value: shaped(&variable.name, request, parameter, shape, target)?,
+        parameter: request.to_string(),
+        scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),
+        version: parameter.version,
+        kind: parameter.kind,
+        overrode: overrode(plan, variable, candidate, replies),
+    }))
+}
+
+/// The names of a variable in their order, each after its bare form where a label is wanted.
+fn asked(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Vec<Asked> {
+    let ids = variable.candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
+    let asked = ids.map(|id| Asked {
+        parameter: plan.request(id).to_string(),
+        answer: match reply(replies, id) {
+            Reply::Found(_) => Answer::Found,
+            Reply::Missing => Answer::Missing,
+            Reply::Denied(denial) => Answer::Denied(denial.clone()),
+            Reply::GaveUp(_) => Answer::None,
+        },
+    });
+    asked.collect()
+}
+
+/// The answer to one request of the plan that the replies were fetched for.
+fn reply(replies: &[Reply], id: RequestId) -> &Reply {
+    // `store::fetch` gives one for each request of the plan, and for a plan without requests there is no id to ask with.
+    &replies[id.0]
+}
+
+type Found<'a> = Option<(&'a Candidate, &'a Parameter)>;
+
+/// The first candidate that exists. A denied one, wherever it stands, is fatal; so is a scope that has the parameter
+/// without the label, before the winner.
+fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Result<Found<'a>, Unmet> {
+    let ids = variable.candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
+    let denials = ids.filter_map(|id| match reply(replies, id) {
+        Reply::Denied(denial) => Some(denial.clone()),
+        _ => None,
+    });
+    let denials: Vec<Denial> = denials.collect();
+    if !denials.is_empty() {
+        return Err(Unmet::Denied(denials));
+    }
+    // Nor is anything started without an answer that was asked for.
+    let asked = variable.candidates.iter().flat_map(|candidate| [Some(candidate.request), candidate.bare]);
+    for id in asked.flatten() {
+        if let Reply::GaveUp(failure) = reply(replies, id) {
+            return Err(Unmet::Failure(failure.clone()));
+        }
+    }
+    for candidate in &variable.candidates {
+        if let Reply::Found(parameter) = reply(replies, candidate.request) {
+            return Ok(Some((candidate, parameter)));
+        }
+        if let Some(Reply::Found(bare)) = candidate.bare.map(|bare| reply(replies, bare)) {
+            let what = format!(
+                "{}: {} does not exist, but {} does (version {})",
+                variable.name,
+                plan.request(candidate.request),
+                printable(&bare.name),
+                bare.version
+            );
+            return Err(Unmet::Failure(
+                Failure::new(Exit::NoInput, what)
+                    .help("label a version of it (aws ssm label-parameter-version); a less specific scope is not taken in its place"),
+            ));
+        }
+    }
+    Ok(None)
+}
+
+fn overrode(plan: &Plan, variable: &Variable, winner: &Candidate, replies: &[Reply]) -> Vec<String> {
+    let after = variable.candidates.iter().skip_while(|candidate| candidate.request != winner.request).skip(1);
+    let existing = after.filter(|candidate| matches!(reply(replies, candidate.request), Reply::Found(_)));
+    existing.map(|candidate| plan.request(candidate.request).to_string()).collect()
+}
+
+/// The value as the variable wants it.
+fn shaped(
+    variable: &EnvName,
+    request: &Request,
+    parameter: &Parameter,
+    shape: &Shape,
+    target: Target,
+) -> Result<Rc<Secret>, Unmet> {
+    let unusable = |why: String| {
+        Unmet::Failure(Failure::new(Exit::DataErr, format!("{variable}: the value of {request} cannot be used: {why}")))
+    };
+    let mut value = parameter.value.clone();
+    if let Some(separator) = &shape.list {
+        if parameter.kind != Kind::StringList {
+            return Err(unusable(format!("`list` is for a StringList, and this is a {}", parameter.kind.name())));
+        }
+        value = Rc::new(value.list_joined_by(separator));
+    }
+    if let Some(path) = &shape.json {
+        value = Rc::new(value.json_field(path).map_err(|why| unusable(why.to_string()))?);
+    }
+    if shape.base64 {
+        value = Rc::new(value.decode_base64().map_err(|why| unusable(why.to_string()))?);
+    }
+    if target == Target::Environment && value.has_nul() {
+        return Err(unusable("it has a NUL byte, which no variable can hold; [files] can".into()));
+    }
+    Ok(value)
+}
