@@ -1,7 +1,8 @@
 //! Who we are: the chain of the AWS SDKs under `auto`, or the instance profile alone.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
-use std::error::Error;
+mod explain;
+
 use std::rc::Rc;
 
 use aws_config::Region;
@@ -13,22 +14,18 @@ use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_sts::operation::assume_role::AssumeRoleError;
-use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::clock::Clock;
 use super::http::Http;
-use super::http_error::HttpError;
 use super::imds::Imds;
 use super::settings::Settings;
-use super::trouble::{Cause, Trouble, sort, sort_http};
-use crate::error::{Exit, Failure, printable};
+use super::trouble::Trouble;
+use crate::error::{Exit, Failure};
 use crate::spec::value::Credentials as Source;
+use explain::{SSO, explain};
 
 type Provider = (&'static str, Box<dyn ProvideCredentials>);
 
@@ -66,7 +63,7 @@ impl Drop for EndsWithUs {
 impl Chain {
     /// The chain of these settings. `region` is for STS, which only some places ask.
     pub fn new(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock, imds: Option<Rc<Imds>>) -> Self {
-        let (gives_up_on_imds, clock) = (settings.gives_up_on_imds(), clock.clone());
+        let gives_up_on_imds = settings.gives_up_on_imds();
         if settings.aws.credentials == Source::InstanceProfile {
             return Chain {
                 providers: Vec::new(),
@@ -75,40 +72,21 @@ impl Chain {
                 uses_sso: false,
                 assumes_role: false,
                 runs_process: false,
-                clock,
+                clock: clock.clone(),
             };
-        }
-        let local = ProviderConfig::empty().with_http_client(http.clone()).with_time_source(clock.clone());
-        let remote = local
-            .clone()
-            .with_region(region.map(|region| Region::new(region.to_owned())))
-            .with_sleep_impl(TokioSleep::new())
-            .with_retry_config(RetryConfig::disabled())
-            .with_timeout_config(TimeoutConfig::disabled());
-        let profile = settings.aws.profile.as_deref();
-        let (assumes_role, uses_sso) = (settings.profile_assumes_role(), settings.profile_uses_sso());
-        let mut from_profile =
-            ProfileFileCredentialsProvider::builder().configure(&remote).profile_files(settings.profile_files());
-        if let Some(name) = profile {
-            from_profile = from_profile.profile_name(name);
-        }
-        // Without a sleep implementation this provider does not retry: `patience` does.
-        let container = EcsCredentialsProvider::builder().configure(&local).build();
-        let mut providers: Vec<Provider> =
-            vec![("the profile", Box::new(from_profile.build())), ("the container", Box::new(container))];
-        // Only when it is asked for: it makes a client of STS, which reads the list of all Regions.
-        if super::settings::variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() {
-            let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&remote).build();
-            providers.insert(1, ("the web identity", Box::new(web_identity)));
-        }
-        // A profile that is named goes before the environment's keys, which are not asked then, as with the aws command.
-        if profile.is_none() {
-            providers.insert(0, ("the environment", Box::new(EnvironmentVariableCredentialsProvider::new())));
         }
         let runs_process = settings.profiles.profiles().any(|name| {
             settings.profiles.get_profile(name).is_some_and(|profile| profile.get("credential_process").is_some())
         });
-        Chain { providers, imds, gives_up_on_imds, uses_sso, assumes_role, runs_process, clock }
+        Chain {
+            providers: providers(settings, region, http, clock),
+            imds,
+            gives_up_on_imds,
+            uses_sso: settings.profile_uses_sso(),
+            assumes_role: settings.profile_assumes_role(),
+            runs_process,
+            clock: clock.clone(),
+        }
     }
 
     /// One try, and a second one when STS refused what was signed at the wrong time.
@@ -133,7 +111,7 @@ impl Chain {
                     ));
                 }
                 Err(CredentialsError::CredentialsNotLoaded(_)) => tracing::debug!("no credentials in {place}"),
-                Err(error) => return Err(self.explain(place, &error)),
+                Err(error) => return Err(explain(place, &error, self.uses_sso)),
             }
         }
         let Some(imds) = &self.imds else {
@@ -161,74 +139,37 @@ impl Chain {
             failure.help("give them by the environment or --profile; IMDS is switched off")
         }
     }
-
-    fn explain(&self, place: &'static str, error: &CredentialsError) -> Trouble {
-        if matches!(error, CredentialsError::ProviderTimedOut(_)) {
-            return Trouble::Temporary(Cause::new(format!("{place} gave no credentials in time")));
-        }
-        if let Some(trouble) = sort_sources(error) {
-            return trouble;
-        }
-        if matches!(error, CredentialsError::InvalidConfiguration(_)) {
-            if self.uses_sso {
-                let what = format!("{place} gives credentials by SSO only");
-                return Trouble::Permanent(Failure::new(Exit::NoPerm, what).help(SSO));
-            }
-            let failure = Failure::new(Exit::Config, format!("{place} is not set up to give credentials"));
-            let failure = match error.source() {
-                Some(why) => failure.detail(printable(&why.to_string())),
-                None => failure,
-            };
-            return Trouble::Permanent(failure.help("look at the AWS_* variables and ~/.aws/config"));
-        }
-        // A credential_process that fails stays so.
-        if place == "the container" {
-            return sort_container(error);
-        }
-        let failure = Failure::new(Exit::NoPerm, format!("{place} gave no credentials"));
-        Trouble::Permanent(failure.help(
-            "run `aws sts get-caller-identity` with the same environment, or the profile's credential_process by hand",
-        ))
-    }
 }
 
-const SSO: &str = "stepzero does not speak SSO: run `eval \"$(aws configure export-credentials --format env)\"` first";
-
-/// Looks for what STS or the connector said, under the SDK's wrapping.
-fn sort_sources(error: &CredentialsError) -> Option<Trouble> {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if let Some(error) = inner.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
-            return Some(sort("STS", error));
-        }
-        if let Some(error) = inner.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>() {
-            return Some(sort("STS", error));
-        }
-        if let Some(error) = inner.downcast_ref::<AssumeRoleError>() {
-            return Some(super::trouble::sort_modelled("STS", error));
-        }
-        if let Some(error) = inner.downcast_ref::<HttpError>() {
-            return Some(sort_http(error));
-        }
-        source = inner.source();
+/// The SDK's, for each place that can have credentials here.
+fn providers(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock) -> Vec<Provider> {
+    let local = ProviderConfig::empty().with_http_client(http.clone()).with_time_source(clock.clone());
+    let remote = local
+        .clone()
+        .with_region(region.map(|region| Region::new(region.to_owned())))
+        .with_sleep_impl(TokioSleep::new())
+        .with_retry_config(RetryConfig::disabled())
+        .with_timeout_config(TimeoutConfig::disabled());
+    let profile = settings.aws.profile.as_deref();
+    let mut from_profile =
+        ProfileFileCredentialsProvider::builder().configure(&remote).profile_files(settings.profile_files());
+    if let Some(name) = profile {
+        from_profile = from_profile.profile_name(name);
     }
-    None
-}
-
-/// The container's endpoint answers errors for a moment, but not those that are about who asks. The SDK tells the status
-/// in words only: `… provider: StatusCode(403)`.
-fn sort_container(error: &CredentialsError) -> Trouble {
-    let text = error.source().map(ToString::to_string).unwrap_or_default();
-    let status = text.rsplit_once("StatusCode(").and_then(|(_, rest)| rest.trim_end_matches(')').parse::<u16>().ok());
-    let what = "the container's credential endpoint";
-    match status {
-        Some(status @ (401 | 403)) => Trouble::Permanent(
-            Failure::new(Exit::NoPerm, format!("{what} refuses to give credentials (status {status})"))
-                .help("look at AWS_CONTAINER_AUTHORIZATION_TOKEN or its _FILE, and at the role of the task or the pod"),
-        ),
-        Some(status) => Trouble::Temporary(Cause::new(format!("{what} answered {status}"))),
-        None => Trouble::Temporary(Cause::new(format!("{what} gave no credentials"))),
+    // Without a sleep implementation this provider does not retry: `patience` does.
+    let container = EcsCredentialsProvider::builder().configure(&local).build();
+    let mut providers: Vec<Provider> =
+        vec![("the profile", Box::new(from_profile.build())), ("the container", Box::new(container))];
+    // Only when it is asked for: it makes a client of STS, which reads the list of all Regions.
+    if super::settings::variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() {
+        let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&remote).build();
+        providers.insert(1, ("the web identity", Box::new(web_identity)));
     }
+    // A profile that is named goes before the environment's keys, which are not asked then, as with the aws command.
+    if profile.is_none() {
+        providers.insert(0, ("the environment", Box::new(EnvironmentVariableCredentialsProvider::new())));
+    }
+    providers
 }
 
 /// Credentials that STS refuses are not fetched anew here: they are the operator's own.
