@@ -33,7 +33,8 @@ pub fn find(args: Vec<OsString>, path: Option<&OsStr>) -> Result<Command, Failur
     let shown = printable(&name.to_string_lossy());
     let missing = || Failure::new(Exit::NotFound, format!("{shown}: command not found"));
     if name.is_empty() {
-        return Err(missing());
+        let failure = Failure::new(Exit::NotFound, "\"\": command not found");
+        return Err(failure.help("the command is empty: look for a variable that is not set"));
     }
     if name.as_bytes().contains(&b'/') {
         return match sys::executable(&name) {

@@ -386,6 +386,12 @@ fn foreign_text_is_escaped() {
 }
 
 #[test]
+fn an_empty_command_is_127_and_called_so() {
+    let ran = offline(["exec", "--parameter", "k", "--", ""]).output().expect(127).says(&["the command is empty"]);
+    assert_eq!(ran.stdout(), "");
+}
+
+#[test]
 fn the_command_s_own_code() {
     let fake = article();
     let args = keys(&["newrelic_key"]);
