@@ -172,6 +172,9 @@ fn what_goes_wrong_names_the_place() {
         let ran = with(machine.run(&[]), machine.variables(place)).output().expect(code).says(words);
         assert!(!ran.stderr().contains("hunter2"), "{}", ran.stderr());
     }
+    let absent = machine.run(&[]).env("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token").env("AWS_ROLE_ARN", "x");
+    let words = ["the web identity", "no such file", "AWS_WEB_IDENTITY_TOKEN_FILE"];
+    absent.output().expect(77).says(&words);
     let broken = Spec::new("[default\nregion");
     machine.run(&[]).env("AWS_CONFIG_FILE", broken.arg()).output().expect(78).says(&["AWS configuration files"]);
     let stray = [("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT"), ("AWS_SECRET_ACCESS_KEY", "hunter2\nx")];
@@ -326,6 +329,20 @@ fn the_instance_profile_alone_believes_no_variable() {
             assert_eq!(machine.fake.calls("GetCredentials").len(), 1);
         },
     );
+}
+
+/// As with a misspelt profile: not somebody else.
+#[test]
+fn half_a_key_is_no_word_for_the_next_place() {
+    let machine = Machine::new(article());
+    for secret in [None, Some(""), Some(" ")] {
+        let run = machine.run(&[]).env("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT");
+        let run = secret.into_iter().fold(run, |run, secret| run.env("AWS_SECRET_ACCESS_KEY", secret));
+        run.output().expect(77).says(&["AWS_SECRET_ACCESS_KEY is not", "help: "]);
+    }
+    assert!(machine.fake.log().is_empty());
+    let run = machine.run(&["--profile", "other"]).env("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT");
+    assert_eq!(machine.signer(run), "other", "the environment is not asked");
 }
 
 /// The SDK would take an empty endpoint for an address, and panic.

@@ -110,6 +110,11 @@ impl Chain {
                         failure.help("look at role_arn and source_profile in ~/.aws/config"),
                     ));
                 }
+                // As with boto3: half a key would end with the identity of the next place.
+                Err(CredentialsError::CredentialsNotLoaded(_)) if *place == "the environment" && has_key_id() => {
+                    let what = "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not";
+                    return Err(Trouble::Permanent(Failure::new(Exit::NoPerm, what).help("set both, or none")));
+                }
                 Err(CredentialsError::CredentialsNotLoaded(_)) => tracing::debug!("no credentials in {place}"),
                 Err(error) => return Err(explain(place, &error, self.uses_sso)),
             }
@@ -181,6 +186,10 @@ fn refused(trouble: Trouble) -> Trouble {
         ),
         other => other,
     }
+}
+
+fn has_key_id() -> bool {
+    super::settings::variable("AWS_ACCESS_KEY_ID").is_some_and(|(_, id)| !id.trim().is_empty())
 }
 
 /// A line break in a key would panic the SDK when it makes the header of it.

@@ -8,7 +8,7 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
-use crate::error::{Exit, Failure, printable};
+use crate::error::{Exit, Failure, io_text, printable};
 use crate::store::http_error::HttpError;
 use crate::store::trouble::{Cause, Trouble, sort, sort_http, sort_modelled};
 
@@ -40,9 +40,20 @@ pub fn explain(place: &'static str, error: &CredentialsError, uses_sso: bool) ->
         return sort_container(error);
     }
     let failure = Failure::new(Exit::NoPerm, format!("{place} gave no credentials"));
-    Trouble::Permanent(failure.help(
-        "run `aws sts get-caller-identity` with the same environment, or the profile's credential_process by hand",
-    ))
+    let failure = match file_error(error) {
+        Some(error) => failure.detail(format!("a file of it cannot be read: {}", io_text(error))),
+        None => failure,
+    };
+    Trouble::Permanent(failure.help(match place {
+        "the web identity" => "look at AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN",
+        _ => "run `aws sts get-caller-identity` with the same environment, or the profile's credential_process by hand",
+    }))
+}
+
+/// Of the token of a web identity: the system's word. That of a process is not repeated, because it can be a secret.
+fn file_error<'a>(error: &'a CredentialsError) -> Option<&'a std::io::Error> {
+    let mut sources = std::iter::successors(error.source(), |inner| (*inner).source());
+    sources.find_map(|inner| inner.downcast_ref::<std::io::Error>())
 }
 
 /// Looks for what STS or the connector said, under the SDK's wrapping.
