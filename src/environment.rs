@@ -46,15 +46,21 @@ impl Inherited {
         self.raw("PATH").map(OsStr::from_bytes)
     }
 
-    /// CONFIG for each variable of the AWS conventions that would count as unset because its value is not UTF-8: the next
-    /// profile or Region in the order would silently take its place. A path to certificates is taken as it is.
-    pub fn undecodable_settings(&self) -> Vec<Failure> {
-        let names = self.variables().filter(|(name, value)| {
-            name.starts_with(b"AWS_") && *name != b"AWS_CA_BUNDLE" && std::str::from_utf8(value).is_err()
-        });
-        let failures = names.map(|(name, _)| {
+    /// CONFIG for each variable of the AWS conventions that would count as unset because of what it says: not UTF-8, so that
+    /// the next profile or Region in the order would silently take its place, or neither true nor false, so that FIPS
+    /// would silently be off. A path to certificates is taken as it is.
+    pub fn wrong_settings(&self) -> Vec<Failure> {
+        const FLAGS: [&[u8]; 2] = [b"AWS_USE_FIPS_ENDPOINT", b"AWS_USE_DUALSTACK_ENDPOINT"];
+        let is_flag = |value: &[u8]| value.eq_ignore_ascii_case(b"true") || value.eq_ignore_ascii_case(b"false");
+        let settings = self.variables().filter(|(name, _)| name.starts_with(b"AWS_") && *name != b"AWS_CA_BUNDLE");
+        let failures = settings.filter_map(|(name, value)| {
+            let why = match std::str::from_utf8(value) {
+                Err(_) => "is not UTF-8 text",
+                Ok(text) if FLAGS.contains(&name) && !text.is_empty() && !is_flag(value) => "is neither true nor false",
+                Ok(_) => return None,
+            };
             let name = printable(&String::from_utf8_lossy(name));
-            Failure::new(Exit::Config, format!("{name} is not UTF-8 text")).help("set it anew, or unset it")
+            Some(Failure::new(Exit::Config, format!("{name} {why}")).help("set it anew, or unset it"))
         });
         failures.collect()
     }

@@ -164,7 +164,7 @@ fn fetch(plan: &Rc<Plan>, reach: Reach, inherited: &Inherited, on_denial: OnDeni
     if !plan.needs_aws() {
         return Ok(Fetched { answers: Answers::none(), waited: false });
     }
-    Failures::check(inherited.undecodable_settings())?;
+    Failures::check(inherited.wrong_settings())?;
     sys::guard_secrets();
     store::fetch(plan, reach.aws, reach.timeout, on_denial).map_err(|stopped| match stopped {
         Stopped::Failed(failure) => failure.into(),

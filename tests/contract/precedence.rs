@@ -153,16 +153,25 @@ fn timeout_and_credentials() {
     }
 }
 
-/// It would count as unset, and somebody else's profile or Region be taken.
+/// They would count as unset, and somebody else's profile or Region be taken.
 #[test]
-fn a_setting_that_is_not_utf_8_is_78() {
+fn settings_of_aws_that_say_nothing_are_78() {
     use std::os::unix::ffi::OsStrExt as _;
     let fake = article();
     let odd = std::ffi::OsStr::from_bytes(b"\xff");
     let run = |args: &[&str]| stepzero(&fake, args).env("AWS_PROFILE", odd).env("AWS_REGION", odd);
     let keyed = ["exec", "--parameter", "shared.newrelic_key", "true"];
     run(&keyed).output().expect(78).says(&["AWS_PROFILE is not UTF-8", "AWS_REGION is not UTF-8"]);
+    for name in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
+        let ran = stepzero(&fake, keyed).env(name, "yes").output().expect(78);
+        ran.says(&[&format!("{name} is neither true nor false")]);
+    }
     assert_untouched(&fake);
+    stepzero(&fake, keyed)
+        .env("AWS_USE_FIPS_ENDPOINT", "False")
+        .env("AWS_USE_DUALSTACK_ENDPOINT", "")
+        .output()
+        .expect(0);
     // Nothing to fetch, nobody to ask with them. Nor are an application's own anybody's matter.
     run(&["exec", "--references", "true"]).output().expect(0);
     stepzero(&fake, keyed).env("LC_ODD", odd).output().expect(0);
