@@ -18,7 +18,7 @@ use crate::error::{Exit, Failure, printable};
 use crate::plan::{NAMES_PER_CALL, Plan, RequestId};
 use crate::spec::entry::Load;
 
-/// One parameter more than this many pages of ten under one path is taken for a server that never ends.
+/// Ten parameters each: more than any environment holds, or a server that never ends.
 const MOST_PAGES: usize = 1000;
 
 /// How a denial is met.
@@ -145,14 +145,11 @@ impl Fetch<'_> {
             // A page can be empty and still not be the last one; only a missing token ends it.
             match page.1.filter(|token| !token.is_empty()) {
                 None => return Ok(Arrived::Load(at, LoadReply::Found(found))),
-                Some(token) if tokens.contains(&token) || tokens.len() >= MOST_PAGES => {
-                    let what = format!(
-                        "Parameter Store lists {} without end: the same page token again",
-                        printable(&load.path)
-                    );
-                    return Ok(Arrived::Load(at, LoadReply::GaveUp(Failure::new(Exit::TempFail, what))));
+                Some(token) if !tokens.contains(&token) && tokens.len() < MOST_PAGES - 1 => tokens.push(token),
+                Some(token) => {
+                    let failure = endless(load, tokens.contains(&token));
+                    return Ok(Arrived::Load(at, LoadReply::GaveUp(failure)));
                 }
-                Some(token) => tokens.push(token),
             }
         }
     }
@@ -194,6 +191,20 @@ fn by_path(trouble: Trouble) -> Trouble {
         }
         other => other,
     }
+}
+
+/// A path that cannot be listed to its end.
+fn endless(load: &Load, turns: bool) -> Failure {
+    let path = printable(&load.path);
+    if turns {
+        let what = format!("Parameter Store lists {path} without end: the same page token again");
+        return Failure::new(Exit::TempFail, what);
+    }
+    Failure::new(
+        Exit::DataErr,
+        format!("{}: there are more than {MOST_PAGES} pages of parameters under {path}", load.origin),
+    )
+    .help("load a deeper path, or name what the command needs under [env]")
 }
 
 fn is_below(path: &str, name: &str) -> bool {

@@ -205,6 +205,19 @@ fn all_pages_or_nothing() {
     assert!(took < Duration::from_secs(3), "found at once: {took:?}");
 }
 
+/// More than any environment holds is no matter of time.
+#[test]
+fn a_path_of_too_many_pages_is_dataerr() {
+    let fake = plain();
+    let put = |at: usize| _ = fake.put(&format!("/app/p{at:04}"), "String", "v");
+    (0..1000).for_each(put);
+    fake.page_size(1);
+    let run = keyed(&fake, ["exec", "--load", "/app", "--", "sh", "-c", "env | grep -c '^P[0-9]'"]);
+    assert_eq!(run.output().expect(0).stdout(), "1000\n", "a thousand pages");
+    put(1000);
+    refused(run.output(), 65, &["--load: there are more than 1000 pages", "under /app", "help: "], "one more");
+}
+
 /// What has arrived is kept: of 30 names, only the call that failed is made again.
 #[test]
 fn batches_that_have_arrived_are_kept() {
