@@ -106,20 +106,21 @@ impl Service {
     }
 }
 
-/// The code is in a header or in the body; both can have a namespace before and an address after it.
-#[derive(Default, Deserialize)]
-struct Refusal {
-    __type: Option<String>,
-    code: Option<String>,
-    #[serde(alias = "Message", alias = "errorMessage")]
-    message: Option<String>,
+/// The code is in a header or in the body; both can have a namespace before and an address after it. The fields are taken
+/// one by one: an answer can have two of a kind, or one of another type, and still say what went wrong.
+struct Refusal(serde_json::Value);
+
+impl Refusal {
+    fn text(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.0.get(*name)?.as_str())
+    }
 }
 
 fn refusal(answer: &Response<Bytes>) -> Trouble {
     let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
-    let body: Refusal = serde_json::from_slice(answer.body()).unwrap_or_default();
-    let code = header("x-amzn-errortype").or(body.__type.as_deref()).or(body.code.as_deref());
+    let body = Refusal(serde_json::from_slice(answer.body()).unwrap_or_default());
+    let code = header("x-amzn-errortype").or(body.text(&["__type", "code"]));
     let code = code.map(|code| code.split(':').next().unwrap_or(code));
     let status = Some(answer.status().as_u16());
-    sort_answer(NAME, code, body.message.as_deref().unwrap_or(""), status, pause(header))
+    sort_answer(NAME, code, body.text(&["message", "Message", "errorMessage"]).unwrap_or(""), status, pause(header))
 }

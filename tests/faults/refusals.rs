@@ -113,6 +113,13 @@ fn an_unknown_refusal_ends_at_once() {
         refused(run.output(), *exit, &["refuses the request: ", code, "help: "], code);
         assert_eq!(fake.calls(operation).len(), 1, "{code}");
     });
+    for message in [r#""message":"a","Message":"b""#, r#""message":5"#, r#""code":5"#] {
+        let fake = plain();
+        let body = format!(r#"{{"__type":"x#InvalidAction",{message}}}"#);
+        let content_type = "application/x-amz-json-1.1".into();
+        fake.fault(Fault::always(Action::Body { status: 400, content_type, body }));
+        refused(keyed(&fake, one("30s")).output(), 78, &["refuses the request: InvalidAction"], message);
+    }
     for (status, code) in [(403, ""), (404, ""), (400, "RequestTimeoutException")] {
         let fake = plain();
         fake.fault(Fault::times(2, Action::error(status, code, "no")).operation("GetParameters"));
