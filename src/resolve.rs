@@ -73,6 +73,8 @@ pub enum Unmet {
     /// Nobody has it: these were asked for.
     Missing(Vec<String>),
     Denied(Vec<Denial>),
+    /// Not waited for, because another one was denied.
+    Open,
     Failure(Failure),
 }
 
@@ -96,6 +98,7 @@ pub fn settle(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outco
             }
             LoadReply::Denied(denial) => loaded.denied(load, denial),
             LoadReply::GaveUp(failure) => loaded.gave_up(load, failure),
+            LoadReply::Open => loaded.open(load),
         }
     }
     outcomes.extend(loaded.outcomes);
@@ -106,6 +109,7 @@ pub fn settle(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outco
 pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failure>) {
     let mut bindings = Vec::new();
     let mut missing = Vec::new();
+    let mut open = false;
     let mut errors: Vec<Failure> = Vec::new();
     for Outcome { variable, target, is_reference, result, .. } in outcomes {
         let value = match result {
@@ -125,6 +129,10 @@ pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failu
                 }
                 continue;
             }
+            Err(Unmet::Open) => {
+                open = true;
+                continue;
+            }
             Err(Unmet::Failure(failure)) => {
                 // Every call that got no answer until the deadline says so: once is enough.
                 let repeated = |other: &Failure| failure.exit == Exit::TempFail && other.exit == Exit::TempFail;
@@ -138,6 +146,10 @@ pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failu
     }
     if !missing.is_empty() {
         errors.push(absent(&missing));
+    }
+    if open && errors.is_empty() {
+        // Only a denial leaves anything open; were it otherwise, nothing may start without it.
+        errors.push(Failure::new(Exit::Software, "a bug in stepzero: an answer was not waited for; please report it"));
     }
     (bindings, errors)
 }

@@ -77,7 +77,7 @@ fn status(outcome: &Outcome) -> &'static str {
         Ok(Settled::LeftAlone) => "left alone",
         Err(Unmet::Missing(_)) => "missing",
         Err(Unmet::Denied(_)) => "denied",
-        Err(Unmet::Failure(_)) => "unusable",
+        Err(Unmet::Failure(_) | Unmet::Open) => "unusable",
     }
 }
 
@@ -100,7 +100,7 @@ fn outcome_json(outcome: &Outcome) -> Json {
             ("denied", denied.into())
         }
         Err(Unmet::Failure(failure)) => ("reason", failure.what().into()),
-        Ok(_) => return json,
+        Ok(_) | Err(Unmet::Open) => return json,
     };
     json[name] = detail;
     json

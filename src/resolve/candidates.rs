@@ -62,7 +62,7 @@ fn asked(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Vec<Asked> {
             Reply::Found(_) => Answer::Found,
             Reply::Missing => Answer::Missing,
             Reply::Denied(denial) => Answer::Denied(denial.clone()),
-            Reply::GaveUp(_) => Answer::None,
+            Reply::GaveUp(_) | Reply::Open => Answer::None,
         },
     });
     asked.collect()
@@ -91,8 +91,10 @@ fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Resu
     // Nor is anything started without an answer that was asked for.
     let asked = variable.candidates.iter().flat_map(|candidate| [Some(candidate.request), candidate.bare]);
     for id in asked.flatten() {
-        if let Reply::GaveUp(failure) = reply(replies, id) {
-            return Err(Unmet::Failure(failure.clone()));
+        match reply(replies, id) {
+            Reply::GaveUp(failure) => return Err(Unmet::Failure(failure.clone())),
+            Reply::Open => return Err(Unmet::Open),
+            _ => {}
         }
     }
     for candidate in &variable.candidates {

@@ -38,6 +38,10 @@ impl Loaded {
         self.fail(placeholder(load), Unmet::Failure(failure));
     }
 
+    pub fn open(&mut self, load: &Load) {
+        self.fail(placeholder(load), Unmet::Open);
+    }
+
     pub fn denied(&mut self, load: &Load, denial: Denial) {
         self.fail(placeholder(load), Unmet::Denied(vec![denial]));
     }

@@ -23,8 +23,9 @@ pub struct Answers {
 #[derive(Debug)]
 pub enum LoadReply {
     Found(Vec<Parameter>),
-    /// Only `check` goes on after a denial.
     Denied(Denial),
+    /// Not waited for after a denial.
+    Open,
     /// There was no answer until the deadline.
     GaveUp(Failure),
 }
@@ -35,8 +36,10 @@ pub enum Reply {
     Found(Parameter),
     /// AWS says that it does not exist.
     Missing,
-    /// Only `check` goes on after a denial.
+    /// This name, or another one of its call: only `check` finds out which.
     Denied(Denial),
+    /// Not waited for after a denial.
+    Open,
     /// There was no answer until the deadline.
     GaveUp(Failure),
 }

@@ -24,7 +24,7 @@ const MOST_PAGES: usize = 1000;
 /// How a denial is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDenial {
-    /// It ends the fetch: the command cannot start.
+    /// It ends the fetch, because the command cannot start. What has arrived is reported with it.
     Stop,
     /// Each denied call is halved until every denied name is known, for `check`.
     Bisect,
@@ -38,25 +38,39 @@ pub async fn all(session: &Session, plan: &Plan, patience: &Patience, on_denial:
     let batches = ids.chunks(NAMES_PER_CALL).map(|batch| Either::Left(fetch.batch(batch)));
     let loads = plan.loads.iter().enumerate().map(|(at, load)| Either::Right(fetch.load(at, load)));
     // No more at once than there are connections: an attempt's time does not run while it queues for one.
-    let calls = stream::iter(batches.chain(loads)).buffer_unordered(CONNECTIONS);
-    let arrived: Vec<Arrived> = calls.try_collect().await?;
-    let mut replies: Vec<Option<Reply>> = ids.iter().map(|_| None).collect();
-    let mut loads: Vec<Option<LoadReply>> = plan.loads.iter().map(|_| None).collect();
-    for part in arrived {
+    let mut calls = stream::iter(batches.chain(loads)).buffer_unordered(CONNECTIONS);
+    // Every id is in one batch, and a batch returns a reply for each of its ids; so with the loads. What stays open was
+    // not waited for.
+    let mut answers = Answers {
+        replies: ids.iter().map(|_| Reply::Open).collect(),
+        loads: plan.loads.iter().map(|_| LoadReply::Open).collect(),
+    };
+    while let Some(part) = calls.try_next().await? {
+        let denied = part.is_denied();
         match part {
-            Arrived::Replies(part) => part.into_iter().for_each(|(id, reply)| replies[id.0] = Some(reply)),
-            Arrived::Load(at, load) => loads[at] = Some(load),
+            Arrived::Replies(part) => part.into_iter().for_each(|(id, reply)| answers.replies[id.0] = reply),
+            Arrived::Load(at, load) => answers.loads[at] = load,
+        }
+        if denied && on_denial == OnDenial::Stop {
+            break;
         }
     }
-    // Every id is in one batch, and a batch returns a reply for each of its ids.
-    let replies = replies.into_iter().map(|reply| reply.expect("each id is in one batch")).collect();
-    let loads = loads.into_iter().map(|load| load.expect("each load is asked for")).collect();
-    Ok(Answers { replies, loads })
+    drop(calls);
+    Ok(answers)
 }
 
 enum Arrived {
     Replies(Vec<(RequestId, Reply)>),
     Load(usize, LoadReply),
+}
+
+impl Arrived {
+    fn is_denied(&self) -> bool {
+        match self {
+            Arrived::Replies(part) => part.iter().any(|(_, reply)| matches!(reply, Reply::Denied(_))),
+            Arrived::Load(_, load) => matches!(load, LoadReply::Denied(_)),
+        }
+    }
 }
 
 struct Fetch<'a> {
@@ -77,13 +91,11 @@ impl Fetch<'_> {
                 Err(Trouble::Denied(denial)) => {
                     let asked = ids.iter().map(|id| self.plan.request(*id).to_string()).collect();
                     let denial = Denial { asked, ..denial };
-                    match (self.on_denial, &ids[..]) {
-                        (OnDenial::Stop, _) => return Err(Trouble::Denied(denial)),
-                        (OnDenial::Bisect, [id]) => replies.push((*id, Reply::Denied(denial))),
-                        (OnDenial::Bisect, many) => {
-                            let (front, back) = many.split_at(many.len() / 2);
-                            left.extend([back.to_vec(), front.to_vec()]);
-                        }
+                    if self.on_denial == OnDenial::Bisect && ids.len() > 1 {
+                        let (front, back) = ids.split_at(ids.len() / 2);
+                        left.extend([back.to_vec(), front.to_vec()]);
+                    } else {
+                        replies.extend(ids.into_iter().map(|id| (id, Reply::Denied(denial.clone()))));
                     }
                 }
                 // Others go on until the deadline: what they find can be permanent.
@@ -133,10 +145,7 @@ impl Fetch<'_> {
             let page = match self.page(load, tokens.last()).await {
                 Err(Trouble::Denied(denial)) => {
                     let denial = Denial { asked: vec![load.path.clone()], ..denial };
-                    return match self.on_denial {
-                        OnDenial::Stop => Err(Trouble::Denied(denial)),
-                        OnDenial::Bisect => Ok(Arrived::Load(at, LoadReply::Denied(denial))),
-                    };
+                    return Ok(Arrived::Load(at, LoadReply::Denied(denial)));
                 }
                 Err(Trouble::GaveUp(failure)) => return Ok(Arrived::Load(at, LoadReply::GaveUp(failure))),
                 page => page?,

@@ -372,6 +372,30 @@ fn what_is_missing_is_reported_though_the_rest_never_arrived() {
     Given { args: &args, ..Given::default() }.fails(&fake, 66, &["V0: s.k00", "gave up"]);
 }
 
+/// A denial ends it at once, and what has arrived until then is reported with it.
+#[test]
+fn what_is_missing_is_reported_with_a_denial() {
+    let fake = Fake::start();
+    let names: Vec<String> = (0..21).map(|n| format!("V{n}=s.k{n:02}")).collect();
+    (1..21).for_each(|n| _ = fake.put(&format!("s.k{n:02}"), "String", "v"));
+    fake.policy(ROLE, denying(&["ssm:GetParameters"], &[&parameter("s.k11")]));
+    let later = Action::Delay(std::time::Duration::from_secs(1));
+    fake.fault(Fault::always(later).operation("GetParameters").name("s.k11"));
+    fake.fault(Fault::always(Action::Hang).operation("GetParameters").name("s.k20"));
+    let mut args = vec!["--timeout", "60s"];
+    args.extend(names.iter().flat_map(|name| ["--parameter", name.as_str()]));
+    let begun = std::time::Instant::now();
+    let words = [
+        "denied: ssm:GetParameters on arn:aws:ssm:us-east-1:123456789012:parameter/s.k11",
+        "wanted for V11",
+        "V0: s.k00",
+    ];
+    let ran = Given { args: &args, ..Given::default() }.fails(&fake, 77, &words);
+    assert!(begun.elapsed().as_secs() < 30, "the third call is not waited for");
+    let stderr = ran.stderr();
+    assert_eq!((stderr.matches("stepzero: ").count(), stderr.matches("denied: ").count()), (2, 1), "{stderr}");
+}
+
 /// What a server says, and what was typed, could steer a terminal.
 #[test]
 fn foreign_text_is_escaped() {
