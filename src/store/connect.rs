@@ -73,14 +73,21 @@ impl Connector {
         let malformed = || HttpError::Malformed(format!("no host in the address {uri}"));
         let host = uri.host().ok_or_else(malformed)?.to_owned();
         let secure = uri.scheme_str() == Some("https");
+        // A number that is too large would be no port, and so the default one.
+        let written =
+            uri.authority().and_then(|authority| authority.as_str().rsplit(['@', ']']).next()?.split_once(':'));
+        if written.is_some_and(|(_, port)| !port.is_empty() && uri.port_u16().is_none()) {
+            return Err(HttpError::Malformed(format!(
+                "the address of {host} has a port that is no number up to 65535"
+            )));
+        }
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let authority = uri.port_u16().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
         let intercept = if self.is_direct(&host, &authority) { None } else { self.proxies.intercept(uri) };
         let proxy = intercept.as_ref().map(|proxy| proxy.uri().clone());
         if proxy.as_ref().is_some_and(|proxy| proxy.scheme_str() != Some("http")) {
-            return Err(HttpError::Proxy(
-                "only http:// proxies are spoken to; set HTTPS_PROXY=http://… or NO_PROXY".into(),
-            ));
+            let why = "only http:// proxies are spoken to; set HTTPS_PROXY=http://… or NO_PROXY";
+            return Err(HttpError::Malformed(why.into()));
         }
         Ok(Route {
             key: format!("{secure} {authority} {}", proxy.as_ref().map(Uri::to_string).unwrap_or_default()),

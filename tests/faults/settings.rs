@@ -34,7 +34,11 @@ fn the_sdk_s_own_settings_change_nothing() {
 
 #[test]
 fn settings_that_say_nothing_sensible_are_refused_without_a_panic() {
-    let cases: [(&str, &str, i32, &[&str]); 8] = [
+    let cases: [(&str, &str, i32, &[&str]); 12] = [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:99999", 78, &["port", "65535"]),
+        ("AWS_ENDPOINT_URL", "http://[::1]:99999", 78, &["port", "65535"]),
+        ("ALL_PROXY", "socks5://127.0.0.1:1", 78, &["only http:// proxies"]),
+        ("HTTP_PROXY", "https://127.0.0.1:1", 78, &["only http:// proxies"]),
         ("AWS_ACCESS_KEY_ID", "AKID\nEXAMPLE", 77, &["access key id", "newline"]),
         ("AWS_ACCESS_KEY_ID", "AKID EXAMPLE", 77, &["access key id"]),
         ("AWS_SECRET_ACCESS_KEY", "secret\r\n", 77, &["secret access key"]),

@@ -63,7 +63,7 @@ pub fn credentials() -> Vec<Case> {
         exec("a proxy with a password that refuses", KEY, 75)
             .env("HTTP_PROXY", &format!("http://user:{CORE}@127.0.0.1:1"))
             .env("AWS_REGION", "us-east-1"),
-        exec("a proxy with a password that is no http proxy", KEY, 75)
+        exec("a proxy with a password that is no http proxy", KEY, 78)
             .env("HTTP_PROXY", &format!("socks5://user:{CORE}@127.0.0.1:1"))
             .env("AWS_REGION", "us-east-1"),
     ]
