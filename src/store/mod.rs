@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use tokio::runtime::LocalOptions;
 
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, io_text};
 use crate::plan::Plan;
 use crate::spec::Aws;
 use patience::Patience;
@@ -51,7 +51,7 @@ pub enum Stopped {
 /// Fetches what the plan asks for. All of it, or a failure by the deadline.
 pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Stopped> {
     let cannot_start = |error: std::io::Error| {
-        let failure = Failure::new(Exit::OsErr, format!("cannot start: {}", error.to_string().to_lowercase()));
+        let failure = Failure::new(Exit::OsErr, format!("cannot start: {}", io_text(&error)));
         Stopped::Failed(failure.help("raise the limit of file descriptors (ulimit -n): 16 are enough for a few names"))
     };
     spare_descriptors().map_err(cannot_start)?;
