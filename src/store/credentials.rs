@@ -46,17 +46,28 @@ pub struct Chain {
 
 /// An attempt that is cut would leave its credential_process behind: to ask once more at the same time, and to the
 /// command as a child that it did not start.
-struct EndsWithUs(Vec<i32>);
+struct EndsWithUs {
+    /// The children before it.
+    others: Vec<i32>,
+    settled: bool,
+}
 
 impl EndsWithUs {
     fn begin() -> Self {
-        EndsWithUs(crate::sys::children())
+        EndsWithUs { others: crate::sys::children(), settled: false }
+    }
+
+    /// It has ended by itself. What it leaves running is its own matter, also where that becomes a child of PID 1.
+    fn settled(mut self) {
+        self.settled = true;
     }
 }
 
 impl Drop for EndsWithUs {
     fn drop(&mut self) {
-        crate::sys::end_children_but(&self.0);
+        if !self.settled {
+            crate::sys::end_children_but(&self.others);
+        }
     }
 }
 
@@ -99,9 +110,11 @@ impl Chain {
     }
 
     async fn look(&self) -> Result<Credentials, Trouble> {
-        let _cut = self.runs_process.then(EndsWithUs::begin);
         for (place, provider) in &self.providers {
-            match provider.provide_credentials().await {
+            let process = (self.runs_process && *place == "the profile").then(EndsWithUs::begin);
+            let provided = provider.provide_credentials().await;
+            process.into_iter().for_each(EndsWithUs::settled);
+            match provided {
                 Ok(credentials) => return checked(place, credentials),
                 Err(CredentialsError::CredentialsNotLoaded(_)) if self.assumes_role && *place == "the profile" => {
                     let what = "the profile names a role, but its source_profile does not exist";
