@@ -51,7 +51,7 @@ pub fn explain(place: &'static str, error: &CredentialsError, uses_sso: bool) ->
 }
 
 /// Of the token of a web identity: the system's word. That of a process is not repeated, because it can be a secret.
-fn file_error<'a>(error: &'a CredentialsError) -> Option<&'a std::io::Error> {
+fn file_error(error: &CredentialsError) -> Option<&std::io::Error> {
     let mut sources = std::iter::successors(error.source(), |inner| (*inner).source());
     sources.find_map(|inner| inner.downcast_ref::<std::io::Error>())
 }
