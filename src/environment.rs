@@ -52,7 +52,9 @@ impl Inherited {
     pub fn wrong_settings(&self) -> Vec<Failure> {
         const FLAGS: [&[u8]; 2] = [b"AWS_USE_FIPS_ENDPOINT", b"AWS_USE_DUALSTACK_ENDPOINT"];
         let is_flag = |value: &[u8]| value.eq_ignore_ascii_case(b"true") || value.eq_ignore_ascii_case(b"false");
-        let settings = self.variables().filter(|(name, _)| name.starts_with(b"AWS_") && *name != b"AWS_CA_BUNDLE");
+        let settings = self.0.iter().filter(|entry| entry.starts_with(b"AWS_")).map(|entry| split(entry));
+        let settings = settings.filter_map(|(name, value)| Some((name, value?)));
+        let settings = settings.filter(|(name, _)| *name != b"AWS_CA_BUNDLE");
         let failures = settings.filter_map(|(name, value)| {
             let why = match std::str::from_utf8(value) {
                 Err(_) => "is not UTF-8 text",
