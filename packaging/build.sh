@@ -8,6 +8,10 @@ cd "$(dirname "$0")/.."
 host=$(rustc -vV | sed -n 's/^host: //p')
 target=${1:-$host}
 out=target/dist/$target
+if [ ! -d "$(rustc --print target-libdir --target "$target")" ]; then
+    echo "build.sh: Rust's standard library for $target is missing: rustup target add $target" >&2
+    exit 1
+fi
 mkdir -p "$out"
 
 # Each last link takes a minute: nothing is done twice for the same sources, compiler and flags.

@@ -13,6 +13,10 @@ aarch64-*) deb_arch=arm64 rpm_arch=aarch64 ;;
 *) echo "package.sh: no package architecture is known for $target" >&2; exit 1 ;;
 esac
 out=$PWD/target/dist/$target
+for tool in dpkg-deb rpmbuild readelf; do
+    command -v "$tool" > /dev/null || { echo "package.sh: no $tool: apt-get install dpkg rpm binutils" >&2; exit 1; }
+done
+[ -x "$out/stepzero" ] || { echo "package.sh: packaging/build.sh $target comes first" >&2; exit 1; }
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 export SOURCE_DATE_EPOCH
@@ -38,8 +42,8 @@ install -D -m 0644 packaging/systemd/10-stepzero.conf "$doc/examples/10-stepzero
 if [ -e packaging/stepzero.schema.json ]; then
     install -D -m 0644 packaging/stepzero.schema.json "$doc/stepzero.schema.json"
 fi
-for file in LICENSE-MIT LICENSE-APACHE; do
-    if [ -e "$file" ]; then install -m 0644 "$file" "$doc/$file"; fi
+for file in LICENSE-MIT LICENSE-APACHE README.md SECURITY.md docs/*.md; do
+    if [ -e "$file" ]; then install -D -m 0644 "$file" "$doc/$file"; fi
 done
 printf 'stepzero %s\nLicense: MIT or Apache-2.0, as you choose.\n' "$version" > "$doc/copyright"
 completion() {
@@ -60,6 +64,8 @@ deb() {
     mkdir "$work/deb/DEBIAN"
     sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$deb_arch/" -e "s/@LIBC@/$libc/" -e "s/@SIZE@/$size/" \
         packaging/deb/control > "$work/deb/DEBIAN/control"
+    # Linked with musl, it needs nothing.
+    [ -n "$libc" ] || sed -i '/^Depends:/d' "$work/deb/DEBIAN/control"
     install -m 0755 packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm "$work/deb/DEBIAN/"
     (cd "$work/deb" && find usr -type f | LC_ALL=C sort | xargs md5sum) > "$work/deb/DEBIAN/md5sums"
     find "$work/deb" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +

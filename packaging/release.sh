@@ -10,8 +10,11 @@ cd "$(dirname "$0")/.."
 target=${1:-$(rustc -vV | sed -n 's/^host: //p')}
 out=$PWD/target/release-$target
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+if [ ! -d "$(rustc --print target-libdir --target "$target")" ]; then
+    echo "release.sh: Rust's standard library for $target is missing: rustup target add $target" >&2
+    exit 1
+fi
 [ -z "$(git status --porcelain --untracked-files=no)" ] || { echo "release.sh: commit first" >&2; exit 1; }
-[ -d "$(rustc --print target-libdir --target "$target")" ] || { echo "release.sh: rustup target add $target" >&2; exit 1; }
 commit=$(git rev-parse HEAD)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
