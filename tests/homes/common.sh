@@ -22,6 +22,7 @@ need() {
     command -v "$command" > /dev/null || packages "$@"
 }
 
+# packages [OPTION]... PACKAGE...
 packages() {
     command -v apt-get > /dev/null || skip "$* missing, and there is no apt-get"
     [ "$(id -u)" = 0 ] || skip "$* missing, and only root can install"
@@ -39,6 +40,22 @@ build() {
     if [ ! -x target/debug/fake-aws ] || [ -n "$(find tests/fake-aws -newer target/debug/fake-aws -name '*.rs')" ]; then
         cargo build --quiet --locked --package fake-aws --bin fake-aws || fail "the build of fake-aws"
     fi
+}
+
+# The Python of the judges that nobody here wrote: $venv/bin/python.
+judges() {
+    venv=${STEPZERO_VENV:-target/venv}
+    local import='import boto3, cfnlint, kubernetes_validate, moto'
+    "$venv/bin/python" -c "$import" 2> /dev/null && return
+    { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --requirement tests/moto/requirements.txt \
+        --requirement tests/requirements.txt; } > /dev/null 2>&1 || skip "no virtual environment with moto and linters can be made"
+    "$venv/bin/python" -c "$import" || fail "the Python packages"
+}
+
+# The text of a fenced block of docs/homes.md, so that what stands there is what is proven: documented LANGUAGE NUMBER
+documented() {
+    awk -v fence="\`\`\`$1" -v wanted="$2" '$0 == fence && ++seen == wanted { inside = 1; next } /^```/ { inside = 0 } inside
+        END { exit seen < wanted }' docs/homes.md || fail "docs/homes.md has no block $2 of $1"
 }
 
 # Tries a condition again until it holds, for at most so many seconds: await SECONDS COMMAND...

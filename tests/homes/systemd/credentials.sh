@@ -44,10 +44,12 @@ inside systemctl start stepzero-credential.socket
 same "600 0" "$(inside stat -c '%a %u' /run/stepzero.sock)" "the socket's mode and owner"
 app good database_password newrelic_key level maybe || fail "app@good: $(inside journalctl --no-pager -n 30)"
 given good > "$work/given"
-for line in "database_password=$password" "newrelic_key=$newrelic" level=info maybe= \
-    "database_password 400 $(sed -n 's/^uid=//p' "$work/given") ${#password}"; do
-    grep -qxF -- "$line" "$work/given" || fail "app@good was not given $line"
+for line in "database_password=$password" "newrelic_key=$newrelic" level=info maybe=; do
+    grep -qxF -- "$line" "$work/given" || fail "app@good was not given $line, but: $(grep -v ^env: "$work/given")"
 done
+# The service's own; or, with systemd 257, root's with an access list that names the service's user.
+grep -qxE "database_password (400 $(sed -n 's/^uid=//p' "$work/given")|440 0) ${#password}" "$work/given" \
+    || fail "whose it is: $(grep -v ^env: "$work/given")"
 # ramfs where the kernel lets systemd have it: it is never swapped.
 grep -qx -e ramfs -e tmpfs "$work/given" || fail "the credentials are on no memory: $(stat -f "$work/given")"
 ! grep '^env: ' "$work/given" | grep -qF -e "$password" -e AWS_ACCESS || fail "a value is in the environment"
@@ -90,6 +92,28 @@ for line in 'for the credential nonsense of app@unknown.service' 'for the creden
     grep -qF "$line" "$work/status" || fail "the journal does not say: $line"
 done
 proven "an unknown, missing or denied credential and a wrong spec fail the unit, and the journal says why"
+
+# The documentation's own steps, with a service that knows nothing of stepzero.
+printf '[Service]\nExecStart=/usr/bin/web\n' > "$root/etc/systemd/system/web.service"
+documented toml 1 > "$root/etc/stepzero/units/web.toml"
+documented ini 2 | dropin web.service
+put projectA.production.tls_key "$(printf 'not\0text' | base64)"
+inside systemctl start web.service
+kept() { inside sh -c "cat /run/credentials/web.service/$1 | od -An -c"; }
+await 60 inside test -s /run/credentials/web.service/tls.key
+same "$(printf 'not\0text' | od -An -c)" "$(kept tls.key)" "the decoded credential"
+same "$(printf %s "$password" | od -An -c)" "$(kept database_password)" "the documented credential"
+! inside setpriv --reuid=65534 --regid=65534 --clear-groups cat /run/credentials/web.service/database_password 2> /dev/null \
+    || fail "somebody else reads the credential"
+inside systemctl stop web.service
+# A spec that only root reads: the socket's service is not root.
+chmod 600 "$root/etc/stepzero/units/web.toml"
+inside systemctl start web.service 2> /dev/null || true
+await 60 inside systemctl is-failed web.service
+inside journalctl --no-pager -u 'stepzero-credential@*' > "$work/status"
+grep -q 'units/web.toml cannot be read: permission denied' "$work/status" || fail "no word about the spec: $(tail "$work/status")"
+rm -r "$root"/etc/systemd/system/web.service "$root"/etc/systemd/system/web.service.d
+proven "docs/homes.md: the spec and the drop-in for credentials, and a spec that only root reads is refused"
 
 # A fetch that is cut short: by a stop, and by a store that never answers.
 control fault '{"action": "hang", "service": "ssm"}'

@@ -35,6 +35,8 @@ same 1 "$(inside awk '/^NoNewPrivs/ {print $2}' "/proc/$pid/status")" "NoNewPriv
 same 0000000000000000 "$(inside awk '/^CapBnd/ {print $2}' "/proc/$pid/status")" "CapBnd"
 same 2 "$(inside awk '/^Seccomp:/ {print $2}' "/proc/$pid/status")" "Seccomp"
 same 0 "$(inside awk '/^Max core/ {print $6}' "/proc/$pid/limits")" "LimitCORE"
+inside journalctl --no-pager --identifier=web > "$work/status"
+grep -q 'the command says hello' "$work/status" || fail "the journal does not call the command's lines its own"
 show stepzero@web.service After | grep -qw network-online.target || fail "it does not wait for the network"
 inside systemd-analyze security --no-pager --threshold=25 stepzero@web.service > "$work/security" \
     || fail "the unit is exposed: $(tail -n 1 "$work/security")"
@@ -53,6 +55,18 @@ same "the command is up" "$(show stepzero@web.service StatusText)" "the command'
 same main "$(show stepzero@web.service NotifyAccess)" "NotifyAccess"
 proven "Type=notify: the command's own READY=1 counts"
 inside systemctl stop stepzero@web.service
+
+# What the documentation puts into `systemctl edit`, as it stands there.
+install -D "$root/usr/bin/web" "$root/opt/web/start"
+documented ini 1 | dropin stepzero@web.service
+inside systemctl start stepzero@web.service || fail "the documented drop-in: $(inside journalctl --no-pager -n 20 -u stepzero@web)"
+same "/opt/web/start --port 80" "$(inside tr '\0' ' ' < "/proc/$(leader)/root/proc/$(show stepzero@web.service MainPID)/cmdline" \
+    | cut -d' ' -f2-4)" "the documented command"
+same "$password" "$(variable stepzero@web.service DATABASE_PASSWORD)" "its DATABASE_PASSWORD"
+same /var/lib/web "$(variable stepzero@web.service STATE_DIRECTORY)" "its state"
+inside systemctl stop stepzero@web.service
+rm -r "$root/opt/web" "$root"/var/lib/{web,private/web}
+proven "docs/homes.md: the drop-in with another command, a port below 1024, a state directory"
 
 # Socket activation.
 cat > "$root/etc/systemd/system/stepzero@web.socket" <<'UNIT'
