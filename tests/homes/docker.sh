@@ -14,6 +14,7 @@ need busybox busybox-static
 ! ldd "$(command -v busybox)" > /dev/null 2>&1 || packages busybox-static
 need curl curl
 need ip iproute2
+judges
 build
 
 # --- the engine: the one that runs, or one of our own ---------------------------------------------------------------
@@ -45,15 +46,20 @@ fi
 proven "Docker $(docker version --format '{{.Server.Version}}')"
 
 # --- images ---------------------------------------------------------------------------------------------------------
-# The classic builder has no --chmod; the binary is executable anyway.
-sed 's/ --chmod=0755//' packaging/container/Dockerfile > "$work/Dockerfile"
 mkdir "$work/image" "$work/fake"
-cp "$dist/stepzero-static" "$work/image/"
 image() { docker build --quiet "$@" > /dev/null 2> "$work/err" || fail "docker build: $(cat "$work/err")"; }
-image --file "$work/Dockerfile" --tag stepzero-test "$work/image"
+# As the documentation has it, but for the image's name.
+documented sh 3 | sed "s/ -t stepzero / -t stepzero-test /; s:target/dist/[^ ]*:$dist:" > "$work/build"
+sh -e "$work/build" > /dev/null 2> "$work/err" || fail "the documented docker build: $(cat "$work/err")"
 cp "$(command -v busybox)" "$work/image/busybox"
 image --tag stepzero-test-app --file - "$work/image" <<< $'FROM stepzero-test\nCOPY busybox /bin/sh\nCOPY busybox /bin/cat\nCOPY busybox /bin/id'
-image --tag stepzero-test-copied --file - "$work/image" <<< $'FROM scratch\nCOPY busybox /bin/sh\nCOPY --from=stepzero-test /stepzero /stepzero\nENTRYPOINT ["/stepzero", "exec", "--references", "--"]'
+printf '#!/bin/sh\necho "$DATABASE_PASSWORD $(id -u)"\n' > "$work/image/web"
+chmod +x "$work/image/web"
+{
+    printf 'FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/id\nCOPY web /usr/bin/web\n'
+    documented dockerfile 1 | sed 's/=stepzero /=stepzero-test /'
+} > "$work/Dockerfile"
+image --tag stepzero-test-copied --file "$work/Dockerfile" "$work/image"
 same /stepzero "$(docker export "$(docker create --label stepzero-test stepzero-test /x)" | tar -t | grep -v -e '/$' -e '^dev/' -e '^etc/' -e .dockerenv | sed 's:^:/:')" \
     "the files of the image"
 token=a-token-of-this-test
@@ -71,6 +77,7 @@ control() { curl -fsS --max-time 10 -X "${3:-POST}" "http://169.254.170.23:8099/
 log() { control log '' GET && cat "$work/answer"; }
 await 30 control health '' GET
 nsenter --target "$(docker inspect --format '{{.State.Pid}}' "$fake")" --net ip address add 169.254.169.254/20 dev eth0
+nsenter --target "$(docker inspect --format '{{.State.Pid}}' "$fake")" --net ip address add 169.254.170.2/20 dev eth0
 docker cp "$fake:/ca.pem" "$work/ca.pem" 2> /dev/null && chmod 644 "$work/ca.pem"
 control put "{\"name\": \"projectA.production.database_password\", \"value\": \"$password\", \"type\": \"SecureString\"}" > /dev/null
 endpoint=$(docker logs "$fake" | grep -o '"container_url":"[^"]*' | cut -d'"' -f4 | sed 's|//[^/]*/|//169.254.170.23/|')
@@ -90,9 +97,9 @@ grep -q '^Seccomp:[[:space:]]*2$' <<< "$got" || fail "no seccomp"
 grep -q '^no passwd$' <<< "$got" || fail "there is an /etc/passwd"
 grep -q '^read-only$' <<< "$got" || fail "the root can be written"
 proven "as entrypoint with CMD, from a scratch image: the app is PID 1, the name was resolved, the role came through IMDS"
-same "$password" "$(docker run --rm "${hardened[@]}" "${reference[@]}" stepzero-test-copied /bin/sh -c 'echo "$DATABASE_PASSWORD"')" \
-    "COPY --from"
-proven "COPY --from into another image"
+documented sh 4 | sed 's/^docker run /docker run --rm "$@" /; s/ web$/ stepzero-test-copied/' > "$work/run-web"
+same "$password 65534" "$(bash -e "$work/run-web" "${hardened[@]}")" "the documented docker run"
+proven "docs/homes.md: docker build, COPY --from into another image, docker run"
 
 started() { docker logs "$1" | grep -q started; }
 app=$(docker run --detach "${hardened[@]}" "${reference[@]}" stepzero-test-app /bin/sh -c \
@@ -115,14 +122,17 @@ same 143 "$(docker inspect --format '{{.State.ExitCode}}' "$app")" "docker stop 
 control clear-faults
 proven "docker stop during the fetch is 143, and the app never ran"
 
-# Credentials of the container: the token in a file, as EKS Pod Identity has it, and in a variable, as ECS may.
+# Credentials of the container: the token in a file, as EKS Pod Identity has it, or in a variable; and by a path alone, as
+# ECS has it.
 printf %s "$token" > "$work/token" && chmod 644 "$work/token"
-for how in "--env AWS_CONTAINER_AUTHORIZATION_TOKEN=$token" \
-    "--volume $work/token:/token:ro --env AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/token"; do
+full="--env AWS_CONTAINER_CREDENTIALS_FULL_URI=$endpoint"
+for how in "$full --env AWS_CONTAINER_AUTHORIZATION_TOKEN=$token" \
+    "$full --volume $work/token:/token:ro --env AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/token" \
+    "--env AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/${endpoint#*//*/} --env AWS_CONTAINER_AUTHORIZATION_TOKEN=$token"; do
     control clear-log > /dev/null
     # shellcheck disable=SC2086 # a list
     got=$(docker run --rm "${hardened[@]}" "${reference[@]}" $how --env AWS_REGION=us-east-1 \
-        --env "AWS_CONTAINER_CREDENTIALS_FULL_URI=$endpoint" stepzero-test-app /bin/sh -c 'echo "$DATABASE_PASSWORD"')
+        stepzero-test-app /bin/sh -c 'echo "$DATABASE_PASSWORD"')
     same "$password" "$got" "through the container endpoint"
     log > "$work/seen"
     grep -q GetCredentials "$work/seen" || fail "the container endpoint was not asked"
@@ -131,7 +141,7 @@ done
 code() { local code=0; docker run --rm "$@" > "$work/out" 2> "$work/err" || code=$?; echo "$code"; }
 [ 0 != "$(code "${hardened[@]}" "${reference[@]}" --env STEPZERO_TIMEOUT=3s --env AWS_REGION=us-east-1 --env AWS_CONTAINER_AUTHORIZATION_TOKEN=wrong \
     --env "AWS_CONTAINER_CREDENTIALS_FULL_URI=$endpoint" stepzero-test-app /bin/sh -c 'echo ran')" ] && [ ! -s "$work/out" ] || fail "a wrong token starts the app"
-proven "credentials through the container endpoint, with its token in a variable and in a file"
+proven "credentials through the container endpoint, by its address or its path, with its token in a variable or in a file"
 
 control hop-limit '{"exceeded": true}'
 same 77 "$(code "${hardened[@]}" "${reference[@]}" stepzero-test-app /bin/sh -c 'echo ran')" "hop limit 1"
@@ -150,4 +160,5 @@ same "$password" "$(docker run --rm "${hardened[@]}" --env STEPZERO_SPEC=/spec/s
     stepzero-test-app /bin/sh -c 'cat "$PASSWORD"')" "a sealed file in a read-only container"
 proven "[files] works on a read-only root"
 
-python3 -m json.tool packaging/container/ecs-task-definition.json > /dev/null || fail "the task definition is not JSON"
+"$venv/bin/python" tests/homes/examples.py || fail "the examples for ECS and Kubernetes"
+proven "the ECS task definition and the Kubernetes pod are such, and start what the image has"
