@@ -37,6 +37,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+pub use sys::arguments;
+
 use cli::{Command, Exec, Format, Options, PolicyFormat, PolicyOptions, Typed};
 use environment::{Environment, Inherited};
 use error::{Exit, Failure, Failures, io_text, printable};
@@ -49,9 +51,9 @@ use store::{Answers, Fetched, OnDenial, Stopped};
 const SPEC_LIMIT: u64 = 1024 * 1024;
 
 /// The program: returns the exit code, or never, because it has become the command.
-pub fn run() -> i32 {
+pub fn run(arguments: impl Iterator<Item = OsString>) -> i32 {
     let inheritance = sys::begin();
-    match dispatch(&inheritance) {
+    match dispatch(&inheritance, &arguments.collect::<Vec<_>>()) {
         Ok(()) => 0,
         Err(failures) => {
             log::fail(&failures);
@@ -60,15 +62,13 @@ pub fn run() -> i32 {
     }
 }
 
-fn dispatch(inheritance: &sys::Inheritance) -> Result<(), Failures> {
-    let armed =
-        if std::env::args_os().nth(1).is_some_and(|arg| arg == "credential") { credential::arm() } else { None };
-    let args: Vec<OsString> = std::env::args_os().collect();
-    let command = match cli::parse(&args) {
+fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<(), Failures> {
+    let armed = if arguments.get(1).is_some_and(|arg| arg == "credential") { credential::arm() } else { None };
+    let command = match cli::parse(arguments) {
         Ok(Typed::Command(command)) => command,
         Ok(Typed::Help(text)) => return print(&text),
         Err(failure) => {
-            log::init(log::Settings { verbose: 0, quiet: false, format: cli::log_format(&args) });
+            log::init(log::Settings { verbose: 0, quiet: false, format: cli::log_format(arguments) });
             return Err(failure.into());
         }
     };

@@ -7,12 +7,17 @@
 
 use std::ffi::{c_char, c_int};
 
-/// Called by the C library. The arguments are read by the standard library, which the C library hands them to as well.
+/// Called by the C library. Of the C libraries only glibc tells the arguments to the standard library as well.
+///
+/// # Safety
+///
+/// `argv` has `argc` strings.
 // SAFETY: `main` is the symbol that the C start-up calls, and no other crate of this program defines it.
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
-pub extern "C" fn main(_argc: c_int, _argv: *const *const c_char) -> c_int {
-    stepzero::run()
+pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+    // SAFETY: they come from the C library.
+    stepzero::run(unsafe { stepzero::arguments(argc, argv) })
 }
 
 /// The one function of libm that is linked: the SDK's client-side rate limiter, which is never on, takes a cube root by it.

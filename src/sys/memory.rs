@@ -53,11 +53,12 @@ fn may_lock_memory() -> bool {
     done == 0 && sets[0] & (1 << CAP_IPC_LOCK) != 0
 }
 
-/// Sets the allocator of the C library. One arena: a second thread would reserve 64 MiB of addresses for its own, which a
+/// Sets the allocator of glibc (others have no mallopt). One arena: a second thread would reserve 64 MiB of addresses for its own, which a
 /// small address-space limit does not have. A heap that grows by 1 MiB and never shrinks: it lives for a moment, and each
 /// step would be a system call.
 pub fn suit_a_short_life() {
     // SAFETY: mallopt(3) only sets a parameter of the allocator.
+    #[cfg(target_env = "gnu")]
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
         libc::mallopt(libc::M_TOP_PAD, 1024 * 1024);

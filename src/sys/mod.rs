@@ -1,4 +1,4 @@
-//! Every system call that the standard library does not offer, and all `unsafe` code (but the attribute in `main.rs`), by
+//! Every system call that the standard library does not offer, and all `unsafe` code (but what `main.rs` hands on), by
 //! what it is about.
 
 mod children;
@@ -12,7 +12,7 @@ pub use children::{children, end_children_but};
 pub use connection::{accepted_connection, keep_at_exit, peer_name, peer_uid, refuse, refuse_at_exit};
 pub use descriptors::{has_free_descriptors, sealed_file, write_stdout};
 pub use memory::guard_secrets;
-pub use process::{environment, executable, execve, forget_empty_settings, is_root, read_file, stack_limit};
+pub use process::{arguments, environment, executable, execve, forget_empty_settings, is_root, read_file, stack_limit};
 pub use signals::{Inheritance, ignore_sigpipe};
 
 use std::ffi::c_int;

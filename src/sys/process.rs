@@ -1,6 +1,6 @@
 //! The process: the environment it was given, the files it reads, the program it becomes.
 
-use std::ffi::{CStr, CString, OsStr, c_char};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,6 +14,17 @@ use nix::sys::stat::Mode;
 use nix::unistd::{AccessFlags, Uid, faccessat};
 
 use super::descriptors::wait_for;
+
+/// The arguments of `main`: without Rust's start-up, the standard library has them from glibc alone.
+///
+/// # Safety
+///
+/// They are what the C library called `main` with.
+pub unsafe fn arguments(count: c_int, values: *const *const c_char) -> impl Iterator<Item = OsString> {
+    // SAFETY: as the caller promises, `values` has so many C strings, which stay (execve(2)).
+    let argument = move |at| unsafe { CStr::from_ptr(*values.add(at)) };
+    (0..usize::try_from(count).unwrap_or_default()).map(move |at| OsStr::from_bytes(argument(at).to_bytes()).to_owned())
+}
 
 /// The environment as it is: raw entries, repeated names and all (environ(7)).
 pub fn environment() -> Vec<Vec<u8>> {
@@ -36,7 +47,7 @@ pub fn environment() -> Vec<Vec<u8>> {
 /// Unsets the empty `AWS_*` variables of this process, which count as unset: the SDK would take an empty endpoint for an
 /// address, and panic. The command's environment was read before, and keeps them.
 pub fn forget_empty_settings() {
-    let is_empty = |(name, _): &(std::ffi::OsString, std::ffi::OsString)| {
+    let is_empty = |(name, _): &(OsString, OsString)| {
         // As getenv(3) finds it: the first of that name.
         name.as_bytes().starts_with(b"AWS_") && std::env::var_os(name).is_some_and(|value| value.is_empty())
     };

@@ -24,7 +24,7 @@ fn says_only_where(output: &Output) {
 #[test]
 fn a_panic_prints_the_place_and_no_payload() {
     if std::env::var_os(CHILD).is_some() {
-        stepzero::run();
+        stepzero::run(std::env::args_os());
         let payload = VALUE.to_owned();
         panic!("the value is {payload}");
     }
