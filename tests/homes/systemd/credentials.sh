@@ -74,6 +74,24 @@ inside chmod 600 /run/stepzero.sock
 inside journalctl --no-pager | grep -q 'the peer is not root' || fail "the refused peer is not in the journal"
 proven "only root may connect, by the socket's mode and by the peer's credentials"
 
+# More at once than systemd's own limits, each of which would end in an empty credential or in a dead socket.
+inside python3 -c '
+import collections, socket, sys, threading
+def ask(number):
+    peer = socket.socket(socket.AF_UNIX)
+    peer.bind(f"\0{number:x}/unit/app@good.service/level")
+    peer.connect("/run/stepzero.sock")
+    return b"".join(iter(lambda: peer.recv(65536), b""))
+answers = collections.Counter()
+def one(number):
+    try: answers[ask(number)[:10]] += 1
+    except OSError as error: answers[str(error)] += 1
+threads = [threading.Thread(target=one, args=(number,)) for number in range(220)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert answers == {b"info": 220}, answers' || fail "220 credentials at once"
+proven "220 credentials at once: none is lost"
+
 inside bash -c 'rm /run/app/*'
 ! app unknown nonsense || fail "an unknown credential starts the unit"
 never_ran unknown
