@@ -60,6 +60,9 @@ deb() {
     "$runs" completions zsh > "$work/deb/usr/share/zsh/vendor-completions/_stepzero"
     # The newest symbol version that the binary asks of the C library.
     libc=$(readelf -V "$out/stepzero" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1 | cut -d_ -f2)
+    # control says nothing of other libraries.
+    other=$(readelf -d "$out/stepzero" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -v -e '^libc\.' -e '^ld-linux' || :)
+    [ -z "$other" ] || { echo "package.sh: the binary needs $other too" >&2; exit 1; }
     size=$(du -sk --apparent-size "$work/deb" | cut -f1)
     mkdir "$work/deb/DEBIAN"
     sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$deb_arch/" -e "s/@LIBC@/$libc/" -e "s/@SIZE@/$size/" \
