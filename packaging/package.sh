@@ -42,10 +42,19 @@ install -D -m 0644 packaging/systemd/10-stepzero.conf "$doc/examples/10-stepzero
 if [ -e packaging/stepzero.schema.json ]; then
     install -D -m 0644 packaging/stepzero.schema.json "$doc/stepzero.schema.json"
 fi
-for file in LICENSE-MIT LICENSE-APACHE README.md SECURITY.md docs/*.md; do
+for file in LICENSE-MIT LICENSE-APACHE README.md CHANGELOG.md SECURITY.md docs/*.md; do
     if [ -e "$file" ]; then install -D -m 0644 "$file" "$doc/$file"; fi
 done
-printf 'stepzero %s\nLicense: MIT or Apache-2.0, as you choose.\n' "$version" > "$doc/copyright"
+{
+    printf 'stepzero %s\n%s\n' "$version" "$(sed -n '/^Copyright/p' LICENSE-MIT)"
+    printf 'License: MIT or Apache-2.0, as you choose: LICENSE-MIT and LICENSE-APACHE beside this file;\n'
+    printf 'the second is /usr/share/common-licenses/Apache-2.0 on Debian.\n'
+} > "$doc/copyright"
+# Debian's form; what has changed is in CHANGELOG.md.
+{
+    printf 'stepzero (%s) stable; urgency=medium\n\n  * As CHANGELOG.md beside this file says.\n\n' "$version"
+    printf ' -- %s  %s\n' "$(sed -n 's/^Maintainer: //p' packaging/deb/control)" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")"
+} | gzip -9n > "$doc/changelog.gz"
 completion() {
     mkdir -p "$tree/$(dirname "$2")"
     "$runs" completions "$1" > "$tree/$2"

@@ -3,7 +3,7 @@
 # usage: packaging/release.sh [TARGET]   writes target/release-TARGET/
 #
 # TARGET needs its Rust standard library (rustup target add) and a linker and C compiler for it (CC_..., see the docs of
-# the cc crate). Proven on x86_64-unknown-linux-gnu only; docs/homes.md says what else was tried. The static binary needs no musl.
+# the cc crate). Proven on x86_64-unknown-linux-gnu only; docs/homes.md says what else was tried.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-$(rustc -vV | sed -n 's/^host: //p')}
