@@ -46,7 +46,9 @@ pub fn references(data: &[u8]) {
                 let value = entry.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or_default();
                 let Ok(text_value) = std::str::from_utf8(value) else { continue };
                 let shown = value.len() >= 40 && text.contains(text_value);
-                assert!(!shown || names.contains(&value), "a value in {text}");
+                // The name of a variable is shown, and can hold what is also somebody's value.
+                let in_a_name = || names.iter().any(|name| name.windows(value.len()).any(|part| part == value));
+                assert!(!shown || in_a_name(), "a value in {text}");
             }
         }
     }
