@@ -34,8 +34,6 @@ pub struct Chain {
     /// Before IMDS, each with its name for messages.
     providers: Vec<Provider>,
     imds: Option<Rc<Imds>>,
-    /// Whether a silent IMDS is one that is not there.
-    gives_up_on_imds: bool,
     uses_sso: bool,
     /// The profile names a role: without it, going on would be as somebody else.
     assumes_role: bool,
@@ -74,12 +72,10 @@ impl Drop for EndsWithUs {
 impl Chain {
     /// The chain of these settings. `region` is for STS, which only some places ask.
     pub fn new(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock, imds: Option<Rc<Imds>>) -> Self {
-        let gives_up_on_imds = settings.gives_up_on_imds();
         if settings.aws.credentials == Source::InstanceProfile {
             return Chain {
                 providers: Vec::new(),
                 imds,
-                gives_up_on_imds,
                 uses_sso: false,
                 assumes_role: false,
                 runs_process: false,
@@ -92,7 +88,6 @@ impl Chain {
         Chain {
             providers: providers(settings, region, http, clock),
             imds,
-            gives_up_on_imds,
             uses_sso: settings.profile_uses_sso(),
             assumes_role: settings.profile_assumes_role(),
             runs_process,
@@ -142,10 +137,8 @@ impl Chain {
     /// Does `work`; NOPERM when credentials depend on an IMDS that is not there.
     pub async fn unless_absent<T>(&self, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
         match &self.imds {
-            Some(imds) if self.gives_up_on_imds => {
-                imds.while_present(work).await.unwrap_or_else(|| Err(Trouble::Permanent(imds.absence())))
-            }
-            _ => work.await,
+            Some(imds) => imds.while_present(work).await.unwrap_or_else(|| Err(Trouble::Permanent(imds.absence()))),
+            None => work.await,
         }
     }
 

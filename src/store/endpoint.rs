@@ -9,45 +9,45 @@ use super::settings::Settings;
 use super::trouble::Trouble;
 use crate::error::{Exit, Failure};
 
-/// Where it is when that does not depend on the Region: a connection can be opened before it is known.
-pub fn named(settings: &Settings) -> Option<Uri> {
-    let wanted = Wanted::new(settings);
-    wanted.url.as_ref()?;
-    usual("", &wanted).and_then(usable)
-}
-
-/// CONFIG when there is no such place.
-pub async fn of(settings: &Settings, region: &str) -> Result<Uri, Trouble> {
-    let wanted = Wanted::new(settings);
-    let url = match usual(region, &wanted) {
-        Some(url) => Some(url),
-        None => by_rules(region, &wanted).await,
-    };
-    url.and_then(usable).ok_or_else(|| {
-        let what = "there is no endpoint of Systems Manager for this Region and these settings";
-        let help = "look at --region, --endpoint-url, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SSM, AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT";
-        Trouble::Permanent(Failure::new(Exit::Config, what).help(help))
-    })
-}
-
 fn usable(url: String) -> Option<Uri> {
     let uri = url.parse::<Uri>().ok();
     uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
 }
 
-struct Wanted {
+/// What the settings say about it.
+pub struct Wanted {
     url: Option<String>,
     fips: bool,
     dual_stack: bool,
 }
 
 impl Wanted {
-    fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings) -> Self {
         Wanted {
             url: settings.endpoint_url(),
             fips: settings.is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
             dual_stack: settings.is_on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
         }
+    }
+
+    /// Where it is when that does not depend on the Region: a connection can be opened before it is known.
+    pub fn named(&self) -> Option<Uri> {
+        self.url.as_ref()?;
+        usual("", self).and_then(usable)
+    }
+
+    /// CONFIG when there is no such place.
+    pub async fn of(&self, region: &str) -> Result<Uri, Trouble> {
+        let url = match usual(region, self) {
+            Some(url) => Some(url),
+            None => by_rules(region, self).await,
+        };
+        url.and_then(usable).ok_or_else(|| {
+            let what = "there is no endpoint of Systems Manager for this Region and these settings";
+            let help = "look at --region, --endpoint-url, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SSM, \
+                        AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT";
+            Trouble::Permanent(Failure::new(Exit::Config, what).help(help))
+        })
     }
 }
 

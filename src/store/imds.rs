@@ -36,6 +36,8 @@ const EXPIRED_TRIES: u32 = 3;
 pub struct Imds {
     http: Http,
     base: String,
+    /// Whether it is taken as not there when it stays silent.
+    can_be_absent: bool,
     token: tokio::sync::Mutex<Option<String>>,
     role: RefCell<Option<String>>,
     expired: Cell<u32>,
@@ -48,10 +50,11 @@ pub struct Imds {
 
 impl Imds {
     /// `base` is `http://169.254.169.254`, or what the AWS conventions put in its place.
-    pub fn new(http: Http, base: &str) -> Self {
+    pub fn new(http: Http, base: &str, can_be_absent: bool) -> Self {
         Imds {
             http,
             base: base.trim_end_matches('/').to_owned(),
+            can_be_absent,
             token: tokio::sync::Mutex::default(),
             role: RefCell::default(),
             expired: Cell::default(),
@@ -117,6 +120,9 @@ impl Imds {
 
     /// Does `work`, but not on after an IMDS that was asked has been silent for so long that it is not there: `None`.
     pub async fn while_present<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        if !self.can_be_absent {
+            return Some(work.await);
+        }
         let absent = async {
             while !self.is_absent() {
                 sleep(NOTICED_WITHIN).await;

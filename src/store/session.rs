@@ -9,7 +9,7 @@ use http::Uri;
 
 use super::clock::{Clock, SKEW_SECONDS};
 use super::credentials::Chain;
-use super::endpoint;
+use super::endpoint::Wanted;
 use super::http::Http;
 use super::imds::Imds;
 use super::patience::{LOCAL, Patience};
@@ -22,7 +22,6 @@ use crate::error::{Exit, Failure};
 pub struct Session {
     pub service: Service,
     chain: Chain,
-    clock: Clock,
     /// Counts what was done about a refusal, so that parallel calls do it once.
     generation: Cell<u32>,
     followed: Cell<bool>,
@@ -35,13 +34,11 @@ impl Session {
     pub async fn open(settings: &Settings, patience: &Patience, calls: usize) -> Result<Session, Trouble> {
         let clock = Clock::default();
         let http = settings.http(clock.clone())?;
-        let imds = settings.imds_endpoint().map(|base| Rc::new(Imds::new(http.clone(), &base)));
+        let imds =
+            settings.imds_endpoint().map(|base| Rc::new(Imds::new(http.clone(), &base, settings.gives_up_on_imds())));
         // It tells the Region and the credentials at the same time.
         if let (None, Some(imds)) = (&settings.region, &imds) {
             imds.warm(2);
-        }
-        if let Some(endpoint) = endpoint::named(settings) {
-            http.warm(&endpoint, calls);
         }
         let reaching = reach(settings, imds.as_deref(), &http, patience, calls);
         let (reached, (chain, credentials)) = if settings.region.is_none() && settings.asks_sts() {
@@ -58,9 +55,9 @@ impl Session {
         let credentials = credentials?;
         let (region, endpoint) = reached?;
         let credentials = credentials.into();
-        let service = Service { endpoint, region, credentials, http, clock: clock.clone() };
+        let service = Service { endpoint, region, credentials, http, clock };
         let (generation, followed, renewed, renewing) = Default::default();
-        Ok(Session { service, chain, clock, generation, followed, renewed, renewing })
+        Ok(Session { service, chain, generation, followed, renewed, renewing })
     }
 
     /// To be noted before a call, and given to [`Session::refused`] after it.
@@ -75,7 +72,7 @@ impl Session {
         if self.generation.get() != before {
             return Ok(());
         }
-        if self.clock.correct() && !self.followed.replace(true) {
+        if self.service.clock.correct() && !self.followed.replace(true) {
             // The next signature has the right time.
         } else if self.renewed.replace(true) {
             return Err(Trouble::Permanent(self.rejected(cause)));
@@ -91,7 +88,7 @@ impl Session {
     fn rejected(&self, cause: &Cause) -> Failure {
         let failure = Failure::new(Exit::NoPerm, "AWS rejects the credentials")
             .detail(format!("{}, also after fetching them anew", cause.what));
-        let behind = self.clock.behind();
+        let behind = self.service.clock.behind();
         if behind.unsigned_abs() >= SKEW_SECONDS {
             return failure.help(format!("this machine's clock is {} s off: set it", behind.unsigned_abs()));
         }
@@ -99,7 +96,7 @@ impl Session {
     }
 }
 
-/// The Region, then the endpoint, and connections to it.
+/// The Region and the endpoint, and connections to it: at once where it is named, which needs no Region.
 async fn reach(
     settings: &Settings,
     imds: Option<&Imds>,
@@ -107,27 +104,34 @@ async fn reach(
     patience: &Patience,
     calls: usize,
 ) -> Result<(String, Uri), Trouble> {
+    let wanted = Wanted::new(settings);
+    let named = wanted.named();
+    if let Some(endpoint) = &named {
+        http.warm(endpoint, calls);
+    }
     let region = match &settings.region {
         Some(region) => region.clone(),
-        None => region_of_instance(settings, imds, patience).await?,
+        None => region_of_instance(imds, patience).await?,
     };
-    let endpoint = endpoint::of(settings, &region).await?;
-    http.warm(&endpoint, calls);
+    let endpoint = match named {
+        Some(endpoint) => endpoint,
+        None => {
+            let endpoint = wanted.of(&region).await?;
+            http.warm(&endpoint, calls);
+            endpoint
+        }
+    };
     Ok((region, endpoint))
 }
 
-async fn region_of_instance(settings: &Settings, imds: Option<&Imds>, patience: &Patience) -> Result<String, Trouble> {
+async fn region_of_instance(imds: Option<&Imds>, patience: &Patience) -> Result<String, Trouble> {
     let unknown = || {
         let what = "no Region: not in a flag, the spec, AWS_REGION or a profile, and IMDS does not say";
         Failure::new(Exit::Config, what).help("say --region, or AWS_REGION")
     };
     let imds = imds.ok_or_else(|| Trouble::Permanent(unknown()))?;
     let asking = patience.insist("the Region from IMDS", LOCAL, async || imds.region().await);
-    if settings.gives_up_on_imds() {
-        imds.while_present(asking).await.unwrap_or_else(|| Err(Trouble::Permanent(unknown())))
-    } else {
-        asking.await
-    }
+    imds.while_present(asking).await.unwrap_or_else(|| Err(Trouble::Permanent(unknown())))
 }
 
 async fn load(chain: &Chain, patience: &Patience) -> Result<Credentials, Trouble> {
