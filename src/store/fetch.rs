@@ -113,10 +113,8 @@ impl Fetch<'_> {
         let asked = json!({ "Names": names, "WithDecryption": true });
         self.insist(async || {
             let output: Output = self.session.service.call("GetParameters", &asked).await?;
-            let garbled =
-                |why: &str| Trouble::Temporary(Cause::new(format!("Parameter Store's answer is not usable: {why}")));
-            let items = output.parameters.unwrap_or_default().into_iter().map(item).collect::<Option<Vec<_>>>();
-            let items = items.ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
+            let items =
+                items(output.parameters).ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
             match_call(self.plan, ids, items, &output.invalid_parameters.unwrap_or_default()).map_err(garbled)
         })
         .await
@@ -176,16 +174,9 @@ impl Fetch<'_> {
         }
         self.insist(async || {
             let output: Output = self.session.service.call("GetParametersByPath", &asked).await.map_err(by_path)?;
-            let garbled = || {
-                Trouble::Temporary(Cause::new(
-                    "Parameter Store's answer is not usable: a parameter without its parts, or of another path",
-                ))
-            };
-            let items = output.parameters.unwrap_or_default().into_iter().map(item).collect::<Option<Vec<_>>>();
-            let items = items.ok_or_else(garbled)?;
-            if !items.iter().all(|item| is_below(&load.path, &item.parameter.name)) {
-                return Err(garbled());
-            }
+            let items = items(output.parameters)
+                .filter(|items| items.iter().all(|item| is_below(&load.path, &item.parameter.name)))
+                .ok_or_else(|| garbled("a parameter without its parts, or of another path"))?;
             Ok((items.into_iter().map(|item| item.parameter).collect(), output.next_token))
         })
         .await
@@ -218,6 +209,16 @@ fn endless(load: &Load, turns: bool) -> Failure {
 
 fn is_below(path: &str, name: &str) -> bool {
     path == "/" || name.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// An answer that is none.
+fn garbled(why: &str) -> Trouble {
+    Trouble::Temporary(Cause::new(format!("{NAME}'s answer is not usable: {why}")))
+}
+
+/// `None` when one of them lacks a part.
+fn items(parameters: Option<Vec<service::Item>>) -> Option<Vec<Item>> {
+    parameters.unwrap_or_default().into_iter().map(item).collect()
 }
 
 /// `None` when a part is missing.

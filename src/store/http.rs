@@ -1,6 +1,7 @@
-//! HTTP/1.1 for Systems Manager, for IMDS, and under the SDK for STS and containers: one client of ours, because the SDK's reads some 450 certificate files at every
-//! start, sends IMDS requests through a proxy, and has no limit for the size or the time of an answer.
-//! An answer is read whole, up to [`BODY_LIMIT`], before anybody looks at it. Errors never carry its content.
+//! HTTP/1.1 for Systems Manager, for IMDS, and under the SDK for STS and containers: one client of ours, because the SDK's
+//! reads some 450 certificate files at every start, sends IMDS requests through a proxy, and has no limit for the size or
+//! the time of an answer. An answer is read whole, up to [`BODY_LIMIT`], before anybody looks at it. Errors never carry
+//! its content.
 
 use std::collections::HashMap;
 use std::fmt;

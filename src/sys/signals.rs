@@ -13,6 +13,9 @@ pub struct Inheritance {
 /// What is set for a signal, in the kernel's own form, which is only kept and given back: handler, flags, restorer, mask.
 type Disposition = [u64; 4];
 
+const IGNORED: Disposition = [libc::SIG_IGN as u64, 0, 0, 0];
+const DEFAULT: Disposition = [libc::SIG_DFL as u64, 0, 0, 0];
+
 /// SIGPIPE and SIGCHLD are changed here and by the runtime; 32 and 33 by the C library when it starts a thread, behind
 /// the back of its own sigaction(3) and sigprocmask(3), which do not know them (nptl(7)).
 const CHANGED: [c_int; 4] = [libc::SIGPIPE, libc::SIGCHLD, 32, 33];
@@ -27,8 +30,8 @@ const SIGNAL_SET: usize = size_of::<u64>();
 /// SIGCHLD ignored, the kernel would reap a credential_process.
 pub fn take_over() -> Inheritance {
     let dispositions = CHANGED.map(|signal| match signal {
-        libc::SIGPIPE => (signal, exchange(signal, Some(&[libc::SIG_IGN as u64, 0, 0, 0]))),
-        libc::SIGCHLD => (signal, exchange(signal, Some(&[libc::SIG_DFL as u64, 0, 0, 0]))),
+        libc::SIGPIPE => (signal, exchange(signal, Some(&IGNORED))),
+        libc::SIGCHLD => (signal, exchange(signal, Some(&DEFAULT))),
         _ => (signal, exchange(signal, None)),
     });
     Inheritance { dispositions, blocked: blocked() }
@@ -51,8 +54,7 @@ impl Inheritance {
 
 /// A write to a closed pipe or socket becomes an error.
 pub fn ignore_sigpipe() {
-    // SAFETY: SIG_IGN is no handler that could run.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    exchange(libc::SIGPIPE, Some(&IGNORED));
 }
 
 /// Sets a disposition, if one is given, and returns the one before.
