@@ -1,17 +1,12 @@
 //! The only writer of messages: stderr, prefixed `stepzero: `, or one JSON object a line. stdout belongs to the command.
-//! Of the `tracing` events only stepzero's own pass, whatever `RUST_LOG` says: the SDK, hyper and rustls log whole
-//! answers, values included.
+//! The SDK, hyper and rustls log whole answers, values included, by `tracing`: here that is not even compiled in
+//! (`Cargo.toml`), whatever `RUST_LOG` says.
 #![forbid(unsafe_code)]
 
-use std::fmt::{self, Write as _};
+use std::fmt::{Arguments, Write as _};
 use std::io::Write as _;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-use tracing::field::{Field, Visit};
-use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 use crate::cli::Format;
 use crate::error::Failures;
@@ -28,16 +23,28 @@ static SETTINGS: OnceLock<Settings> = OnceLock::new();
 
 /// Once, before anything is logged. By default warnings; `-v` adds what won, `-vv` what was tried.
 pub fn init(settings: Settings) {
-    let level = match (settings.quiet, settings.verbose) {
-        (true, _) => LevelFilter::OFF,
-        (false, 0) => LevelFilter::WARN,
-        (false, 1) => LevelFilter::INFO,
-        (false, 2) => LevelFilter::DEBUG,
-        (false, _) => LevelFilter::TRACE,
-    };
-    if SETTINGS.set(settings).is_ok() {
-        // Nobody else sets one.
-        let _ = tracing::subscriber::set_global_default(Logger { level });
+    // Who comes second has parsed the same line.
+    let _ = SETTINGS.set(settings);
+}
+
+/// What an operator should look at.
+pub fn warn(text: Arguments<'_>) {
+    if !settings().quiet {
+        write("WARN", &text.to_string(), &[]);
+    }
+}
+
+/// With `-v`: what won.
+pub fn info(text: Arguments<'_>) {
+    if !settings().quiet && settings().verbose >= 1 {
+        write("INFO", &text.to_string(), &[]);
+    }
+}
+
+/// With `-vv`: what was tried.
+pub fn debug(text: Arguments<'_>) {
+    if !settings().quiet && settings().verbose >= 2 {
+        write("DEBUG", &text.to_string(), &[]);
     }
 }
 
@@ -113,49 +120,6 @@ fn civil(mut days: u64) -> (u64, u64, u64) {
         month += 1;
     }
     (year, month, days + 1)
-}
-
-/// Lets through the events of this crate up to a level, and no spans.
-struct Logger {
-    level: LevelFilter,
-}
-
-impl Subscriber for Logger {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let target = metadata.target();
-        let ours = target == "stepzero" || target.starts_with("stepzero::");
-        ours && metadata.is_event() && *metadata.level() <= self.level
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.level)
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        write(event.metadata().level().as_str(), &message.0, &[]);
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-struct Message(String);
-
-impl Visit for Message {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            // Writing to a String cannot fail.
-            let _ = write!(self.0, "{value:?}");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl Clock {
         let (by, way) = (moved.unsigned_abs(), if moved > 0 { "behind" } else { "ahead of" });
         let off = by >= SKEW_SECONDS;
         if off {
-            tracing::warn!("this machine's clock is {by} s {way} AWS's: signing with AWS's time");
+            crate::log::warn(format_args!("this machine's clock is {by} s {way} AWS's: signing with AWS's time"));
         }
         off
     }

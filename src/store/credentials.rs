@@ -123,7 +123,9 @@ impl Chain {
                     let what = "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not";
                     return Err(Trouble::Permanent(Failure::new(Exit::NoPerm, what).help("set both, or none")));
                 }
-                Err(CredentialsError::CredentialsNotLoaded(_)) => tracing::debug!("no credentials in {place}"),
+                Err(CredentialsError::CredentialsNotLoaded(_)) => {
+                    crate::log::debug(format_args!("no credentials in {place}"))
+                }
                 Err(error) => return Err(explain(place, &error, self.uses_sso)),
             }
         }
@@ -223,6 +225,6 @@ fn checked(place: &str, credentials: Credentials) -> Result<Credentials, Trouble
             ));
         }
     }
-    tracing::debug!("credentials from {place}");
+    crate::log::debug(format_args!("credentials from {place}"));
     Ok(credentials)
 }

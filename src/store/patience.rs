@@ -92,7 +92,7 @@ impl Patience {
                     _ => Cause::new(format!("no complete answer within {:.1} s", limit.as_secs_f64())),
                 },
             };
-            tracing::debug!("{what}: try {tries}: {}", cause.what);
+            crate::log::debug(format_args!("{what}: try {tries}: {}", cause.what));
             self.failed(what, tries, &cause);
             self.rest(policy, tries, &cause, &mut turn).await;
             if self.remaining().is_zero() {

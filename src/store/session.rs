@@ -77,7 +77,7 @@ impl Session {
         } else if self.renewed.replace(true) {
             return Err(Trouble::Permanent(self.rejected(cause)));
         } else {
-            tracing::debug!("{}: fetching the credentials anew", cause.what);
+            crate::log::debug(format_args!("{}: fetching the credentials anew", cause.what));
             let renewed = load(&self.chain, patience).await?;
             self.service.credentials.replace(renewed);
         }

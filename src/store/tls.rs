@@ -79,9 +79,9 @@ impl Tls {
         if added == 0 {
             return false;
         }
-        tracing::warn!(
+        crate::log::warn(format_args!(
             "the certificate of {host} is signed by none of the compiled-in roots: trying the system's {added}"
-        );
+        ));
         *trust = Trust { config: config(roots), source: Source::System };
         true
     }

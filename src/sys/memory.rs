@@ -24,20 +24,20 @@ pub fn close_to_others() {
 pub fn guard_secrets() {
     match STAYS_DUMPABLE.load(Ordering::Relaxed) {
         0 => {}
-        error => tracing::debug!("the process stays dumpable: {}", Errno::from_raw(error)),
+        error => crate::log::debug(format_args!("the process stays dumpable: {}", Errno::from_raw(error))),
     }
     let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
     if !unlimited && !may_lock_memory() {
         // Below the limit it would succeed, and later mappings would fail.
-        tracing::debug!(
+        crate::log::debug(format_args!(
             "memory is not locked: the limit of locked memory is not unlimited, and CAP_IPC_LOCK is missing"
-        );
+        ));
         return;
     }
     // SAFETY: mlockall(2) changes no memory. ONFAULT: only what is touched is locked, not every mapping.
     let locked = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) };
     if locked == -1 {
-        tracing::debug!("memory is not locked: {}", Errno::last());
+        crate::log::debug(format_args!("memory is not locked: {}", Errno::last()));
     }
 }
 
