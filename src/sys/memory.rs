@@ -1,7 +1,8 @@
 //! Memory: who may look into it, whether it is swapped, how it is allocated, and what happens when there is none left.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
+use std::io::Read as _;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
@@ -34,11 +35,49 @@ pub fn guard_secrets() {
         ));
         return;
     }
-    // SAFETY: mlockall(2) changes no memory. ONFAULT: only what is touched is locked, not every mapping.
-    let locked = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) };
-    if locked == -1 {
-        crate::log::debug(format_args!("memory is not locked: {}", Errno::last()));
+    if let Err(error) = lock() {
+        crate::log::debug(format_args!("memory is not locked: {error}"));
     }
+}
+
+/// All memory to come, and of what is there that in which values can be: to lock the program's code as well, which is
+/// never swapped, would be a tenth of a start. ONFAULT: only what is touched is locked, not every mapping.
+fn lock() -> nix::Result<()> {
+    // SAFETY: mlockall(2) changes no memory.
+    let lock_all = |which| Errno::result(unsafe { libc::mlockall(which | libc::MCL_ONFAULT) }).map(drop);
+    lock_all(libc::MCL_FUTURE)?;
+    let lock = |&(start, end): &(usize, usize)| {
+        // SAFETY: mlock2(2) changes no memory.
+        unsafe { libc::mlock2(start as *const c_void, end - start, libc::MLOCK_ONFAULT) == 0 }
+    };
+    match heaps_and_stack() {
+        Some(there) if there.iter().all(lock) => Ok(()),
+        _ => lock_all(libc::MCL_CURRENT | libc::MCL_FUTURE),
+    }
+}
+
+/// The mappings of this process that are a heap, of glibc's or of a preloaded allocator's, or the stack: writable, of no
+/// file, and larger than what libraries keep for themselves (proc_pid_maps(5)). `None` where that cannot be told.
+fn heaps_and_stack() -> Option<Vec<(usize, usize)>> {
+    const SMALLEST: usize = 64 * 1024;
+    if cfg!(not(target_env = "gnu")) {
+        // musl's heap is of small pieces.
+        return None;
+    }
+    // With room for all of it, so that it is read at once.
+    let mut text = Vec::with_capacity(SMALLEST);
+    std::fs::File::open("/proc/self/maps").ok()?.take(u64::MAX).read_to_end(&mut text).ok()?;
+    let holds_values = |line: &str| {
+        let mut words = line.split(' ');
+        let (start, end) = words.next()?.split_once('-')?;
+        let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
+        let is_writable = words.next()?.contains('w');
+        let is_of_no_file = words.nth(2)? == "0";
+        let is_large = end - start >= SMALLEST || line.ends_with("[stack]");
+        (is_writable && is_of_no_file && is_large).then_some((start, end))
+    };
+    let found: Vec<_> = str::from_utf8(&text).ok()?.lines().filter_map(holds_values).collect();
+    (!found.is_empty()).then_some(found)
 }
 
 /// Whether CAP_IPC_LOCK is effective (capabilities(7)).
