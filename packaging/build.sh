@@ -16,7 +16,7 @@ mkdir -p "$out"
 
 # Each last link takes a minute: nothing is done twice for the same sources, compiler and flags.
 stamp=$({ rustc -vV; env | grep -E '^(RUSTFLAGS|CFLAGS|CARGO_PROFILE_.*|CARGO_TARGET_DIR)=' || :
-    find src build.rs Cargo.toml Cargo.lock -type f -exec sha256sum {} + | LC_ALL=C sort; } | sha256sum)
+    find src build.rs Cargo.toml Cargo.lock .cargo -type f -exec sha256sum {} + | LC_ALL=C sort; } | sha256sum)
 if [ "$(cat "$out/.stamp" 2> /dev/null)" = "$stamp" ] && [ -x "$out/stepzero" ] && [ -x "$out/stepzero-static" ]; then
     exit 0
 fi
