@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -210,12 +211,14 @@ fn words<T: Clone + Send + Sync + 'static>(
 pub fn parse(args: &[OsString]) -> Result<Typed, Failure> {
     use clap::error::ErrorKind;
     // To define all commands is a tenth of the work of a start, and this is the one that starts services.
-    let mut definition = match args.get(1) {
+    let definition = match args.get(1) {
         Some(name) if name == "exec" => program().subcommand(Exec::augment_args(clap::Command::new("exec"))),
         _ => definition(),
     };
+    // Taking its hundreds of parts down again would be for nothing.
+    let mut definition = ManuallyDrop::new(definition);
     let parsed = definition.try_get_matches_from_mut(args);
-    let error = match parsed.and_then(|matches| Command::from_arg_matches(&matches)) {
+    let error = match parsed.and_then(|mut matches| Command::from_arg_matches_mut(&mut matches)) {
         Ok(command) => return Ok(Typed::Command(command)),
         Err(error) => error.format(&mut definition),
     };
