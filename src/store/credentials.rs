@@ -154,8 +154,10 @@ impl Chain {
     }
 }
 
-/// The SDK's, for each place that can have credentials here.
+/// The SDK's, for each place that can have credentials here. One that has none is not made: its client would be a tenth of
+/// a start.
 fn providers(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock) -> Vec<Provider> {
+    let is_set = |name| super::settings::variable(name).is_some();
     let local = ProviderConfig::empty().with_http_client(http.clone()).with_time_source(clock.clone());
     let remote = local
         .clone()
@@ -163,24 +165,28 @@ fn providers(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clo
         .with_sleep_impl(TokioSleep::new())
         .with_retry_config(RetryConfig::disabled())
         .with_timeout_config(TimeoutConfig::disabled());
+    let mut providers: Vec<Provider> = Vec::new();
     let profile = settings.aws.profile.as_deref();
-    let mut from_profile =
-        ProfileFileCredentialsProvider::builder().configure(&remote).profile_files(settings.profile_files());
-    if let Some(name) = profile {
-        from_profile = from_profile.profile_name(name);
-    }
-    // Without a sleep implementation this provider does not retry: `patience` does.
-    let container = EcsCredentialsProvider::builder().configure(&local).build();
-    let mut providers: Vec<Provider> =
-        vec![("the profile", Box::new(from_profile.build())), ("the container", Box::new(container))];
-    // Only when it is asked for: it makes a client of STS, which reads the list of all Regions.
-    if super::settings::variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() {
-        let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&remote).build();
-        providers.insert(1, ("the web identity", Box::new(web_identity)));
-    }
     // A profile that is named goes before the environment's keys, which are not asked then, as with the aws command.
     if profile.is_none() {
-        providers.insert(0, ("the environment", Box::new(EnvironmentVariableCredentialsProvider::new())));
+        providers.push(("the environment", Box::new(EnvironmentVariableCredentialsProvider::new())));
+    }
+    if !settings.profiles.is_empty() {
+        let mut from_profile =
+            ProfileFileCredentialsProvider::builder().configure(&remote).profile_files(settings.profile_files());
+        if let Some(name) = profile {
+            from_profile = from_profile.profile_name(name);
+        }
+        providers.push(("the profile", Box::new(from_profile.build())));
+    }
+    if is_set("AWS_WEB_IDENTITY_TOKEN_FILE") {
+        let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&remote).build();
+        providers.push(("the web identity", Box::new(web_identity)));
+    }
+    if ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"].into_iter().any(is_set) {
+        // Without a sleep implementation this provider does not retry: `patience` does.
+        let container = EcsCredentialsProvider::builder().configure(&local).build();
+        providers.push(("the container", Box::new(container)));
     }
     providers
 }
