@@ -111,12 +111,8 @@ impl Place {
         self.provide(&mut state);
     }
 
-    /// Opens the first connection; sees to it that there are more when that is not enough. Without TLS they are so cheap
-    /// that none is waited for.
+    /// Opens the first connection; sees to it that there are more when that is not enough.
     fn provide(&self, state: &mut State) {
-        if !self.0.route.secure() {
-            return self.open_missing(state);
-        }
         if state.live == 0 {
             self.open(state);
         }
