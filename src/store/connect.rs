@@ -55,13 +55,6 @@ pub struct Connector {
     names: Names,
 }
 
-impl Route {
-    /// Whether it is TLS all the way.
-    pub fn secure(&self) -> bool {
-        self.secure
-    }
-}
-
 impl Connector {
     /// `direct` are the authorities (`host` or `host:port`) that are never reached through a proxy: IMDS and the
     /// container's credential endpoint, whose answers are credentials.
@@ -128,6 +121,8 @@ impl Connector {
         if !route.secure {
             return Ok(Box::new(stream));
         }
+        // Requests to IMDS go out before the work of a handshake.
+        tokio::task::yield_now().await;
         // The request follows the end of the handshake: waiting until that is acknowledged (Nagle) would only delay it. An
         // error changes nothing else.
         let _ = stream.set_nodelay(true);

@@ -60,11 +60,14 @@ pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) 
     let patience = Rc::new(Patience::new(timeout));
     let (plan, patient) = (plan.clone(), patience.clone());
     // As a task: what wakes the future of `block_on` looks at the sockets each time.
-    let work = runtime.spawn_local(async move {
+    // In a box, because it is large, and moved a few times.
+    let task = Box::pin(async move {
         set_timer().await;
         patient.tell(work(&plan, aws, &patient, on_denial)).await
     });
-    let answers = runtime.block_on(work).expect("it is not cancelled, and a panic ends the process");
+    // Begun in there, because from outside it would be a write(2) to the runtime's eventfd.
+    let answers = runtime.block_on(async { tokio::task::spawn_local(task).await });
+    let answers = answers.expect("it is not cancelled, and a panic ends the process");
     // Left as it is: the exec closes its sockets and ends a name resolution that still blocks.
     std::mem::forget(runtime);
     let answers = answers.map_err(stopped)?;
@@ -83,7 +86,7 @@ async fn work(plan: &Plan, aws: Aws, patience: &Patience, on_denial: OnDenial) -
 /// Each new timer that is the earliest is a write(2) to the runtime's eventfd. After one that is early, and that the
 /// runtime has seen, those of the limits are none.
 async fn set_timer() {
-    let mut early = pin!(tokio::time::sleep(Duration::from_millis(10)));
+    let mut early = pin!(tokio::time::sleep(Duration::from_millis(1)));
     std::future::poll_fn(|context| Poll::Ready(early.as_mut().poll(context).is_ready())).await;
     tokio::task::yield_now().await;
 }
