@@ -193,6 +193,9 @@ fn read_spec(path: &Path, trusting: bool, patience: Duration) -> Result<Vec<u8>,
 
 /// With `-v`: what won.
 fn tell(outcomes: &[Outcome]) {
+    if !log::tells_what_won() {
+        return;
+    }
     for outcome in outcomes {
         if let Ok(Settled::Fetched(won)) = &outcome.result {
             crate::log::info(format_args!("{} from {}", outcome.variable, won.describe()));

@@ -34,9 +34,14 @@ pub fn warn(text: Arguments<'_>) {
     }
 }
 
+/// Whether [`info`] is heard.
+pub fn tells_what_won() -> bool {
+    !settings().quiet && settings().verbose >= 1
+}
+
 /// With `-v`: what won.
 pub fn info(text: Arguments<'_>) {
-    if !settings().quiet && settings().verbose >= 1 {
+    if tells_what_won() {
         write("INFO", &text.to_string(), &[]);
     }
 }
