@@ -1,6 +1,6 @@
 //! The connections to one place, shared by the requests that go there. A handshake costs more than a request on a
-//! connection that is open, so there is one at first; more are opened when answers let others wait, or when they are
-//! known to be needed and there is time.
+//! connection that is open, so there is one at first, or a few for many requests; more are opened when answers let others
+//! wait, or when they are known to be needed and there is time.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,11 @@ use super::http_error::{HttpError, broken};
 /// So many connections to one place at most: with fewer of them, more answers are waited for one after the other.
 /// BENCHMARKS.md has the figures.
 pub const CONNECTIONS: usize = 50;
+
+/// For so many requests each, up to this many of them, connections are opened at once: a handshake costs as much as a few
+/// requests.
+const REQUESTS_EACH: usize = 8;
+const ENOUGH: usize = 3;
 
 /// Other connections are opened when for so long no answer has come and no connection was opened. An answer that
 /// comes sooner is worth waiting for; a later handshake is cheaper too, as it resumes the first one's TLS session.
@@ -111,9 +116,9 @@ impl Place {
         self.provide(&mut state);
     }
 
-    /// Opens the first connection; sees to it that there are more when that is not enough.
+    /// Opens the first connections; sees to it that there are more when those are not enough.
     fn provide(&self, state: &mut State) {
-        if state.live == 0 {
+        while state.live < state.worthwhile() {
             self.open(state);
         }
         if state.missing() > 0 && !state.watched {
@@ -209,6 +214,13 @@ impl Place {
 }
 
 impl State {
+    /// How many connections pay for their handshakes however fast the answers come: one works on a request while we work on
+    /// the answer of another.
+    fn worthwhile(&self) -> usize {
+        let requests = self.ahead.max(self.waiting.len());
+        (1 + requests / REQUESTS_EACH).min(ENOUGH).min(self.most)
+    }
+
     /// How many connections more could be used now.
     fn missing(&mut self) -> usize {
         self.waiting.retain(|request| !request.is_closed());
