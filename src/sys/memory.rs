@@ -60,20 +60,27 @@ fn lock() -> nix::Result<()> {
 /// file, and larger than what libraries keep for themselves (proc_pid_maps(5)). `None` where that cannot be told.
 fn heaps_and_stack() -> Option<Vec<(usize, usize)>> {
     const SMALLEST: usize = 64 * 1024;
+    const STACK: &str = "[stack]";
     if cfg!(not(target_env = "gnu")) {
         // musl's heap is of small pieces.
         return None;
     }
-    // With room for all of it, so that it is read at once.
-    let mut text = Vec::with_capacity(SMALLEST);
-    std::fs::File::open("/proc/self/maps").ok()?.take(u64::MAX).read_to_end(&mut text).ok()?;
+    let mut maps = std::fs::File::open("/proc/self/maps").ok()?;
+    let (mut text, mut part) = (Vec::new(), [0; 4096]);
+    // Above the stack there is only what the kernel maps.
+    while !text.windows(STACK.len()).any(|word| word == STACK.as_bytes()) {
+        match maps.read(&mut part).ok()? {
+            0 => break,
+            read => text.extend_from_slice(&part[..read]),
+        }
+    }
     let holds_values = |line: &str| {
         let mut words = line.split(' ');
         let (start, end) = words.next()?.split_once('-')?;
         let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
         let is_writable = words.next()?.contains('w');
         let is_of_no_file = words.nth(2)? == "0";
-        let is_large = end - start >= SMALLEST || line.ends_with("[stack]");
+        let is_large = end - start >= SMALLEST || line.ends_with(STACK);
         (is_writable && is_of_no_file && is_large).then_some((start, end))
     };
     let found: Vec<_> = str::from_utf8(&text).ok()?.lines().filter_map(holds_values).collect();

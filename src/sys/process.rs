@@ -79,10 +79,18 @@ pub fn read_file(path: &Path, limit: u64, patience: Duration) -> io::Result<(Vec
     // A device, such as /dev/null, holds nothing that somebody else has written.
     let is_device = metadata.mode() & libc::S_IFMT == libc::S_IFCHR;
     let owner = Owner { uid: metadata.uid(), writable_by_others: !is_device && metadata.mode() & 0o022 != 0 };
-    // One byte of room more than it has, to see its end in the same read.
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1);
     let mut file = file.take(limit + 1);
-    if !metadata.is_file() {
+    let mut bytes = Vec::new();
+    if metadata.is_file() {
+        // With room for one byte more than it has, to see its end in the same read.
+        bytes.resize(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1, 0);
+        let read = file.read(&mut bytes)?;
+        let ended = read + 1 == bytes.len();
+        bytes.truncate(read);
+        if ended {
+            return Ok((bytes, owner));
+        }
+    } else {
         // Read before somebody has begun to write, it would be at its end.
         await_more(file.get_ref(), begun, patience)?;
     }
