@@ -3,6 +3,7 @@
 use std::ffi::{CString, c_int};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -11,28 +12,36 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{Mode, fchmod};
 
+/// Descriptors that are free, as far as the first 64 told at the start.
+static FREE: AtomicUsize = AtomicUsize::new(0);
+
 /// Descriptors 0, 1 and 2 that are closed are filled, closed again by the exec, so that no socket becomes one of them.
 /// By one that can be neither read nor written (O_PATH in open(2)), so that whoever uses it fails as if it were closed.
 pub fn hold_closed_descriptors() {
-    let mut asked = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
-    // SAFETY: poll(2) without a wait writes to the three entries that it is given, POLLNVAL to one that is not open.
-    if unsafe { libc::poll(asked.as_mut_ptr(), 3, 0) } == -1 {
-        return;
-    }
-    for _ in asked.iter().filter(|one| one.revents & libc::POLLNVAL != 0) {
+    let first = free::<64>();
+    FREE.store(first.iter().flatten().skip(3).filter(|free| **free).count(), Ordering::Relaxed);
+    // Below such a limit on open files, at least these can be looked at.
+    let standard = first.and_then(|first| first.first_chunk().copied()).or_else(free::<3>).unwrap_or_default();
+    for _ in standard.iter().filter(|free| **free) {
         // SAFETY: open(2) with a constant path, which always exists. It returns the lowest free descriptor, which is this
         // one. It stays open until the exec closes it, and nobody else knows it.
         unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
     }
 }
 
-/// Whether at least so many descriptors can be opened, as far as one look at the first 64 tells.
-pub fn has_free_descriptors(wanted: usize) -> bool {
-    let mut asked: [libc::pollfd; 64] =
+/// Which of the first descriptors are not open.
+fn free<const COUNT: usize>() -> Option<[bool; COUNT]> {
+    let mut asked: [libc::pollfd; COUNT] =
         std::array::from_fn(|fd| libc::pollfd { fd: fd as c_int, events: 0, revents: 0 });
-    // SAFETY: as above, with 64 entries. It fails when the limit on open files is less than that.
-    let looked = unsafe { libc::poll(asked.as_mut_ptr(), 64, 0) } != -1;
-    looked && asked.iter().filter(|one| one.revents & libc::POLLNVAL != 0).count() >= wanted
+    // SAFETY: poll(2) without a wait writes to the entries that it is given, POLLNVAL to one that is not open. It fails when
+    // the limit on open files is less than their number.
+    let looked = unsafe { libc::poll(asked.as_mut_ptr(), COUNT as libc::nfds_t, 0) } != -1;
+    looked.then(|| asked.map(|one| one.revents & libc::POLLNVAL != 0))
+}
+
+/// Whether at least so many descriptors can be opened, as far as one look at the first 64 told at the start.
+pub fn has_free_descriptors(wanted: usize) -> bool {
+    FREE.load(Ordering::Relaxed) >= wanted
 }
 
 /// Writes all of it to stdout. Not by `std`, which takes a descriptor that cannot be written for one that nobody wants.
