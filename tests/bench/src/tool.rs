@@ -33,6 +33,8 @@ pub const TOOLS: &[Tool] = &[
     Tool { name: "chamber", start: chamber, slow: false },
     Tool { name: "ssm-env", start: ssm_env, slow: false },
     Tool { name: "ssm-parent", start: ssm_parent, slow: false },
+    Tool { name: "teller", start: teller, slow: false },
+    Tool { name: "secretspec", start: secretspec, slow: false },
     Tool { name: "fnox", start: fnox, slow: false },
     Tool { name: "aws", start: aws, slow: true },
 ];
@@ -148,7 +150,30 @@ fn ssm_env(bench: &Bench, case: &Case) -> Option<Command> {
 
 fn ssm_parent(bench: &Bench, case: &Case) -> Option<Command> {
     let mut command = peer("ssm-parent", bench, case);
-    command.args(["run", "-r", "-p", &format!("/bench/{}/", case.size), "--", BARE]);
+    // `--path` is for values that are JSON.
+    command.args(["run", "-r", "--plain-path", &format!("/bench/{}/", case.size), "--", BARE]);
+    Some(command)
+}
+
+fn teller(bench: &Bench, case: &Case) -> Option<Command> {
+    let map = format!("      - id: bench\n        path: /bench/{}\n        decrypt: true\n", case.size);
+    let config = format!("providers:\n  ssm:\n    kind: ssm\n    maps:\n{map}");
+    let config = write(&bench.directory, "teller.yml", config.as_bytes());
+    let mut command = peer("teller", bench, case);
+    command.arg("--config").arg(config).args(["run", "--reset", "--", BARE]);
+    Some(command)
+}
+
+fn secretspec(bench: &Bench, case: &Case) -> Option<Command> {
+    let names = (0..case.size).map(|at| {
+        let place = format!("providers = [\"ps\"], ref = {{ item = \"/bench/{}/k{at}\" }}", case.size);
+        format!("K{at} = {{ description = \"k{at}\", required = true, {place} }}\n")
+    });
+    let head = "[project]\nname = \"bench\"\nrevision = \"1.0\"\n\n[providers]\nps = \"awsps://us-east-1\"\n\n\
+                [profiles.default]\n";
+    let config = write(&bench.directory, "secretspec.toml", format!("{head}{}", names.collect::<String>()).as_bytes());
+    let mut command = peer("secretspec", bench, case);
+    command.args(["run", "--file"]).arg(config).args(["--", BARE]);
     Some(command)
 }
 
