@@ -21,7 +21,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use super::clock::Clock;
 use super::connect::{Connector, Route};
 use super::http_error::{HttpError, broken};
-use super::pool::Place;
+use super::pool::{Place, Pulse};
 
 /// Ten values of 8 KiB in which every byte is escaped as `\u00XX` are half a megabyte.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -33,12 +33,14 @@ pub struct Http(Arc<Shared>);
 struct Shared {
     connector: Arc<Connector>,
     clock: Clock,
+    pulse: Pulse,
     places: Mutex<HashMap<String, Place>>,
 }
 
 impl Http {
     pub fn new(connector: Connector, clock: Clock) -> Self {
-        Http(Arc::new(Shared { connector: Arc::new(connector), clock, places: Mutex::default() }))
+        let (connector, pulse) = (Arc::new(connector), Pulse::new());
+        Http(Arc::new(Shared { connector, clock, pulse, places: Mutex::default() }))
     }
 
     /// Sends one request and reads the whole answer.
@@ -76,7 +78,7 @@ impl Http {
     fn place(&self, uri: &Uri) -> Result<Place, HttpError> {
         let route = self.0.connector.route(uri)?;
         let mut places = self.0.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = |route| Place::new(self.0.connector.clone(), route);
+        let new = |route| Place::new(self.0.connector.clone(), route, self.0.pulse.clone());
         Ok(places.entry(route.key.clone()).or_insert_with(|| new(route)).clone())
     }
 }

@@ -64,7 +64,7 @@ impl Imds {
         }
     }
 
-    /// Opens connections for so many requests at the same time.
+    /// Opens a connection, and others for so many requests at the same time when it is slow.
     pub fn warm(&self, requests: usize) {
         // What is wrong with the address, the first request tells.
         if let Ok(uri) = self.uri("/") {

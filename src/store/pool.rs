@@ -24,11 +24,30 @@ pub const CONNECTIONS: usize = 50;
 const REQUESTS_EACH: usize = 8;
 const ENOUGH: usize = 3;
 
-/// Other connections are opened when for so long no answer has come and no connection was opened. An answer that
+/// Other connections are opened when for so long nothing has come from anywhere, nor a connection was opened. An answer that
 /// comes sooner is worth waiting for; a later handshake is cheaper too, as it resumes the first one's TLS session.
 const GRACE: Duration = Duration::from_millis(2);
 
 pub type Sender = SendRequest<Full<Bytes>>;
+
+/// When an answer came last, or a connection was opened or begun, wherever it goes: where IMDS is quick, so is what comes
+/// after it.
+#[derive(Clone)]
+pub struct Pulse(Arc<Mutex<Instant>>);
+
+impl Pulse {
+    pub fn new() -> Self {
+        Pulse(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    fn beat(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn last(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Where requests go.
 #[derive(Clone)]
@@ -37,6 +56,7 @@ pub struct Place(Arc<Shared>);
 struct Shared {
     connector: Arc<Connector>,
     route: Route,
+    pulse: Pulse,
     state: Mutex<State>,
 }
 
@@ -52,8 +72,6 @@ struct State {
     ahead: usize,
     /// So many there can be.
     most: usize,
-    /// When an answer came, or a connection was opened or begun.
-    moved: Instant,
     watched: bool,
 }
 
@@ -67,7 +85,7 @@ pub struct Connection {
 }
 
 impl Place {
-    pub fn new(connector: Arc<Connector>, route: Route) -> Self {
+    pub fn new(connector: Arc<Connector>, route: Route, pulse: Pulse) -> Self {
         let state = State {
             idle: Vec::new(),
             live: 0,
@@ -75,10 +93,9 @@ impl Place {
             waiting: VecDeque::new(),
             ahead: 0,
             most: CONNECTIONS,
-            moved: Instant::now(),
             watched: false,
         };
-        Place(Arc::new(Shared { connector, route, state: Mutex::new(state) }))
+        Place(Arc::new(Shared { connector, route, pulse, state: Mutex::new(state) }))
     }
 
     pub fn route(&self) -> &Route {
@@ -109,7 +126,7 @@ impl Place {
         handed.await.unwrap_or_else(|_| Err(HttpError::Broken(self.0.route.host.clone(), "no connection".into())))
     }
 
-    /// Opens the first connection now, and others for so many requests if nobody needs them sooner.
+    /// Opens the first connections now, and others for so many requests if nobody needs them sooner.
     pub fn warm(&self, requests: usize) {
         let mut state = self.state();
         state.ahead = requests.min(CONNECTIONS);
@@ -118,6 +135,7 @@ impl Place {
 
     /// Opens the first connections; sees to it that there are more when those are not enough.
     fn provide(&self, state: &mut State) {
+        state.forget_the_given_up();
         while state.live < state.worthwhile() {
             self.open(state);
         }
@@ -130,10 +148,9 @@ impl Place {
     /// Until no connection is missing.
     async fn watch(self) {
         loop {
-            let due = self.state().moved + GRACE;
-            sleep_until(due).await;
+            sleep_until(self.0.pulse.last() + GRACE).await;
             let mut state = self.state();
-            if state.missing() == 0 || state.moved.elapsed() >= GRACE {
+            if state.missing() == 0 || self.0.pulse.last().elapsed() >= GRACE {
                 state.watched = false;
                 return self.open_missing(&mut state);
             }
@@ -149,7 +166,7 @@ impl Place {
     fn open(&self, state: &mut State) {
         state.live += 1;
         state.opening += 1;
-        state.moved = Instant::now();
+        self.0.pulse.beat();
         let place = self.clone();
         tokio::spawn(async move {
             let opened = place.try_open().await;
@@ -199,7 +216,7 @@ impl Place {
 
     /// To whoever has waited longest, or to those who will come.
     fn hand(&self, state: &mut State, sender: Sender, reused: bool) {
-        state.moved = Instant::now();
+        self.0.pulse.beat();
         let mut connection = Connection { sender: Some(sender), place: self.clone(), reused };
         while let Some(waiting) = state.waiting.pop_front() {
             match waiting.send(Ok(connection)) {
@@ -214,6 +231,10 @@ impl Place {
 }
 
 impl State {
+    fn forget_the_given_up(&mut self) {
+        self.waiting.retain(|request| !request.is_closed());
+    }
+
     /// How many connections pay for their handshakes however fast the answers come: one works on a request while we work on
     /// the answer of another.
     fn worthwhile(&self) -> usize {
@@ -223,7 +244,7 @@ impl State {
 
     /// How many connections more could be used now.
     fn missing(&mut self) -> usize {
-        self.waiting.retain(|request| !request.is_closed());
+        self.forget_the_given_up();
         let for_waiting = self.waiting.len().saturating_sub(self.opening);
         let wanted = for_waiting.max(self.ahead.saturating_sub(self.live));
         wanted.min(self.most.saturating_sub(self.live))
