@@ -29,6 +29,12 @@ else
     options="--target $target" built=${CARGO_TARGET_DIR:-target}/$target/release/stepzero
 fi
 
+# Cargo takes no notice when .cargo/config.toml comes or changes: what was built without it would stay.
+if grep -qs 'rustc-cfg=httparse_simd' "${built%/*}"/build/httparse-*/output; then
+    # shellcheck disable=SC2086 # options are a list
+    cargo clean --release --quiet -p httparse $options
+fi
+
 # The flag only for the last step: the dependencies are the same for both, and are built once. The static one first, so
 # that what stays in target/release is the other.
 case $target in
