@@ -84,8 +84,9 @@ pub fn read_file(path: &Path, limit: u64, patience: Duration) -> io::Result<(Vec
     if metadata.is_file() {
         // With room for one byte more than it has, to see its end in the same read.
         bytes.resize(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1, 0);
-        let read = file.read(&mut bytes)?;
-        let ended = read + 1 == bytes.len();
+        // What goes wrong, the reading below will meet again.
+        let read = file.read(&mut bytes).unwrap_or_default();
+        let ended = read > 0 && read + 1 == bytes.len();
         bytes.truncate(read);
         if ended {
             return Ok((bytes, owner));
