@@ -129,7 +129,7 @@ fn write_policy(options: Options, wanted: &PolicyOptions, inherited: &Inherited)
     let here = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| inherited.value(name)?.to_str());
     let here = here.filter(|region| wanted.format == PolicyFormat::Json && spec::is_region(region));
     let document = policy::document(&plan, wanted, reach.aws.region.as_deref().or(here))?;
-    document.warnings.iter().for_each(|warning| crate::log::warn(format_args!("{warning}")));
+    document.warnings.iter().for_each(|warning| log::warn(format_args!("{warning}")));
     print(&document.text)
 }
 
@@ -193,12 +193,9 @@ fn read_spec(path: &Path, trusting: bool, patience: Duration) -> Result<Vec<u8>,
 
 /// With `-v`: what won.
 fn tell(outcomes: &[Outcome]) {
-    if !log::tells_what_won() {
-        return;
-    }
     for outcome in outcomes {
         if let Ok(Settled::Fetched(won)) = &outcome.result {
-            crate::log::info(format_args!("{} from {}", outcome.variable, won.describe()));
+            log::info(|| format!("{} from {}", outcome.variable, won.describe()));
         }
     }
 }

@@ -27,35 +27,35 @@ pub fn init(settings: Settings) {
     let _ = SETTINGS.set(settings);
 }
 
+/// Whether so many `-v` were said at least, and no `-q`.
+fn hears(verbose: u8) -> bool {
+    !settings().quiet && settings().verbose >= verbose
+}
+
 /// What an operator should look at.
 pub fn warn(text: Arguments<'_>) {
-    if !settings().quiet {
+    if hears(0) {
         write("WARN", &text.to_string(), &[]);
     }
 }
 
-/// Whether [`info`] is heard.
-pub fn tells_what_won() -> bool {
-    !settings().quiet && settings().verbose >= 1
-}
-
-/// With `-v`: what won.
-pub fn info(text: Arguments<'_>) {
-    if tells_what_won() {
-        write("INFO", &text.to_string(), &[]);
+/// With `-v`: what won. Described only then.
+pub fn info(text: impl FnOnce() -> String) {
+    if hears(1) {
+        write("INFO", &text(), &[]);
     }
 }
 
 /// With `-vv`: what was tried.
 pub fn debug(text: Arguments<'_>) {
-    if !settings().quiet && settings().verbose >= 2 {
+    if hears(2) {
         write("DEBUG", &text.to_string(), &[]);
     }
 }
 
 /// A line that a person should see at the default level.
 pub fn notice(text: &str) {
-    if !settings().quiet {
+    if hears(0) {
         write("INFO", text, &[]);
     }
 }
