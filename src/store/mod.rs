@@ -59,8 +59,8 @@ pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) 
     let runtime = builder.enable_all().build_local(LocalOptions::default()).map_err(cannot_start)?;
     let patience = Rc::new(Patience::new(timeout));
     let (plan, patient) = (plan.clone(), patience.clone());
-    // As a task: what wakes the future of `block_on` looks at the sockets each time.
-    // In a box, because it is large, and moved a few times.
+    // A task, because what wakes the future of `block_on` looks at the sockets each time; in a box, because it is large, and
+    // moved a few times.
     let task = Box::pin(async move {
         set_timer().await;
         patient.tell(work(&plan, aws, &patient, on_denial)).await
@@ -84,7 +84,7 @@ async fn work(plan: &Plan, aws: Aws, patience: &Patience, on_denial: OnDenial) -
 }
 
 /// Each new timer that is the earliest is a write(2) to the runtime's eventfd. After one that is early, and that the
-/// runtime has seen, those of the limits are none.
+/// runtime has seen, those of the limits are none, nor is the pool's for connections, which is two milliseconds away.
 async fn set_timer() {
     let mut early = pin!(tokio::time::sleep(Duration::from_millis(1)));
     std::future::poll_fn(|context| Poll::Ready(early.as_mut().poll(context).is_ready())).await;

@@ -40,8 +40,6 @@ impl Settings {
         if aws.credentials == Source::Auto || aws.profile.is_some() {
             exists(&profiles)?;
         }
-        // The SDK would look for files that are not there twice more.
-        let files = if profiles.is_empty() { no_files() } else { files };
         let from_profile = || {
             profiles
                 .get("region")

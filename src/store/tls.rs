@@ -118,7 +118,8 @@ fn config(roots: RootCertStore) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// AES-128 first, as browsers have it: the key schedule of AES-256 comes with SHA-384, which processors do not speed up.
+/// AES-128 first in TLS 1.3, as browsers have it: with AES-256 the key schedule is SHA-384, for which most processors have no
+/// instructions.
 fn provider() -> CryptoProvider {
     let mut provider = rustls::crypto::ring::default_provider();
     provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);

@@ -16,7 +16,8 @@ use nix::sys::stat::{Mode, fchmod};
 static FREE: AtomicUsize = AtomicUsize::new(0);
 
 /// Descriptors 0, 1 and 2 that are closed are filled, closed again by the exec, so that no socket becomes one of them.
-/// By one that can be neither read nor written (O_PATH in open(2)), so that whoever uses it fails as if it were closed.
+/// By one that can be neither read nor written (O_PATH in open(2)), so that whoever uses it fails as if it were closed. The
+/// same look tells how many are free for [`has_free_descriptors`].
 pub fn hold_closed_descriptors() {
     let first = free::<64>();
     FREE.store(first.iter().flatten().skip(3).filter(|free| **free).count(), Ordering::Relaxed);
