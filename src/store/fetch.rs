@@ -7,10 +7,11 @@ use std::rc::Rc;
 use futures_util::future::Either;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::json;
+use tokio::task::yield_now;
 
 use super::answers::{Answers, Item, Kind, LoadReply, Parameter, Reply, match_call};
 use super::patience::{Patience, SERVICE};
-use super::pool::CONNECTIONS;
+use super::pool::{AT_ONCE, CONNECTIONS};
 use super::service::{self, NAME, Output};
 use super::session::Session;
 use super::trouble::{Cause, Denial, Trouble};
@@ -32,10 +33,18 @@ pub enum OnDenial {
 
 /// Asks for everything in the plan.
 pub async fn all(session: &Session, plan: &Plan, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {
-    let fetch = Fetch { session, plan, patience, on_denial };
+    let fetch = &Fetch { session, plan, patience, on_denial };
     plan.in_region(&session.service.region).map_err(Trouble::Permanent)?;
     let ids: Vec<RequestId> = (0..plan.requests.len()).map(RequestId).collect();
-    let batches = ids.chunks(NAMES_PER_CALL).map(|batch| Either::Left(fetch.batch(batch)));
+    let batches = ids.chunks(NAMES_PER_CALL).enumerate().map(|(at, batch)| {
+        Either::Left(async move {
+            if at >= AT_ONCE {
+                // The first ones are on their way before these are signed, which takes as long as an answer.
+                yield_now().await;
+            }
+            fetch.batch(batch).await
+        })
+    });
     let loads = plan.loads.iter().enumerate().map(|(at, load)| Either::Right(fetch.load(at, load)));
     // No more at once than there are connections: an attempt's time does not run while it queues for one.
     let mut calls = stream::iter(batches.chain(loads)).buffer_unordered(CONNECTIONS);

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connect::{CONNECT_LIMIT, Connector, Route};
@@ -22,7 +23,7 @@ pub const CONNECTIONS: usize = 50;
 /// For so many requests each, up to this many of them, connections are opened at once: a handshake costs as much as a few
 /// requests.
 const REQUESTS_EACH: usize = 8;
-const ENOUGH: usize = 3;
+pub const AT_ONCE: usize = 3;
 
 /// Other connections are opened when for so long nothing has come from anywhere, nor a connection was opened. An answer that
 /// comes sooner is worth waiting for; a later handshake is cheaper too, as it resumes the first one's TLS session.
@@ -149,6 +150,9 @@ impl Place {
     async fn watch(self) {
         loop {
             sleep_until(self.0.pulse.last() + GRACE).await;
+            // An answer that came while we were at work counts: one turn for its connection, one for who waits for it.
+            yield_now().await;
+            yield_now().await;
             let mut state = self.state();
             if state.missing() == 0 || self.0.pulse.last().elapsed() >= GRACE {
                 state.watched = false;
@@ -239,7 +243,7 @@ impl State {
     /// the answer of another.
     fn worthwhile(&self) -> usize {
         let requests = self.ahead.max(self.waiting.len());
-        (1 + requests / REQUESTS_EACH).min(ENOUGH).min(self.most)
+        (1 + requests / REQUESTS_EACH).min(AT_ONCE).min(self.most)
     }
 
     /// How many connections more could be used now.
