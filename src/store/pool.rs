@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connect::{CONNECT_LIMIT, Connector, Route};
@@ -25,14 +24,14 @@ pub const CONNECTIONS: usize = 50;
 const REQUESTS_EACH: usize = 8;
 pub const AT_ONCE: usize = 3;
 
-/// Other connections are opened when for so long nothing has come from anywhere, nor a connection was opened. An answer that
+/// Other connections are opened when for so long nothing has come or gone, anywhere. An answer that
 /// comes sooner is worth waiting for; a later handshake is cheaper too, as it resumes the first one's TLS session.
 const GRACE: Duration = Duration::from_millis(2);
 
 pub type Sender = SendRequest<Full<Bytes>>;
 
-/// When an answer came last, or a connection was opened or begun, wherever it goes: where IMDS is quick, so is what comes
-/// after it.
+/// When a request was made last, an answer came, or a connection was opened or begun, wherever it goes: where IMDS is quick,
+/// so is what comes after it, and no answer is late while we make requests, fifty of which take as long.
 #[derive(Clone)]
 pub struct Pulse(Arc<Mutex<Instant>>);
 
@@ -110,6 +109,7 @@ impl Place {
 
     /// A connection for one request, as soon as there is one; an error is why one could not be opened for it.
     pub async fn connection(&self) -> Result<Connection, HttpError> {
+        self.0.pulse.beat();
         let handed = {
             let mut state = self.state();
             while let Some(sender) = state.idle.pop() {
@@ -150,9 +150,6 @@ impl Place {
     async fn watch(self) {
         loop {
             sleep_until(self.0.pulse.last() + GRACE).await;
-            // An answer that came while we were at work counts: one turn for its connection, one for who waits for it.
-            yield_now().await;
-            yield_now().await;
             let mut state = self.state();
             if state.missing() == 0 || self.0.pulse.last().elapsed() >= GRACE {
                 state.watched = false;
