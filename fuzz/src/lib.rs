@@ -40,8 +40,10 @@ pub fn references(data: &[u8]) {
             let text: String = failures.iter().map(Failure::to_string).collect();
             // A setting of stepzero's own, such as STEPZERO_TIMEOUT, is quoted, whatever else it holds.
             let own = entries.iter().any(|entry| entry.starts_with(b"STEPZERO_"));
-            let names: Vec<&[u8]> =
-                entries.iter().filter_map(|entry| entry.split(|byte| *byte == b'=').next()).collect();
+            // A name can begin with "=", and is refused with it.
+            let ends =
+                |entry: &[u8]| entry.iter().skip(1).position(|byte| *byte == b'=').map_or(entry.len(), |at| at + 1);
+            let names: Vec<&[u8]> = entries.iter().map(|entry| &entry[..ends(entry)]).collect();
             for entry in entries.iter().filter(|_| !own) {
                 let value = entry.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or_default();
                 let Ok(text_value) = std::str::from_utf8(value) else { continue };
