@@ -1,6 +1,8 @@
 //! What was typed. Nothing here looks at the system; what it means is decided in `spec`.
 #![forbid(unsafe_code)]
 
+mod quick;
+
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
@@ -209,6 +211,14 @@ fn words<T: Clone + Send + Sync + 'static>(
 
 /// USAGE when the line is wrong, with clap's own words and suggestions.
 pub fn parse(args: &[OsString]) -> Result<Typed, Failure> {
+    let is_exec = args.get(1).is_some_and(|name| name == "exec");
+    match is_exec.then(|| quick::exec(args)).flatten() {
+        Some(exec) => Ok(Typed::Command(Command::Exec(Box::new(exec)))),
+        None => by_clap(args),
+    }
+}
+
+fn by_clap(args: &[OsString]) -> Result<Typed, Failure> {
     use clap::error::ErrorKind;
     // To define all commands is a tenth of the work of a start, and this is the one that starts services.
     let definition = match args.get(1) {
