@@ -20,6 +20,7 @@ use tower_service::Service;
 
 use super::http_error::HttpError;
 use super::tls::Tls;
+use crate::error::Failure;
 
 /// So long an address is used again: for the calls of one start, and not for a retry after an outage.
 const FRESH: Duration = Duration::from_secs(2);
@@ -60,6 +61,11 @@ impl Connector {
     /// container's credential endpoint, whose answers are credentials.
     pub fn new(tls: Tls, direct: HashSet<String>) -> Self {
         Connector { tls, proxies: proxies(), direct, names: Names::default() }
+    }
+
+    /// Finds out whom to trust, which the first handshake does otherwise. CONFIG when what a variable names is of no use.
+    pub fn trust(&self) -> Result<(), Failure> {
+        self.tls.trust().map(drop)
     }
 
     pub fn route(&self, uri: &Uri) -> Result<Route, HttpError> {
@@ -126,7 +132,7 @@ impl Connector {
         // The request follows the end of the handshake: waiting until that is acknowledged (Nagle) would only delay it. An
         // error changes nothing else.
         let _ = stream.set_nodelay(true);
-        let trust = self.tls.trust();
+        let trust = self.tls.trust().map_err(HttpError::Trust)?;
         match self.tls.handshake(&trust, &route.host, stream).await {
             // Once more, with the system's trust store, on a new connection.
             Err(HttpError::UnknownIssuer(_)) if self.tls.fall_back(&trust, &route.host) => {

@@ -22,6 +22,7 @@ use super::clock::Clock;
 use super::connect::{Connector, Route};
 use super::http_error::{HttpError, broken};
 use super::pool::{Place, Pulse};
+use crate::error::Failure;
 
 /// Ten values of 8 KiB in which every byte is escaped as `\u00XX` are half a megabyte.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -65,6 +66,11 @@ impl Http {
         self.0.clock.seen(parts.headers.get(header::DATE).and_then(|date| date.to_str().ok()));
         connection.give_back();
         Ok(Response::from_parts(parts, body.to_bytes()))
+    }
+
+    /// Finds out whom to trust, as [`Connector::trust`] does.
+    pub fn trust(&self) -> Result<(), Failure> {
+        self.0.connector.trust()
     }
 
     /// Opens connections for so many requests, while something else is waited for. Those requests then wait for them, and

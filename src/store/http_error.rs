@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::io_text;
+use crate::error::{Failure, io_text};
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub enum HttpError {
     /// It is signed, but not for this.
     WrongCertificate(String, String),
     Tls(String, String),
+    /// Whom to trust cannot be found out.
+    Trust(Failure),
     Proxy(String),
     /// The connection broke, or what came is not HTTP.
     Broken(String, String),
@@ -47,6 +49,7 @@ impl fmt::Display for HttpError {
             }
             HttpError::WrongCertificate(host, why) => write!(f, "the certificate of {host} is not accepted: {why}"),
             HttpError::Tls(host, why) => write!(f, "no TLS with {host}: {why}"),
+            HttpError::Trust(failure) => write!(f, "{failure}"),
             HttpError::Proxy(why) => write!(f, "the proxy: {why}"),
             HttpError::Broken(host, why) => write!(f, "the connection to {host} broke: {why}"),
             HttpError::TooLarge(host, limit) => write!(f, "the answer of {host} is over {limit} bytes, or broke off"),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use aws_credential_types::Credentials;
 use http::Uri;
+use tokio::task::yield_now;
 
 use super::clock::{Clock, SKEW_SECONDS};
 use super::credentials::Chain;
@@ -33,7 +34,18 @@ impl Session {
     /// Finds Region and credentials, and opens connections to Systems Manager, for so many calls, while it waits for them.
     pub async fn open(settings: &Settings, patience: &Patience, calls: usize) -> Result<Session, Trouble> {
         let clock = Clock::default();
-        let http = settings.http(clock.clone())?;
+        let http = settings.http(clock.clone());
+        let opening = Session::over(http.clone(), clock, settings, patience, calls);
+        Ok(tokio::try_join!(opening, trust(&http))?.0)
+    }
+
+    async fn over(
+        http: Http,
+        clock: Clock,
+        settings: &Settings,
+        patience: &Patience,
+        calls: usize,
+    ) -> Result<Session, Trouble> {
         let imds =
             settings.imds_endpoint().map(|base| Rc::new(Imds::new(http.clone(), &base, settings.gives_up_on_imds())));
         // It tells the Region and the credentials at the same time.
@@ -94,6 +106,14 @@ impl Session {
         }
         failure.help("they have expired, are unknown to AWS, or belong to another partition: renew them")
     }
+}
+
+/// What is wrong with whom we are told to trust ends the run, but is not looked for before IMDS has its first request: a
+/// connection is made in one round of the runtime, and used in the next.
+async fn trust(http: &Http) -> Result<(), Trouble> {
+    yield_now().await;
+    yield_now().await;
+    http.trust().map_err(Trouble::Permanent)
 }
 
 /// The Region and the endpoint, and connections to it: at once where it is named, which needs no Region.

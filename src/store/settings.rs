@@ -14,7 +14,6 @@ use super::clock::Clock;
 use super::connect::Connector;
 use super::http::Http;
 use super::tls::Tls;
-use super::trouble::Trouble;
 use crate::error::{Exit, Failure, printable};
 use crate::spec::value::Credentials as Source;
 use crate::spec::{Aws, is_region};
@@ -138,15 +137,14 @@ impl Settings {
     }
 
     /// The one HTTP client of this run.
-    pub fn http(&self, clock: Clock) -> Result<Http, Trouble> {
+    pub fn http(&self, clock: Clock) -> Http {
         let bundle = |name: &'static str| {
             std::env::var_os(name).filter(|value| !value.is_empty()).map(|path| (name, PathBuf::from(path)))
         };
         let profile = || self.profiles.get("ca_bundle").map(|path| ("ca_bundle", PathBuf::from(path)));
         let bundle = bundle("AWS_CA_BUNDLE").or_else(profile).or_else(|| bundle("SSL_CERT_FILE"));
-        let tls = Tls::new(bundle).map_err(Trouble::Permanent)?;
         let direct = direct_authorities(self.imds_endpoint());
-        Ok(Http::new(Connector::new(tls, direct), clock))
+        Http::new(Connector::new(Tls::new(bundle), direct), clock)
     }
 }
 

@@ -18,10 +18,14 @@ use tokio_rustls::client::TlsStream;
 use super::http_error::HttpError;
 use crate::error::{Exit, Failure, printable};
 
-/// The TLS side of the connector. Built once; the configuration (with its session cache) is shared by all connections.
+/// The TLS side of the connector. The configuration (with its session cache) is made once, and shared by all connections.
 pub struct Tls {
-    trust: Mutex<Trust>,
+    bundle: Option<Bundle>,
+    trust: Mutex<Option<Trust>>,
 }
+
+/// The file that a variable names, and the variable.
+pub type Bundle = (&'static str, PathBuf);
 
 /// Whom a handshake trusts.
 #[derive(Clone)]
@@ -39,18 +43,22 @@ enum Source {
 }
 
 impl Tls {
-    /// `bundle` is the file that a variable names, and the variable. CONFIG when it holds no certificate.
-    pub fn new(bundle: Option<(&'static str, PathBuf)>) -> Result<Self, Failure> {
-        let (roots, source) = match bundle {
-            Some((variable, path)) => (named_roots(variable, &path)?, Source::Named),
-            None => (RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, Source::CompiledIn),
-        };
-        Ok(Tls { trust: Mutex::new(Trust { config: config(roots), source }) })
+    /// Reads nothing yet.
+    pub fn new(bundle: Option<Bundle>) -> Self {
+        Tls { bundle, trust: Mutex::default() }
     }
 
-    /// Whom to trust now.
-    pub fn trust(&self) -> Trust {
-        self.trust.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Whom to trust now. CONFIG when the bundle holds no certificate.
+    pub fn trust(&self) -> Result<Trust, Failure> {
+        let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        if trust.is_none() {
+            let (roots, source) = match &self.bundle {
+                Some((variable, path)) => (named_roots(variable, path)?, Source::Named),
+                None => (RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, Source::CompiledIn),
+            };
+            *trust = Some(Trust { config: config(roots), source });
+        }
+        Ok(trust.clone().expect("it is there, or was just made"))
     }
 
     pub async fn handshake(
@@ -68,11 +76,11 @@ impl Tls {
     /// After an unknown issuer: the system's trust store, once. `false` when there is nothing left to try.
     pub fn fall_back(&self, from: &Trust, host: &str) -> bool {
         let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-        if trust.source != from.source {
+        if trust.as_ref().is_some_and(|trust| trust.source != from.source) {
             // Another connection has switched in the meantime.
             return true;
         }
-        if trust.source != Source::CompiledIn {
+        if from.source != Source::CompiledIn {
             return false;
         }
         let mut roots = RootCertStore::empty();
@@ -83,7 +91,7 @@ impl Tls {
         crate::log::warn(format_args!(
             "the certificate of {host} is signed by none of the compiled-in roots: trying the system's {added}"
         ));
-        *trust = Trust { config: config(roots), source: Source::System };
+        *trust = Some(Trust { config: config(roots), source: Source::System });
         true
     }
 }

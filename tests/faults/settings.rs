@@ -88,3 +88,12 @@ fn no_region_is_config() {
     refused(run.output(), 78, &["no Region", "--region"], "no Region");
     assert_eq!(fake.log().len(), 0);
 }
+
+/// It does not depend on an IMDS, so it does not wait for one.
+#[test]
+fn a_bundle_that_is_not_there_is_told_while_imds_is_silent() {
+    let fake = plain();
+    let run =
+        stepzero(&fake, one("20s")).env("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}", fake.black_hole()));
+    refused(run.env("AWS_CA_BUNDLE", "/nowhere.pem").output(), 78, &["AWS_CA_BUNDLE", "/nowhere.pem"], "no bundle");
+}
