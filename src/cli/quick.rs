@@ -1,4 +1,4 @@
-//! The usual lines of `exec`, without clap: to define two dozen options, with their help, is a twelfth of a start. What is
+//! The usual lines of `exec`, without clap: to define two dozen options, with their help, is a fortieth of a start. What is
 //! unusual here, or wrong, is left to clap, which also writes the help; a test holds the two against each other.
 
 use std::ffi::OsString;
