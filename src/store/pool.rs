@@ -28,24 +28,48 @@ pub const AT_ONCE: usize = 3;
 /// comes sooner is worth waiting for; a later handshake is cheaper too, as it resumes the first one's TLS session.
 const GRACE: Duration = Duration::from_millis(2);
 
+/// So many of them at once; each that is open is followed by another until an answer comes, because from then on a
+/// connection is given back as soon as one could be opened. All at once would be work for nothing where it was only the
+/// machine that was busy. Twice as many after each further silence: then it is the network that is waited for.
+const STEP: usize = 4;
+
 pub type Sender = SendRequest<Full<Bytes>>;
 
-/// When a request was made last, an answer came, or a connection was opened or begun, wherever it goes: where IMDS is quick,
-/// so is what comes after it, and no answer is late while we make requests, fifty of which take as long.
+/// The signs of life, wherever they come from: where IMDS is quick, so is what comes after it.
 #[derive(Clone)]
-pub struct Pulse(Arc<Mutex<Instant>>);
+pub struct Pulse(Arc<Mutex<Beats>>);
+
+struct Beats {
+    /// When a request was made last, an answer came, or a connection was opened or begun: no answer is late while we make
+    /// requests, fifty of which take as long.
+    last: Instant,
+    /// So many answers have come.
+    answers: u32,
+}
 
 impl Pulse {
     pub fn new() -> Self {
-        Pulse(Arc::new(Mutex::new(Instant::now())))
+        Pulse(Arc::new(Mutex::new(Beats { last: Instant::now(), answers: 0 })))
+    }
+
+    fn beats(&self) -> MutexGuard<'_, Beats> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn beat(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.beats().last = Instant::now();
+    }
+
+    fn answer(&self) {
+        self.beats().answers += 1;
     }
 
     fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.beats().last
+    }
+
+    fn answers(&self) -> u32 {
+        self.beats().answers
     }
 }
 
@@ -73,6 +97,8 @@ struct State {
     /// So many there can be.
     most: usize,
     watched: bool,
+    /// Answers are late, and these had come by then.
+    late: Option<u32>,
 }
 
 /// A connection in use. Dropped without [`Connection::give_back`], it is closed.
@@ -94,6 +120,7 @@ impl Place {
             ahead: 0,
             most: CONNECTIONS,
             watched: false,
+            late: None,
         };
         Place(Arc::new(Shared { connector, route, pulse, state: Mutex::new(state) }))
     }
@@ -148,18 +175,25 @@ impl Place {
 
     /// Until no connection is missing.
     async fn watch(self) {
+        let mut step = STEP;
         loop {
             sleep_until(self.0.pulse.last() + GRACE).await;
             let mut state = self.state();
-            if state.missing() == 0 || self.0.pulse.last().elapsed() >= GRACE {
+            if state.missing() == 0 {
                 state.watched = false;
-                return self.open_missing(&mut state);
+                return;
+            }
+            if self.0.pulse.last().elapsed() >= GRACE {
+                let answers = Some(self.0.pulse.answers());
+                step = if state.late == answers { step * 2 } else { STEP };
+                state.late = answers;
+                self.open_missing(&mut state, step);
             }
         }
     }
 
-    fn open_missing(&self, state: &mut State) {
-        for _ in 0..state.missing() {
+    fn open_missing(&self, state: &mut State, most: usize) {
+        for _ in 0..state.missing().min(most) {
             self.open(state);
         }
     }
@@ -174,7 +208,12 @@ impl Place {
             let mut state = place.state();
             state.opening -= 1;
             match opened {
-                Ok(sender) => place.hand(&mut state, sender, false),
+                Ok(sender) => {
+                    place.hand(&mut state, sender, false);
+                    if state.late == Some(place.0.pulse.answers()) {
+                        place.open_missing(&mut state, 1);
+                    }
+                }
                 Err(error) => {
                     state.live -= 1;
                     place.failed(&mut state, error);
@@ -261,6 +300,7 @@ impl Connection {
     pub fn give_back(mut self) {
         let Some(sender) = self.sender.take() else { return };
         let place = self.place.clone();
+        place.0.pulse.answer();
         let mut state = place.state();
         // Answers come: from here on, requests that wait say how many connections are needed.
         state.ahead = 0;
