@@ -68,8 +68,8 @@ impl Inherited {
     }
 
     fn raw(&self, name: &str) -> Option<&[u8]> {
-        let mut entries = self.0.iter().map(|entry| split(entry));
-        entries.find_map(|(found, value)| if found == name.as_bytes() { value } else { None })
+        // Asked once for each variable of a spec: no entry is looked through to its end.
+        self.0.iter().find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     }
 
     /// Each variable once, with the value that getenv(3) would give.
