@@ -85,8 +85,8 @@ impl Plan {
             errors.extend(failures);
             Vec::new()
         });
-        let mut builder = Builder::new(scopes, placeholders, &spec.policy, inherited);
-        let mut variables: Vec<Variable> = Vec::new();
+        let mut builder = Builder::new(scopes, placeholders, &spec.policy, inherited, layered.len());
+        let mut variables: Vec<Variable> = Vec::with_capacity(layered.len());
         for entry in layered {
             match builder.variable(entry) {
                 Ok(variable) => variables.push(variable),
@@ -144,7 +144,7 @@ fn layers(
     inherited: &Inherited,
     errors: &mut Vec<Failure>,
 ) -> (Vec<Entry>, Vec<EnvName>) {
-    let mut first: HashMap<(EnvName, bool), &Entry> = HashMap::new();
+    let mut first: HashMap<(EnvName, bool), &Entry> = HashMap::with_capacity(entries.len());
     for entry in &entries {
         let by_flag = entry.origin.is_flag();
         let Some(other) = first.insert((entry.variable.clone(), by_flag), entry) else { continue };

@@ -22,13 +22,16 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
+    /// For so many lines, each of which asks for one name at least.
     pub fn new(
         scopes: Vec<Scope>,
         placeholders: Placeholders<'a>,
         policy: &'a Policy,
         inherited: &'a Inherited,
+        lines: usize,
     ) -> Self {
-        Builder { scopes, placeholders, policy, inherited, requests: Vec::new(), ids: HashMap::new() }
+        let (requests, ids) = (Vec::with_capacity(lines), HashMap::with_capacity(lines));
+        Builder { scopes, placeholders, policy, inherited, requests, ids }
     }
 
     /// The scopes and the requests.

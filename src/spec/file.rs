@@ -105,7 +105,7 @@ fn entries(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
             }
         }
     }
-    // TOML tables are sorted by name here; the order of the file is the order of the plan.
+    // The order of the file is the order of the plan, and `[files]` can come first.
     entries.sort_by_key(|entry| match &entry.origin {
         Origin::File { line, column, .. } => (*line, *column),
         _ => (0, 0),

@@ -90,6 +90,9 @@ fn flat(text: &str) -> String {
 /// The values that TOML has and a spec uses.
 pub type Found<'a, 'i> = (&'a Spanned<DeValue<'i>>, Range<usize>);
 
+/// So many keys a table can have: room for them is made once.
+const KEYS: usize = 16;
+
 /// One table under reading. Errors collect, so that one run reports all of them.
 pub struct Table<'a, 'i> {
     pub text: Text<'a>,
@@ -100,7 +103,7 @@ pub struct Table<'a, 'i> {
 
 impl<'a, 'i> Table<'a, 'i> {
     pub fn new(text: Text<'a>, span: Range<usize>, table: &'a DeTable<'i>) -> Self {
-        Table { text, span, table, known: Vec::new() }
+        Table { text, span, table, known: Vec::with_capacity(KEYS) }
     }
 
     /// The value of a key, which thereby is known.
