@@ -138,7 +138,10 @@ impl Fetch<'_> {
                 call().await
             };
             match self.patience.insist(NAME, SERVICE, attempt).await {
-                Err(Trouble::Rejected(cause)) => self.session.refused(before.get(), &cause, self.patience).await?,
+                Err(Trouble::Rejected(cause)) => {
+                    // In a box, because it is large and rare: without it each call would be a page more of memory.
+                    Box::pin(self.session.refused(before.get(), &cause, self.patience)).await?;
+                }
                 settled => return settled,
             }
         }

@@ -63,7 +63,8 @@ pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) 
     // moved a few times.
     let task = Box::pin(async move {
         set_timer().await;
-        patient.tell(work(&plan, aws, &patient, on_denial)).await
+        let work = pin!(work(&plan, aws, &patient, on_denial));
+        patient.tell(work).await
     });
     // Begun in there, because from outside it would be a write(2) to the runtime's eventfd.
     let answers = runtime.block_on(async { tokio::task::spawn_local(task).await });

@@ -2,6 +2,7 @@
 //! need the other.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 
 use aws_credential_types::Credentials;
@@ -151,9 +152,11 @@ async fn region_of_instance(imds: Option<&Imds>, patience: &Patience) -> Result<
     };
     let imds = imds.ok_or_else(|| Trouble::Permanent(unknown()))?;
     let asking = patience.insist("the Region from IMDS", LOCAL, async || imds.region().await);
-    imds.while_present(asking).await.unwrap_or_else(|| Err(Trouble::Permanent(unknown())))
+    imds.while_present(pin!(asking)).await.unwrap_or_else(|| Err(Trouble::Permanent(unknown())))
 }
 
 async fn load(chain: &Chain, patience: &Patience) -> Result<Credentials, Trouble> {
-    chain.unless_absent(patience.insist("credentials", LOCAL, async || chain.load().await)).await
+    let asking = patience.insist("credentials", LOCAL, async || chain.load().await);
+    // What an async function is given it keeps in each place that it has for it: a pointer, instead of two kilobytes.
+    chain.unless_absent(pin!(asking)).await
 }
