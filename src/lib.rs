@@ -165,7 +165,6 @@ fn fetch(plan: &Rc<Plan>, reach: Reach, inherited: &Inherited, on_denial: OnDeni
         return Ok(Fetched { answers: Answers::none(), waited: false });
     }
     Failures::check(inherited.wrong_settings())?;
-    sys::guard_secrets();
     store::fetch(plan, reach.aws, reach.timeout, on_denial).map_err(|stopped| match stopped {
         Stopped::Failed(failure) => failure.into(),
         Stopped::Denied(denial) => denied::failure(&denial, plan).into(),

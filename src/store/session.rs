@@ -37,7 +37,7 @@ impl Session {
         let clock = Clock::default();
         let http = settings.http(clock.clone());
         let opening = Session::over(http.clone(), clock, settings, patience, calls);
-        Ok(tokio::try_join!(opening, trust(&http))?.0)
+        Ok(tokio::try_join!(opening, meanwhile(&http))?.0)
     }
 
     async fn over(
@@ -109,12 +109,16 @@ impl Session {
     }
 }
 
-/// What is wrong with whom we are told to trust ends the run, but is not looked for before IMDS has its first request: a
-/// connection is made in one round of the runtime, and used in the next.
-async fn trust(http: &Http) -> Result<(), Trouble> {
+/// What has to be done before the first call, and has time until then. What is wrong with whom we are told to trust ends
+/// the run, but is not looked for before IMDS has its first request: a connection is made in one round of the runtime, and
+/// used in the next. Memory is locked while the server answers the first handshake.
+async fn meanwhile(http: &Http) -> Result<(), Trouble> {
     yield_now().await;
     yield_now().await;
-    http.trust().map_err(Trouble::Permanent)
+    http.trust().map_err(Trouble::Permanent)?;
+    yield_now().await;
+    crate::sys::guard_secrets();
+    Ok(())
 }
 
 /// The Region and the endpoint, and connections to it: at once where it is named, which needs no Region.

@@ -21,7 +21,7 @@ pub fn close_to_others() {
     }
 }
 
-/// While secrets are held: no swap where that is allowed. It ends with the exec (mlock(2)).
+/// Before there are values: no swap where that is allowed. It ends with the exec (mlock(2)).
 pub fn guard_secrets() {
     match STAYS_DUMPABLE.load(Ordering::Relaxed) {
         0 => {}
