@@ -113,13 +113,23 @@ fn system_calls_up_to_the_exec() {
     for (parameters, most) in [(3, SYSTEM_CALLS_FOR_3), (500, SYSTEM_CALLS_FOR_500)] {
         // One connection does for ten names; each further wait of a slow answer is a call.
         let (fake, spec) = if parameters > 10 { slow_world(parameters) } else { world(parameters) };
-        let strace = ["strace", "-f", "-qq", "-e", "signal=none"];
-        let calls = under(&strace, &binary, &fake, &["exec", "-s", &spec.arg(), "--", "/bin/true"]);
-        let calls: Vec<&str> = calls.lines().filter(|line| !line.contains("resumed>")).collect();
-        let exec = calls.iter().rposition(|call| call.contains("execve(\"/bin/true\"")).expect("it became the command");
-        println!("{parameters} parameters: {exec} system calls");
-        assert!(exec <= most, "{exec} system calls for {parameters} parameters:\n{}", calls[..exec].join("\n"));
+        let args = ["exec", "-s", &spec.arg(), "--", "/bin/true"];
+        // The fewest of a few runs: on a busy machine, an answer that is late is waited for more than once.
+        let runs = (0..RUNS).map(|_| calls_up_to_the_exec(&binary, &fake, &args));
+        let fewest = runs.min_by_key(Vec::len).expect("there are runs");
+        println!("{parameters} parameters: {} system calls", fewest.len());
+        assert!(fewest.len() <= most, "{} for {parameters} parameters:\n{}", fewest.len(), fewest.join("\n"));
     }
+}
+
+/// The system calls of all threads, from the first exec to that of `/bin/true`.
+fn calls_up_to_the_exec(binary: &Path, fake: &Fake, args: &[&str]) -> Vec<String> {
+    let strace = ["strace", "-f", "-qq", "-e", "signal=none"];
+    let calls = under(&strace, binary, fake, args);
+    let calls = calls.lines().filter(|line| !line.contains("resumed>")).map(str::to_owned);
+    let calls: Vec<String> = calls.take_while(|call| !call.contains("execve(\"/bin/true\"")).collect();
+    assert!(calls.iter().any(|call| call.contains("connect(")), "it fetched nothing:\n{}", calls.join("\n"));
+    calls
 }
 
 /// `check` does what exec does, but ends where the profiler can see it.
@@ -151,6 +161,7 @@ fn size_of_the_binary() {
 }
 
 /// What was reached, with room for another loader, C library and compiler. BENCHMARKS.md has the goals.
+const RUNS: usize = 5;
 const SYSTEM_CALLS_FOR_3: usize = 120;
 const SYSTEM_CALLS_FOR_500: usize = 1_050;
 const INSTRUCTIONS_FOR_3: u64 = 4_600_000;
