@@ -21,7 +21,8 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use super::clock::Clock;
 use super::connect::{Connector, Route};
 use super::http_error::{HttpError, broken};
-use super::pool::{Place, Pulse};
+use super::pool::Place;
+use super::pulse::Pulse;
 use crate::error::Failure;
 
 /// Ten values of 8 KiB in which every byte is escaped as `\u00XX` are half a megabyte.

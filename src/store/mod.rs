@@ -12,6 +12,7 @@ mod http_error;
 mod imds;
 pub mod patience;
 mod pool;
+mod pulse;
 mod service;
 mod session;
 mod settings;

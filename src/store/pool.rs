@@ -10,10 +10,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
 use super::connect::{CONNECT_LIMIT, Connector, Route};
 use super::http_error::{HttpError, broken};
+use super::pulse::Pulse;
 
 /// So many connections to one place at most: with fewer of them, more answers are waited for one after the other.
 /// BENCHMARKS.md has the figures.
@@ -34,44 +35,6 @@ const GRACE: Duration = Duration::from_millis(2);
 const STEP: usize = 4;
 
 pub type Sender = SendRequest<Full<Bytes>>;
-
-/// The signs of life, wherever they come from: where IMDS is quick, so is what comes after it.
-#[derive(Clone)]
-pub struct Pulse(Arc<Mutex<Beats>>);
-
-struct Beats {
-    /// When a request was made last, an answer came, or a connection was opened or begun: no answer is late while we make
-    /// requests, fifty of which take as long.
-    last: Instant,
-    /// So many answers have come.
-    answers: u32,
-}
-
-impl Pulse {
-    pub fn new() -> Self {
-        Pulse(Arc::new(Mutex::new(Beats { last: Instant::now(), answers: 0 })))
-    }
-
-    fn beats(&self) -> MutexGuard<'_, Beats> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn beat(&self) {
-        self.beats().last = Instant::now();
-    }
-
-    fn answer(&self) {
-        self.beats().answers += 1;
-    }
-
-    fn last(&self) -> Instant {
-        self.beats().last
-    }
-
-    fn answers(&self) -> u32 {
-        self.beats().answers
-    }
-}
 
 /// Where requests go.
 #[derive(Clone)]
@@ -185,7 +148,7 @@ impl Place {
             }
             if self.0.pulse.last().elapsed() >= GRACE {
                 let answers = Some(self.0.pulse.answers());
-                step = if state.late == answers { step * 2 } else { STEP };
+                step = if state.late == answers { CONNECTIONS.min(step * 2) } else { STEP };
                 state.late = answers;
                 self.open_missing(&mut state, step);
             }
@@ -215,7 +178,7 @@ impl Place {
                     }
                 }
                 Err(error) => {
-                    state.live -= 1;
+                    state.lose();
                     place.failed(&mut state, error);
                 }
             }
@@ -275,6 +238,12 @@ impl State {
         self.waiting.retain(|request| !request.is_closed());
     }
 
+    /// A connection is gone, or never came: none is opened any more for requests that are not there yet.
+    fn lose(&mut self) {
+        self.live -= 1;
+        self.ahead = 0;
+    }
+
     /// How many connections pay for their handshakes however fast the answers come: one works on a request while we work on
     /// the answer of another.
     fn worthwhile(&self) -> usize {
@@ -312,10 +281,52 @@ impl Drop for Connection {
     fn drop(&mut self) {
         if self.sender.take().is_some() {
             let mut state = self.place.state();
-            state.live -= 1;
+            state.lose();
             if !state.waiting.is_empty() {
                 self.place.provide(&mut state);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::tls::Tls;
+    use super::*;
+
+    /// A place that closes every connection before the handshake, and how many there were.
+    fn shut() -> (Place, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let tried = Arc::new(AtomicUsize::new(0));
+        let count = tried.clone();
+        std::thread::spawn(move || listener.incoming().for_each(|_| _ = count.fetch_add(1, Ordering::SeqCst)));
+        let connector = Arc::new(Connector::new(Tls::new(None), HashSet::new()));
+        let route = connector.route(&format!("https://{address}").parse().expect("an address")).expect("a host");
+        (Place::new(connector, route, Pulse::new()), tried)
+    }
+
+    /// Nobody waits for them: what cannot be opened is not tried again every two milliseconds.
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_fail_ahead_of_their_requests_are_left_alone() {
+        let (place, tried) = shut();
+        place.warm(5);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!((1..=5).contains(&tried.load(Ordering::SeqCst)), "{tried:?}");
+        assert_eq!(place.state().live, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_a_connection_that_cannot_be_opened_is_told() {
+        let (place, _) = shut();
+        let waiting: Vec<_> =
+            (0..9).map(|_| place.clone()).map(|place| async move { place.connection().await }).collect();
+        let told = futures_util::future::join_all(waiting).await;
+        assert!(told.iter().all(Result::is_err));
+        assert_eq!(place.state().live, 0);
     }
 }
