@@ -29,9 +29,8 @@ pub const AT_ONCE: usize = 3;
 /// comes sooner is worth waiting for; a later handshake is cheaper too, as it resumes the first one's TLS session.
 const GRACE: Duration = Duration::from_millis(2);
 
-/// So many of them at once; each that is open is followed by another until an answer comes, because from then on a
-/// connection is given back as soon as one could be opened. All at once would be work for nothing where it was only the
-/// machine that was busy. Twice as many after each further silence: then it is the network that is waited for.
+/// So many connections are opened at the first silence, and twice as many at each further one. All at once would be work for
+/// nothing where it was only the machine that was busy.
 const STEP: usize = 4;
 
 pub type Sender = SendRequest<Full<Bytes>>;
@@ -55,13 +54,22 @@ struct State {
     opening: usize,
     /// Requests without a connection, the longest wait first.
     waiting: VecDeque<oneshot::Sender<Result<Connection, HttpError>>>,
-    /// So many connections are wanted before the first answer.
+    /// So many connections are wanted before the first answer, or the first loss.
     ahead: usize,
     /// So many there can be.
     most: usize,
     watched: bool,
-    /// Answers are late, and these had come by then.
-    late: Option<u32>,
+    late: Option<Late>,
+}
+
+/// The last silence. While no answer has come since, from anywhere, each connection that opens is followed by another:
+/// afterwards one is given back as soon as one could be opened, or the machine was only busy.
+#[derive(Clone, Copy)]
+struct Late {
+    /// So many answers had come.
+    answers: u32,
+    /// So many connections were opened then.
+    step: usize,
 }
 
 /// A connection in use. Dropped without [`Connection::give_back`], it is closed.
@@ -106,7 +114,7 @@ impl Place {
                 if !sender.is_closed() {
                     return Ok(Connection { sender: Some(sender), place: self.clone(), reused: true });
                 }
-                state.live -= 1;
+                state.lose();
             }
             let (hand, handed) = oneshot::channel();
             state.waiting.push_back(hand);
@@ -138,7 +146,6 @@ impl Place {
 
     /// Until no connection is missing.
     async fn watch(self) {
-        let mut step = STEP;
         loop {
             sleep_until(self.0.pulse.last() + GRACE).await;
             let mut state = self.state();
@@ -147,10 +154,8 @@ impl Place {
                 return;
             }
             if self.0.pulse.last().elapsed() >= GRACE {
-                let answers = Some(self.0.pulse.answers());
-                step = if state.late == answers { CONNECTIONS.min(step * 2) } else { STEP };
-                state.late = answers;
-                self.open_missing(&mut state, step);
+                let late = state.fall_silent(self.0.pulse.answers());
+                self.open_missing(&mut state, late.step);
             }
         }
     }
@@ -173,7 +178,7 @@ impl Place {
             match opened {
                 Ok(sender) => {
                     place.hand(&mut state, sender, false);
-                    if state.late == Some(place.0.pulse.answers()) {
+                    if state.late.is_some_and(|late| late.answers == place.0.pulse.answers()) {
                         place.open_missing(&mut state, 1);
                     }
                 }
@@ -238,6 +243,14 @@ impl State {
         self.waiting.retain(|request| !request.is_closed());
     }
 
+    /// Nothing has come or gone for a while, since so many answers.
+    fn fall_silent(&mut self, answers: u32) -> Late {
+        let before = self.late.filter(|late| late.answers == answers);
+        let late = Late { answers, step: before.map_or(STEP, |late| CONNECTIONS.min(late.step * 2)) };
+        self.late = Some(late);
+        late
+    }
+
     /// A connection is gone, or never came: none is opened any more for requests that are not there yet.
     fn lose(&mut self) {
         self.live -= 1;
@@ -293,40 +306,83 @@ impl Drop for Connection {
 mod tests {
     use std::collections::HashSet;
     use std::net::TcpListener;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::task::yield_now;
 
     use super::super::tls::Tls;
     use super::*;
 
-    /// A place that closes every connection before the handshake, and how many there were.
-    fn shut() -> (Place, Arc<AtomicUsize>) {
+    /// A place whose listener accepts nobody, so that connections are made, and nothing is said.
+    fn silent(scheme: &str) -> (Place, TcpListener) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let tried = Arc::new(AtomicUsize::new(0));
-        let count = tried.clone();
-        std::thread::spawn(move || listener.incoming().for_each(|_| _ = count.fetch_add(1, Ordering::SeqCst)));
-        let connector = Arc::new(Connector::new(Tls::new(None), HashSet::new()));
-        let route = connector.route(&format!("https://{address}").parse().expect("an address")).expect("a host");
-        (Place::new(connector, route, Pulse::new()), tried)
+        let address = listener.local_addr().expect("it is bound").to_string();
+        // Direct: whatever proxy the environment names.
+        let connector = Arc::new(Connector::new(Tls::new(None), HashSet::from([address.clone()])));
+        let uri = format!("{scheme}://{address}").parse().expect("an address");
+        let route = connector.route(&uri).expect("it has a host");
+        (Place::new(connector, route, Pulse::new()), listener)
     }
 
-    /// Nobody waits for them: what cannot be opened is not tried again every two milliseconds.
-    #[tokio::test(start_paused = true)]
+    fn refusing() -> Place {
+        silent("http").0
+    }
+
+    async fn settled(place: &Place, is_settled: impl Fn(&State) -> bool) {
+        let settling = async {
+            while !is_settled(&place.state()) {
+                yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), settling).await.expect("it settles");
+    }
+
+    #[tokio::test]
     async fn connections_that_fail_ahead_of_their_requests_are_left_alone() {
-        let (place, tried) = shut();
+        let place = refusing();
         place.warm(5);
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        assert!((1..=5).contains(&tried.load(Ordering::SeqCst)), "{tried:?}");
-        assert_eq!(place.state().live, 0);
+        settled(&place, |state| state.live == 0).await;
+        assert_eq!(place.state().missing(), 0, "the watch would open them again, every 2 ms");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn whoever_waits_for_a_connection_that_cannot_be_opened_is_told() {
-        let (place, _) = shut();
-        let waiting: Vec<_> =
-            (0..9).map(|_| place.clone()).map(|place| async move { place.connection().await }).collect();
-        let told = futures_util::future::join_all(waiting).await;
+        let place = refusing();
+        let told = futures_util::future::join_all((0..9).map(|_| place.connection())).await;
         assert!(told.iter().all(Result::is_err));
         assert_eq!(place.state().live, 0);
+    }
+
+    /// A silence of the virtual clock: no handshake is answered.
+    #[tokio::test(start_paused = true)]
+    async fn each_silence_opens_twice_as_many() {
+        let (place, _listener) = silent("https");
+        for _ in 0..60 {
+            let place = place.clone();
+            tokio::spawn(async move { place.connection().await.map(drop) });
+        }
+        let mut seen = Vec::new();
+        for _ in 0..40 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            seen.push(place.state().live);
+        }
+        seen.dedup();
+        assert_eq!(seen, [3, 7, 15, 31, CONNECTIONS]);
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_followed_by_others_until_an_answer_comes() {
+        let (place, _listener) = silent("http");
+        let open_one_when_late = |answers| {
+            let mut state = place.state();
+            (state.ahead, state.live) = (5, 0);
+            state.fall_silent(answers);
+            place.open(&mut state);
+        };
+        open_one_when_late(0);
+        settled(&place, |state| state.live == 5 && state.opening == 0).await;
+        open_one_when_late(0);
+        place.0.pulse.answer();
+        settled(&place, |state| state.opening == 0).await;
+        assert_eq!(place.state().live, 1);
     }
 }

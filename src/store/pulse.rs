@@ -25,14 +25,16 @@ impl Pulse {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One of them.
+    /// A sign of life.
     pub fn beat(&self) {
         self.beats().last = Instant::now();
     }
 
-    /// An answer has come, whole.
+    /// The best one: a whole answer.
     pub fn answer(&self) {
-        self.beats().answers += 1;
+        let mut beats = self.beats();
+        beats.last = Instant::now();
+        beats.answers += 1;
     }
 
     pub fn last(&self) -> Instant {
