@@ -4,7 +4,6 @@
 mod quick;
 
 use std::ffi::OsString;
-use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -192,13 +191,9 @@ pub enum Typed {
 
 /// The whole definition.
 pub fn definition() -> clap::Command {
-    Command::augment_subcommands(program())
-}
-
-fn program() -> clap::Command {
     let program = clap::Command::new("stepzero").version(env!("CARGO_PKG_VERSION")).about(ABOUT).after_help(EXIT_CODES);
     let program = program.max_term_width(100).subcommand_required(true).arg_required_else_help(true);
-    program.disable_help_subcommand(true)
+    Command::augment_subcommands(program.disable_help_subcommand(true))
 }
 
 /// A value that is one of a few words, which completions offer.
@@ -220,13 +215,7 @@ pub fn parse(args: &[OsString]) -> Result<Typed, Failure> {
 
 fn by_clap(args: &[OsString]) -> Result<Typed, Failure> {
     use clap::error::ErrorKind;
-    // To define all commands is a tenth of the work of a start, and this is the one that starts services.
-    let definition = match args.get(1) {
-        Some(name) if name == "exec" => program().subcommand(Exec::augment_args(clap::Command::new("exec"))),
-        _ => definition(),
-    };
-    // Taking its hundreds of parts down again would be for nothing.
-    let mut definition = ManuallyDrop::new(definition);
+    let mut definition = definition();
     let parsed = definition.try_get_matches_from_mut(args);
     let error = match parsed.and_then(|mut matches| Command::from_arg_matches_mut(&mut matches)) {
         Ok(command) => return Ok(Typed::Command(command)),
@@ -270,17 +259,6 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         definition().debug_assert();
-    }
-
-    /// It is defined on its own when it is typed, and among the others for `--help` and the completions.
-    #[test]
-    fn exec_is_the_same_alone() {
-        let help = |mut program: clap::Command| {
-            program.build();
-            program.find_subcommand_mut("exec").expect("it is there").render_long_help().to_string()
-        };
-        let alone = program().subcommand(Exec::augment_args(clap::Command::new("exec")));
-        assert_eq!(help(alone), help(definition()));
     }
 
     #[test]

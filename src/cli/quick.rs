@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{Exec, Options};
+use super::{Exec, Format, Options};
 use crate::spec::value::{self, Credentials, Existing, Separator};
 
 /// What clap would make of `stepzero exec ...`, or `None` when it has to be asked.
@@ -42,8 +42,8 @@ pub fn exec(args: &[OsString]) -> Option<Exec> {
 /// An option without a value; `None` when it is none, or was there before.
 fn switch(options: &mut Options, name: &str) -> Option<()> {
     let switch = match name {
-        "-v" | "--verbose" => {
-            options.verbose = options.verbose.saturating_add(1);
+        "-v" | "--verbose" | "-vv" => {
+            options.verbose = options.verbose.saturating_add(if name == "-vv" { 2 } else { 1 });
             return Some(());
         }
         "-q" | "--quiet" => &mut options.quiet,
@@ -75,6 +75,11 @@ fn set(options: &mut Options, name: &str, text: &str) -> Option<()> {
         "--region" => once(&mut options.region, text.to_owned()),
         "--endpoint-url" => once(&mut options.endpoint_url, text.to_owned()),
         "--profile" => once(&mut options.profile, text.to_owned()),
+        // Text is the default: said as well, it could be the second word about it.
+        "--log-format" if text == "json" && options.log_format == Format::Text => {
+            options.log_format = Format::Json;
+            Some(())
+        }
         "--timeout" => once(&mut options.timeout, value::duration(text).ok()?),
         _ => None,
     }
@@ -119,6 +124,7 @@ mod tests {
             "--parameter A=/a:3 --load /app --scope x --keep HOME --pristine --references -v -v -q -- start",
             "--separator / --existing keep --credentials instance-profile --timeout 1m30s -- start",
             "--region eu-west-1 --endpoint-url https://x --profile p --allow-writable-spec --verbose --quiet start",
+            "-vv --log-format json -v --spec app.toml start",
         ] {
             assert!(agrees(&words.split(' ').collect::<Vec<_>>()), "{words}");
         }
@@ -138,6 +144,7 @@ mod tests {
             "--key=-x",
             "-v",
             "-q",
+            "-vv",
             "-vq",
             "--quiet",
             "--quiet=true",
@@ -164,24 +171,26 @@ mod tests {
             let picked: Vec<&str> = (0..3u32).map(|digit| words[at / words.len().pow(digit) % words.len()]).collect();
             agrees(&picked)
         });
-        assert!(read.count() > 1000, "most lines are left to clap");
+        assert!(read.count() > 1000, "too few lines are read here");
     }
 
-    /// Each option that is read here, in both forms, twice, and with a value that can be wrong.
+    /// Each option of exec, in both forms, twice, and with a value that can be wrong.
     #[test]
     fn options_that_are_said_twice_or_wrongly_are_read_as_clap_reads_them() {
         let definition = super::super::definition();
         let exec = definition.find_subcommand("exec").expect("it is there");
         for option in exec.get_arguments().filter_map(|arg| arg.get_long()) {
             let long = format!("--{option}");
-            for value in ["x", ".", "5s", "keep", "auto", "-1", "", "a b", "ü"] {
+            let mut read = false;
+            for value in ["x", ".", "5s", "keep", "auto", "json", "text", "-1", "", "a b", "ü"] {
                 let joined = format!("{long}={value}");
                 for words in
                     [&[&*long, value, "c"][..], &[&joined, "c"], &[&joined, &long, value, "c"], &[&long, &long, "c"]]
                 {
-                    agrees(words);
+                    read |= agrees(words);
                 }
             }
+            assert!(read || option == "help", "no form of {long} is read here");
         }
     }
 }
