@@ -68,7 +68,7 @@ impl Inherited {
     }
 
     fn raw(&self, name: &str) -> Option<&[u8]> {
-        // Asked once for each variable of a spec: no entry is looked through to its end.
+        // A name has no `=` and is not empty. Asked for each variable of a spec: no entry is looked through to its end.
         self.0.iter().find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     }
 

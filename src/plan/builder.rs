@@ -22,7 +22,7 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// For so many lines, each of which asks for one name at least.
+    /// With room for so many lines.
     pub fn new(
         scopes: Vec<Scope>,
         placeholders: Placeholders<'a>,

@@ -90,7 +90,7 @@ fn flat(text: &str) -> String {
 /// The values that TOML has and a spec uses.
 pub type Found<'a, 'i> = (&'a Spanned<DeValue<'i>>, Range<usize>);
 
-/// So many keys a table can have: room for them is made once.
+/// A table of fixed keys has at most 14; `[env]`, which has any, is not read by them.
 const KEYS: usize = 16;
 
 /// One table under reading. Errors collect, so that one run reports all of them.

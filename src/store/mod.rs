@@ -49,7 +49,7 @@ pub enum Stopped {
     Denied(Denial),
 }
 
-/// Fetches what the plan asks for. All of it, or a failure by the deadline.
+/// Fetches what the plan asks for, with memory locked where that is allowed. All of it, or a failure by the deadline.
 pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Stopped> {
     let cannot_start = |error: std::io::Error| {
         let failure = Failure::new(Exit::OsErr, format!("cannot start: {}", io_text(&error)));
@@ -64,6 +64,8 @@ pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) 
     // moved a few times.
     let task = Box::pin(async move {
         set_timer().await;
+        // An async function keeps what it is given twice, before and while it is awaited. So it is given a pointer, here and
+        // where other large ones are handed on.
         let work = pin!(work(&plan, aws, &patient, on_denial));
         patient.tell(work).await
     });

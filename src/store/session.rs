@@ -33,14 +33,15 @@ pub struct Session {
 
 impl Session {
     /// Finds Region and credentials, and opens connections to Systems Manager, for so many calls, while it waits for them.
+    /// When it returns, memory is locked where that is allowed: no parameter can be asked for before.
     pub async fn open(settings: &Settings, patience: &Patience, calls: usize) -> Result<Session, Trouble> {
         let clock = Clock::default();
         let http = settings.http(clock.clone());
-        let opening = Session::over(http.clone(), clock, settings, patience, calls);
-        Ok(tokio::try_join!(opening, meanwhile(&http))?.0)
+        let opening = Session::with(http.clone(), clock, settings, patience, calls);
+        Ok(tokio::try_join!(opening, settle_trust_and_memory(&http))?.0)
     }
 
-    async fn over(
+    async fn with(
         http: Http,
         clock: Clock,
         settings: &Settings,
@@ -109,13 +110,15 @@ impl Session {
     }
 }
 
-/// What has to be done before the first call, and has time until then. What is wrong with whom we are told to trust ends
-/// the run, but is not looked for before IMDS has its first request: a connection is made in one round of the runtime, and
-/// used in the next. Memory is locked while the server answers the first handshake.
-async fn meanwhile(http: &Http) -> Result<(), Trouble> {
+/// What has to be done before the first call, while others are waited for. How often it makes way decides which work
+/// overlaps, and nothing else.
+async fn settle_trust_and_memory(http: &Http) -> Result<(), Trouble> {
+    // IMDS gets its first request: a connection is made in one round of the runtime, and used in the next.
     yield_now().await;
     yield_now().await;
+    // What is wrong with whom we are told to trust ends the run.
     http.trust().map_err(Trouble::Permanent)?;
+    // The first hello leaves; its answer takes the server longer than the locking takes us.
     yield_now().await;
     crate::sys::guard_secrets();
     Ok(())
@@ -161,6 +164,5 @@ async fn region_of_instance(imds: Option<&Imds>, patience: &Patience) -> Result<
 
 async fn load(chain: &Chain, patience: &Patience) -> Result<Credentials, Trouble> {
     let asking = patience.insist("credentials", LOCAL, async || chain.load().await);
-    // What an async function is given it keeps in each place that it has for it: a pointer, instead of two kilobytes.
     chain.unless_absent(pin!(asking)).await
 }

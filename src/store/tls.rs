@@ -24,7 +24,7 @@ pub struct Tls {
     trust: Mutex<Option<Trust>>,
 }
 
-/// The file that a variable names, and the variable.
+/// A variable, and the file that it names.
 pub type Bundle = (&'static str, PathBuf);
 
 /// Whom a handshake trusts.
@@ -51,14 +51,14 @@ impl Tls {
     /// Whom to trust now. CONFIG when the bundle holds no certificate.
     pub fn trust(&self) -> Result<Trust, Failure> {
         let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-        if trust.is_none() {
-            let (roots, source) = match &self.bundle {
-                Some((variable, path)) => (named_roots(variable, path)?, Source::Named),
-                None => (RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, Source::CompiledIn),
-            };
-            *trust = Some(Trust { config: config(roots), source });
+        if let Some(known) = &*trust {
+            return Ok(known.clone());
         }
-        Ok(trust.clone().expect("it is there, or was just made"))
+        let (roots, source) = match &self.bundle {
+            Some((variable, path)) => (named_roots(variable, path)?, Source::Named),
+            None => (RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, Source::CompiledIn),
+        };
+        Ok(trust.insert(Trust { config: config(roots), source }).clone())
     }
 
     pub async fn handshake(
