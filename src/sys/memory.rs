@@ -27,8 +27,8 @@ pub fn guard_secrets() {
         0 => {}
         error => crate::log::debug(format_args!("the process stays dumpable: {}", Errno::from_raw(error))),
     }
-    let unlimited = getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
-    if !unlimited && !may_lock_memory() {
+    let is_unlimited = || getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
+    if !may_lock_memory() && !is_unlimited() {
         // Below the limit it would succeed, and later mappings would fail.
         crate::log::debug(format_args!(
             "memory is not locked: the limit of locked memory is not unlimited, and CAP_IPC_LOCK is missing"
