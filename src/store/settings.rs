@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use aws_config::profile::{Profile, ProfileSet};
 use aws_runtime::env_config::EnvConfigValue;
@@ -13,7 +12,7 @@ use aws_types::os_shim_internal::{Env, Fs};
 use super::clock::Clock;
 use super::connect::Connector;
 use super::http::Http;
-use super::tls::Tls;
+use super::tls::{Bundle, Tls};
 use crate::error::{Exit, Failure, printable};
 use crate::spec::value::Credentials as Source;
 use crate::spec::{Aws, is_region};
@@ -139,9 +138,9 @@ impl Settings {
     /// The one HTTP client of this run.
     pub fn http(&self, clock: Clock) -> Http {
         let bundle = |name: &'static str| {
-            std::env::var_os(name).filter(|value| !value.is_empty()).map(|path| (name, PathBuf::from(path)))
+            std::env::var_os(name).filter(|value| !value.is_empty()).map(|path| Bundle::open(name, path.into()))
         };
-        let profile = || self.profiles.get("ca_bundle").map(|path| ("ca_bundle", PathBuf::from(path)));
+        let profile = || self.profiles.get("ca_bundle").map(|path| Bundle::open("ca_bundle", path.into()));
         let bundle = bundle("AWS_CA_BUNDLE").or_else(profile).or_else(|| bundle("SSL_CERT_FILE"));
         let direct = direct_authorities(self.imds_endpoint());
         Http::new(Connector::new(Tls::new(bundle), direct), clock)

@@ -2,6 +2,8 @@
 //! `SSL_CERT_FILE` names other ones, which then replace them. When nobody of the compiled-in roots has signed the
 //! server's certificate, as behind a proxy that inspects TLS, the system's store gets one try, with a warning.
 
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,16 +18,33 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::http_error::HttpError;
-use crate::error::{Exit, Failure, printable};
+use crate::error::{Exit, Failure, io_text, printable};
 
 /// The TLS side of the connector. The configuration (with its session cache) is made once, and shared by all connections.
 pub struct Tls {
-    bundle: Option<Bundle>,
-    trust: Mutex<Option<Trust>>,
+    whom: Mutex<Whom>,
 }
 
-/// A variable, and the file that it names.
-pub type Bundle = (&'static str, PathBuf);
+/// Whom we trust.
+enum Whom {
+    /// Those of the bundle, which has not been read yet, or those that are compiled in.
+    Said(Option<Bundle>),
+    Known(Result<Trust, Failure>),
+}
+
+/// A file of certificates, opened before there are connections, which can take the last descriptors.
+pub struct Bundle {
+    /// Who names it.
+    variable: &'static str,
+    path: PathBuf,
+    file: io::Result<File>,
+}
+
+impl Bundle {
+    pub fn open(variable: &'static str, path: PathBuf) -> Self {
+        Bundle { variable, file: File::open(&path), path }
+    }
+}
 
 /// Whom a handshake trusts.
 #[derive(Clone)]
@@ -43,22 +62,20 @@ enum Source {
 }
 
 impl Tls {
-    /// Reads nothing yet.
+    /// The bundle is not read yet.
     pub fn new(bundle: Option<Bundle>) -> Self {
-        Tls { bundle, trust: Mutex::default() }
+        Tls { whom: Mutex::new(Whom::Said(bundle)) }
     }
 
     /// Whom to trust now. CONFIG when the bundle holds no certificate.
     pub fn trust(&self) -> Result<Trust, Failure> {
-        let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &*trust {
-            return Ok(known.clone());
-        }
-        let (roots, source) = match &self.bundle {
-            Some((variable, path)) => (named_roots(variable, path)?, Source::Named),
-            None => (RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, Source::CompiledIn),
+        let mut whom = self.whom.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = match &mut *whom {
+            Whom::Known(known) => return known.clone(),
+            Whom::Said(bundle) => settle(bundle.take()),
         };
-        Ok(trust.insert(Trust { config: config(roots), source }).clone())
+        *whom = Whom::Known(known.clone());
+        known
     }
 
     pub async fn handshake(
@@ -75,8 +92,8 @@ impl Tls {
 
     /// After an unknown issuer: the system's trust store, once. `false` when there is nothing left to try.
     pub fn fall_back(&self, from: &Trust, host: &str) -> bool {
-        let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-        if trust.as_ref().is_some_and(|trust| trust.source != from.source) {
+        let mut whom = self.whom.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*whom, Whom::Known(Ok(now)) if now.source != from.source) {
             // Another connection has switched in the meantime.
             return true;
         }
@@ -91,21 +108,29 @@ impl Tls {
         crate::log::warn(format_args!(
             "the certificate of {host} is signed by none of the compiled-in roots: trying the system's {added}"
         ));
-        *trust = Some(Trust { config: config(roots), source: Source::System });
+        *whom = Whom::Known(Ok(Trust { config: config(roots), source: Source::System }));
         true
     }
 }
 
-fn named_roots(variable: &str, path: &std::path::Path) -> Result<RootCertStore, Failure> {
-    let shown = printable(&path.to_string_lossy());
+fn settle(bundle: Option<Bundle>) -> Result<Trust, Failure> {
+    let (roots, source) = match bundle {
+        Some(bundle) => (named_roots(bundle)?, Source::Named),
+        None => (RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, Source::CompiledIn),
+    };
+    Ok(Trust { config: config(roots), source })
+}
+
+/// Reads and closes the bundle.
+fn named_roots(bundle: Bundle) -> Result<RootCertStore, Failure> {
+    let shown = printable(&bundle.path.to_string_lossy());
     let wrong = |why: String| {
-        Failure::new(Exit::Config, format!("{variable}: {shown}: {why}"))
+        Failure::new(Exit::Config, format!("{}: {shown}: {why}", bundle.variable))
             .help("name a PEM file of certificates, or unset it")
     };
     let mut roots = RootCertStore::empty();
-    let certificates =
-        CertificateDer::pem_file_iter(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    for certificate in certificates {
+    let file = bundle.file.map_err(|error| wrong(format!("cannot be read: {}", io_text(&error))))?;
+    for certificate in CertificateDer::pem_reader_iter(file) {
         let certificate = certificate.map_err(|error| wrong(format!("is not PEM: {error}")))?;
         // A bundle can hold roots that this parser does not know; the others still count.
         let _ = roots.add(certificate);

@@ -4,7 +4,7 @@
 use std::os::unix::fs::FileTypeExt as _;
 use std::time::Duration;
 
-use fake_aws::{Action, Fault, Gate};
+use fake_aws::{Action, Fake, Fault, Gate};
 
 use crate::common::{Ran, Spec, stepzero};
 use crate::kit::{VALUE, can_unshare, keyed, one, plain, ran, refused, secure, started, together, under, wrapped};
@@ -35,12 +35,7 @@ fn few_descriptors_are_shared_by_many_calls() {
     let fake = secure();
     // So long that every call would rather have a connection of its own.
     fake.delay(Duration::from_millis(50));
-    let mut args = vec!["exec".to_owned(), "--timeout".into(), "20s".into()];
-    for at in 0..60 {
-        fake.put(&format!("p.{at:02}"), "SecureString", VALUE);
-        args.extend(["--parameter".to_owned(), format!("P{at}=p.{at:02}")]);
-    }
-    args.extend(["--", "printenv", "P59"].map(str::to_owned));
+    let args = many(&fake, 60);
     refused(ran(under("ulimit -n 9 && exec \"$@\"", &keyed(&fake, &args))), 71, &["ulimit -n"], "9 descriptors");
     for (descriptors, connections) in [(12, 1..=4), (13, 2..=5), (32, 6..=6)] {
         let before = fake.connections().accepted;
@@ -49,6 +44,28 @@ fn few_descriptors_are_shared_by_many_calls() {
         let opened = fake.connections().accepted - before;
         assert!(connections.contains(&opened), "{opened} connections with {descriptors} descriptors");
     }
+}
+
+/// A start that asks for so many parameters, and prints the last one.
+fn many(fake: &Fake, count: usize) -> Vec<String> {
+    let mut args = vec!["exec".to_owned(), "--timeout".into(), "20s".into()];
+    for at in 0..count {
+        fake.put(&format!("p.{at}"), "SecureString", VALUE);
+        args.extend(["--parameter".to_owned(), format!("P{at}=p.{at}")]);
+    }
+    args.extend(["--".to_owned(), "printenv".into(), format!("P{}", count - 1)]);
+    args
+}
+
+/// While the credentials are waited for, connections take every descriptor, and the certificates are not read yet.
+#[test]
+fn few_descriptors_leave_one_for_the_certificates() {
+    let fake = secure();
+    let profile = "[default]\nregion = us-east-1\ncredential_process = sh -c 'sleep 0.1; \
+                   echo {\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"AKIDEXAMPLE\\\",\\\"SecretAccessKey\\\":\\\"wJalrXUtnFEMI\\\"}'\n";
+    let config = Spec::new(profile);
+    let run = stepzero(&fake, many(&fake, 1000)).env("AWS_CONFIG_FILE", config.arg());
+    started(ran(under("ulimit -n 16 && exec \"$@\"", &run)), "16 descriptors");
 }
 
 #[test]
