@@ -103,7 +103,7 @@ fn head(path: &OsStr) -> std::io::Result<Vec<u8>> {
 
 /// Becomes the command. Returns only when that cannot be.
 pub fn replace(command: Command, environment: Environment, inheritance: &sys::Inheritance) -> Failure {
-    if let Err(failure) = fits(&command, &environment, sys::stack_limit()) {
+    if let Err(failure) = fits(&command, &environment, sys::stack_limit) {
         return failure;
     }
     let args: Result<Vec<CString>, _> = command.args.into_iter().map(|arg| CString::new(arg.into_vec())).collect();
@@ -177,10 +177,9 @@ fn lowest_descriptor() -> RawFd {
 
 /// Whether execve(2) will take it: DATAERR with the sizes and the biggest variables when not. The kernel gives arguments
 /// and environment a quarter of the stack limit, at most 6 MiB and at least 128 KiB.
-pub fn fits(command: &Command, environment: &Environment, stack: Option<u64>) -> Result<(), Failure> {
+pub fn fits(command: &Command, environment: &Environment, stack: impl FnOnce() -> Option<u64>) -> Result<(), Failure> {
     const MOST: u64 = 6 * 1024 * 1024;
     const LEAST: u64 = 128 * 1024;
-    let limit = stack.map_or(MOST, |stack| (stack / 4).min(MOST)).max(LEAST);
     let fetched = environment.bindings.iter().map(|binding| (binding.variable.to_string(), size(binding)));
     let mut sizes: Vec<(String, usize)> = fetched.collect();
     let long = sizes.iter().filter(|(_, size)| *size > STRING_LIMIT);
@@ -194,6 +193,10 @@ pub fn fits(command: &Command, environment: &Environment, stack: Option<u64>) ->
     let bound: usize = sizes.iter().map(|(_, size)| size).sum();
     let pointers = 8 * (command.args.len() + environment.inherited.len() + sizes.len());
     let total = (inherited + arguments + bound + pointers) as u64;
+    if total <= LEAST {
+        return Ok(());
+    }
+    let limit = stack().map_or(MOST, |stack| (stack / 4).min(MOST)).max(LEAST);
     if total <= limit {
         return Ok(());
     }
@@ -233,7 +236,7 @@ mod tests {
 
     fn verdict(values: &[usize], stack: Option<u64>) -> Result<(), String> {
         let command = Command { path: "/bin/true".into(), args: vec!["true".into()] };
-        fits(&command, &environment(values), stack).map_err(|failure| failure.to_string())
+        fits(&command, &environment(values), || stack).map_err(|failure| failure.to_string())
     }
 
     #[test]

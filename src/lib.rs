@@ -112,7 +112,7 @@ fn check(options: Options, format: Format, inherited: &Inherited) -> Result<(), 
     let outcomes = resolve::settle(&plan, answers, inherited);
     print(&report::check(&outcomes, format))?;
     let environment = bind(&plan, outcomes, inherited.clone())?;
-    Ok(exec::fits(&exec::Command::default(), &environment, sys::stack_limit())?)
+    Ok(exec::fits(&exec::Command::default(), &environment, sys::stack_limit)?)
 }
 
 /// The command's environment, or everything that stands in its way.

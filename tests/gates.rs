@@ -167,5 +167,5 @@ fn size_of_the_binary() {
 const SYSTEM_CALLS_FOR_3: usize = 120;
 const SYSTEM_CALLS_FOR_500: usize = 1_050;
 const INSTRUCTIONS_FOR_3: u64 = 4_600_000;
-const INSTRUCTIONS_FOR_500: u64 = 142_000_000;
+const INSTRUCTIONS_FOR_500: u64 = 115_000_000;
 const BINARY_BYTES: u64 = 4_600_000;

@@ -149,13 +149,13 @@ impl Place {
         loop {
             sleep_until(self.0.pulse.last() + GRACE).await;
             let mut state = self.state();
-            if state.missing() == 0 {
-                state.watched = false;
-                return;
-            }
             if self.0.pulse.last().elapsed() >= GRACE {
                 let late = state.fall_silent(self.0.pulse.answers());
                 self.open_missing(&mut state, late.step);
+            }
+            if state.missing() == 0 {
+                state.watched = false;
+                return;
             }
         }
     }
