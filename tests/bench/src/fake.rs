@@ -15,6 +15,8 @@ pub struct Fake {
     child: Child,
     pub service: String,
     pub imds: String,
+    /// Through it, every host is the fake.
+    pub proxy: String,
     pub ca: String,
     control: String,
 }
@@ -45,7 +47,7 @@ impl Fake {
         let ready: Value = serde_json::from_str(&ready).expect("the fake speaks JSON");
         let text = |key: &str| ready[key].as_str().expect("the fake says everything").to_owned();
         let (service, imds, control, ca) = (text("endpoint_url"), text("imds_url"), text("control_url"), text("ca"));
-        Fake { child, service, imds, ca, control }
+        Fake { child, service, imds, proxy: text("proxy_url"), ca, control }
     }
 
     /// Slows every answer, and every connection, by so many milliseconds.

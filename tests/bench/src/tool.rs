@@ -95,6 +95,14 @@ fn peer(program: &str, bench: &Bench, case: &Case) -> Command {
     command
 }
 
+/// One with version 1 of the AWS SDK for Go, which knows no `AWS_ENDPOINT_URL`: it finds the fake where AWS would be, at the
+/// price of a connection's way through a proxy.
+fn peer_of_old(program: &str, bench: &Bench, case: &Case) -> Command {
+    let mut command = peer(program, bench, case);
+    command.env("HTTPS_PROXY", &bench.fake.proxy);
+    command
+}
+
 fn bare(bench: &Bench, case: &Case) -> Option<Command> {
     Some(command(BARE, bench, case))
 }
@@ -142,14 +150,14 @@ fn chamber(bench: &Bench, case: &Case) -> Option<Command> {
 }
 
 fn ssm_env(bench: &Bench, case: &Case) -> Option<Command> {
-    let mut command = peer("ssm-env", bench, case);
+    let mut command = peer_of_old("ssm-env", bench, case);
     command.envs((0..case.size).map(|at| (format!("K{at}"), format!("ssm:///bench/{}/k{at}", case.size))));
     command.args(["-with-decryption", BARE]);
     Some(command)
 }
 
 fn ssm_parent(bench: &Bench, case: &Case) -> Option<Command> {
-    let mut command = peer("ssm-parent", bench, case);
+    let mut command = peer_of_old("ssm-parent", bench, case);
     // `--path` is for values that are JSON.
     command.args(["run", "-r", "--plain-path", &format!("/bench/{}/", case.size), "--", BARE]);
     Some(command)

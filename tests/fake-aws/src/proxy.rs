@@ -62,6 +62,9 @@ impl Proxy {
         }
         self.shared.log.update(ticket, |entry| entry.status = Some(200));
         let mut server = TcpStream::connect(self.target(&request)).await?;
+        // Else what is small waits for the acknowledgement of what was sent before (Nagle), which comes late.
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
         if request.method == "CONNECT" {
             client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
         } else {

@@ -75,6 +75,7 @@ fn run(options: Options) -> Result<(), String> {
         "imds_url": fake.imds_url(),
         "control_url": control_url,
         "container_url": fake.container_url(),
+        "proxy_url": fake.proxy(),
         "ca": (!options.no_tls).then(|| fake.ca_path()),
         "env": fake.env().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
     });
