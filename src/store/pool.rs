@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use tokio::sync::oneshot;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connect::{CONNECT_LIMIT, Connector, Route};
 use super::http_error::{HttpError, broken};
@@ -28,6 +28,9 @@ pub const AT_ONCE: usize = 3;
 /// Other connections are opened when for so long nothing has come or gone, anywhere. An answer that
 /// comes sooner is worth waiting for; a later handshake is cheaper too, as it resumes the first one's TLS session.
 const GRACE: Duration = Duration::from_millis(2);
+
+/// Where the last answer came sooner than that, the next one will too, and it is the machine that is busy: so much longer.
+const WHERE_QUICK: u32 = 4;
 
 /// So many connections are opened at the first silence, and twice as many at each further one. All at once would be work for
 /// nothing where it was only the machine that was busy.
@@ -60,6 +63,8 @@ struct State {
     most: usize,
     watched: bool,
     late: Option<Late>,
+    /// The last answer came within the grace.
+    quick: bool,
 }
 
 /// The last silence. While no answer has come since, from anywhere, each connection that opens is followed by another:
@@ -79,6 +84,7 @@ pub struct Connection {
     place: Place,
     /// It was used before, and so the server may have closed it.
     pub reused: bool,
+    since: Instant,
 }
 
 impl Place {
@@ -92,6 +98,7 @@ impl Place {
             most: CONNECTIONS,
             watched: false,
             late: None,
+            quick: false,
         };
         Place(Arc::new(Shared { connector, route, pulse, state: Mutex::new(state) }))
     }
@@ -112,7 +119,7 @@ impl Place {
             let mut state = self.state();
             while let Some(sender) = state.idle.pop() {
                 if !sender.is_closed() {
-                    return Ok(Connection { sender: Some(sender), place: self.clone(), reused: true });
+                    return Ok(Connection::new(sender, self, true));
                 }
                 state.lose();
             }
@@ -147,9 +154,10 @@ impl Place {
     /// Until no connection is missing.
     async fn watch(self) {
         loop {
-            sleep_until(self.0.pulse.last() + GRACE).await;
+            let grace = self.state().grace();
+            sleep_until(self.0.pulse.last() + grace).await;
             let mut state = self.state();
-            if self.0.pulse.last().elapsed() >= GRACE {
+            if self.0.pulse.last().elapsed() >= grace {
                 let late = state.fall_silent(self.0.pulse.answers());
                 self.open_missing(&mut state, late.step);
             }
@@ -225,7 +233,7 @@ impl Place {
     /// To whoever has waited longest, or to those who will come.
     fn hand(&self, state: &mut State, sender: Sender, reused: bool) {
         self.0.pulse.beat();
-        let mut connection = Connection { sender: Some(sender), place: self.clone(), reused };
+        let mut connection = Connection::new(sender, self, reused);
         while let Some(waiting) = state.waiting.pop_front() {
             match waiting.send(Ok(connection)) {
                 Ok(()) => return,
@@ -241,6 +249,10 @@ impl Place {
 impl State {
     fn forget_the_given_up(&mut self) {
         self.waiting.retain(|request| !request.is_closed());
+    }
+
+    fn grace(&self) -> Duration {
+        if self.quick { GRACE * WHERE_QUICK } else { GRACE }
     }
 
     /// Nothing has come or gone for a while, since so many answers.
@@ -274,6 +286,10 @@ impl State {
 }
 
 impl Connection {
+    fn new(sender: Sender, place: &Place, reused: bool) -> Self {
+        Connection { sender: Some(sender), place: place.clone(), reused, since: Instant::now() }
+    }
+
     pub fn sender(&mut self) -> &mut Sender {
         self.sender.as_mut().expect("it is there until it is given back, which takes the connection")
     }
@@ -286,6 +302,7 @@ impl Connection {
         let mut state = place.state();
         // Answers come: from here on, requests that wait say how many connections are needed.
         state.ahead = 0;
+        state.quick = self.since.elapsed() < GRACE;
         place.hand(&mut state, sender, true);
     }
 }
@@ -352,21 +369,46 @@ mod tests {
         assert_eq!(place.state().live, 0);
     }
 
-    /// A silence of the virtual clock: no handshake is answered.
-    #[tokio::test(start_paused = true)]
-    async fn each_silence_opens_twice_as_many() {
+    /// How many connections there are in each millisecond of the virtual clock, when sixty requests wait and no handshake is
+    /// answered.
+    async fn live_by_millisecond(quick: bool) -> Vec<usize> {
         let (place, _listener) = silent("https");
+        place.state().quick = quick;
         for _ in 0..60 {
             let place = place.clone();
             tokio::spawn(async move { place.connection().await.map(drop) });
         }
         let mut seen = Vec::new();
-        for _ in 0..40 {
+        for _ in 0..60 {
             tokio::time::sleep(Duration::from_millis(1)).await;
             seen.push(place.state().live);
         }
+        seen
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_silence_opens_twice_as_many() {
+        let mut seen = live_by_millisecond(false).await;
         seen.dedup();
         assert_eq!(seen, [3, 7, 15, 31, CONNECTIONS]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_answers_are_quick_a_silence_is_longer() {
+        let first = |seen: Vec<usize>| seen.into_iter().take_while(|live| *live == 3).count();
+        let (slow, quick) = (first(live_by_millisecond(false).await), first(live_by_millisecond(true).await));
+        assert!(slow <= 3 && (7..=9).contains(&quick), "{slow} and {quick} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_answer_says_whether_they_are_quick() {
+        let (place, _listener) = silent("http");
+        for (after, quick) in [(0, true), (20, false), (1, true)] {
+            let connection = place.connection().await.expect("the listener is there");
+            tokio::time::advance(Duration::from_millis(after)).await;
+            connection.give_back();
+            assert_eq!(place.state().quick, quick, "after {after} ms");
+        }
     }
 
     #[tokio::test]
