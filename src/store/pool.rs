@@ -36,6 +36,10 @@ const WHERE_QUICK: u32 = 4;
 /// nothing where it was only the machine that was busy.
 const STEP: usize = 4;
 
+/// What a handshake costs us in work, on a fast machine. Where nothing has come for so long before an answer, one could have
+/// been made.
+const HANDSHAKE: Duration = Duration::from_micros(250);
+
 pub type Sender = SendRequest<Full<Bytes>>;
 
 /// Where requests go.
@@ -276,6 +280,13 @@ impl State {
         (1 + requests / REQUESTS_EACH).min(AT_ONCE).min(self.most)
     }
 
+    /// How many more could have been opened in the time in which nothing came, for requests whose turn does not come with
+    /// the answers that are on their way.
+    fn affordable(&self, idle: Duration) -> usize {
+        let handshakes = usize::try_from(idle.as_micros() / HANDSHAKE.as_micros()).unwrap_or(CONNECTIONS);
+        handshakes.min(self.waiting.len().saturating_sub(self.live))
+    }
+
     /// How many connections more could be used now.
     fn missing(&mut self) -> usize {
         self.forget_the_given_up();
@@ -298,12 +309,14 @@ impl Connection {
     pub fn give_back(mut self) {
         let Some(sender) = self.sender.take() else { return };
         let place = self.place.clone();
-        place.0.pulse.answer();
+        let idle = place.0.pulse.answer();
         let mut state = place.state();
         // Answers come: from here on, requests that wait say how many connections are needed.
         state.ahead = 0;
         state.quick = self.since.elapsed() < GRACE;
         place.hand(&mut state, sender, true);
+        let most = state.affordable(idle);
+        place.open_missing(&mut state, most);
     }
 }
 
@@ -408,6 +421,21 @@ mod tests {
             tokio::time::advance(Duration::from_millis(after)).await;
             connection.give_back();
             assert_eq!(place.state().quick, quick, "after {after} ms");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_after_a_pause_opens_what_could_have_been_opened_meanwhile() {
+        for (pause, requests, live) in
+            [(0, 20, 1), (249, 20, 1), (600, 20, 3), (600, 3, 2), (600, 2, 1), (60_000, 99, 50)]
+        {
+            let (place, _listener) = silent("http");
+            let connection = place.connection().await.expect("the listener is there");
+            let (hands, _handed): (Vec<_>, Vec<_>) = (0..requests).map(|_| oneshot::channel()).unzip();
+            place.state().waiting.extend(hands);
+            tokio::time::advance(Duration::from_micros(pause)).await;
+            connection.give_back();
+            assert_eq!(place.state().live, live, "{requests} after {pause} µs");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The signs of life of those we talk with: whether an answer is late is told by what has come meanwhile.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -30,11 +31,12 @@ impl Pulse {
         self.beats().last = Instant::now();
     }
 
-    /// The best one: a whole answer.
-    pub fn answer(&self) {
+    /// The best one: a whole answer. Returns for how long there was none before.
+    pub fn answer(&self) -> Duration {
         let mut beats = self.beats();
-        beats.last = Instant::now();
+        let before = std::mem::replace(&mut beats.last, Instant::now());
         beats.answers += 1;
+        beats.last - before
     }
 
     pub fn last(&self) -> Instant {
