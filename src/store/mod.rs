@@ -59,6 +59,7 @@ pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) 
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build_local(LocalOptions::default()).map_err(cannot_start)?;
     let patience = Rc::new(Patience::new(timeout));
+    let has_files = plan.has_files();
     let (plan, patient) = (plan.clone(), patience.clone());
     // A task, because what wakes the future of `block_on` looks at the sockets each time; in a box, because it is large, and
     // moved a few times.
@@ -72,10 +73,16 @@ pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) 
     // Begun in there, because from outside it would be a write(2) to the runtime's eventfd.
     let answers = runtime.block_on(async { tokio::task::spawn_local(task).await });
     let answers = answers.expect("it is not cancelled, and a panic ends the process");
-    // Left as it is: the exec closes its sockets and ends a name resolution that still blocks.
-    std::mem::forget(runtime);
+    let waited = patience.told();
+    if has_files || waited {
+        // Connections can have taken every descriptor: one is needed for each file, and for a word to systemd.
+        runtime.shutdown_background();
+    } else {
+        // Left as it is: the exec closes its sockets and ends a name resolution that still blocks.
+        std::mem::forget(runtime);
+    }
     let answers = answers.map_err(stopped)?;
-    Ok(Fetched { answers, waited: patience.told() })
+    Ok(Fetched { answers, waited })
 }
 
 async fn work(plan: &Plan, aws: Aws, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {

@@ -68,6 +68,18 @@ fn few_descriptors_leave_one_for_the_certificates() {
     started(ran(under("ulimit -n 16 && exec \"$@\"", &run)), "16 descriptors");
 }
 
+/// Connections take every descriptor, and the exec wants one for each file.
+#[test]
+fn few_descriptors_leave_some_for_files() {
+    let fake = secure();
+    fake.delay(Duration::from_millis(50));
+    let files = Spec::new("[files]\nF0 = { parameter = \"p.0\" }\nF1 = { parameter = \"p.1\" }\n");
+    let mut args = many(&fake, 200);
+    args.splice(1..1, ["--spec".to_owned(), files.arg()]);
+    let run = stepzero(&fake, args);
+    started(ran(under("ulimit -n 16 && exec \"$@\"", &run)), "16 descriptors");
+}
+
 #[test]
 fn no_proc_and_a_root_that_is_read_only() {
     if !can_unshare("mounts", &["--mount"]) {
