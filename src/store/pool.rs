@@ -1,6 +1,6 @@
 //! The connections to one place, shared by the requests that go there. A handshake costs more than a request on a
 //! connection that is open, so there is one at first, or a few for many requests; more are opened when answers let others
-//! wait, or when they are known to be needed and there is time.
+//! wait, or when they are known to be needed and there is time. That one of those cannot be opened costs no request its turn.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,9 +36,9 @@ const WHERE_QUICK: u32 = 4;
 /// nothing where it was only the machine that was busy.
 const STEP: usize = 4;
 
-/// What a handshake costs us in work, on a fast machine. Where nothing has come for so long before an answer, one could have
-/// been made.
-const HANDSHAKE: Duration = Duration::from_micros(250);
+/// About what a TLS handshake costs us in work. Where nothing has come or gone for so long before an answer that came within
+/// the grace, one could have been made.
+const HANDSHAKE: Duration = Duration::from_micros(500);
 
 pub type Sender = SendRequest<Full<Bytes>>;
 
@@ -204,8 +204,9 @@ impl Place {
 
     /// A connection could not be opened.
     fn failed(&self, state: &mut State, error: HttpError) {
-        if error.is_exhaustion() && state.live > 0 {
-            // Those that there are will do.
+        if state.live > state.opening || (error.is_exhaustion() && state.live > 0) {
+            // Those that there are will do: who waits has one of them as soon as an answer comes.
+            crate::log::debug(format_args!("no more than {} connections: {error}", state.live));
             state.most = state.live;
             return;
         }
@@ -280,11 +281,12 @@ impl State {
         (1 + requests / REQUESTS_EACH).min(AT_ONCE).min(self.most)
     }
 
-    /// How many more could have been opened in the time in which nothing came, for requests whose turn does not come with
-    /// the answers that are on their way.
-    fn affordable(&self, idle: Duration) -> usize {
-        let handshakes = usize::try_from(idle.as_micros() / HANDSHAKE.as_micros()).unwrap_or(CONNECTIONS);
-        handshakes.min(self.waiting.len().saturating_sub(self.live))
+    /// How many could have been opened in a pause, within a step, for requests that will have to wait for a second round of
+    /// answers. Few at a time, because it may be the machine that was busy.
+    fn affordable(&mut self, pause: Duration) -> usize {
+        self.forget_the_given_up();
+        let handshakes = usize::try_from(pause.as_micros() / HANDSHAKE.as_micros()).unwrap_or(STEP);
+        handshakes.min(STEP).min(self.waiting.len().saturating_sub(self.live))
     }
 
     /// How many connections more could be used now.
@@ -309,14 +311,16 @@ impl Connection {
     pub fn give_back(mut self) {
         let Some(sender) = self.sender.take() else { return };
         let place = self.place.clone();
-        let idle = place.0.pulse.answer();
+        let pause = place.0.pulse.answer();
         let mut state = place.state();
         // Answers come: from here on, requests that wait say how many connections are needed.
         state.ahead = 0;
         state.quick = self.since.elapsed() < GRACE;
+        // Where one was refused, each answer allows one try more.
+        state.most = CONNECTIONS.min(state.most + 1);
         place.hand(&mut state, sender, true);
-        let most = state.affordable(idle);
-        place.open_missing(&mut state, most);
+        let affordable = state.affordable(pause);
+        place.open_missing(&mut state, affordable);
     }
 }
 
@@ -424,19 +428,53 @@ mod tests {
         }
     }
 
+    /// So many requests that wait, and where each is told.
+    fn wait(place: &Place, requests: usize) -> Vec<oneshot::Receiver<Result<Connection, HttpError>>> {
+        let (hands, handed): (Vec<_>, Vec<_>) = (0..requests).map(|_| oneshot::channel()).unzip();
+        place.state().waiting.extend(hands);
+        handed
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_answer_after_a_pause_opens_what_could_have_been_opened_meanwhile() {
-        for (pause, requests, live) in
-            [(0, 20, 1), (249, 20, 1), (600, 20, 3), (600, 3, 2), (600, 2, 1), (60_000, 99, 50)]
-        {
+        // Before and after another request is made, in microseconds; connections, requests that wait; so many more.
+        let cases = [
+            ((0, 0), (1, 20), 0),
+            ((0, 499), (1, 20), 0),
+            ((0, 500), (1, 20), 1),
+            ((0, 1250), (1, 20), 2),
+            ((0, 60_000_000), (1, 99), STEP),
+            ((0, 1250), (1, 3), 1),
+            ((0, 1250), (1, 2), 0),
+            ((0, 1250), (7, 9), 1),
+            ((0, 1250), (7, 8), 0),
+            ((60_000_000, 499), (1, 20), 0),
+        ];
+        for case @ ((before, after), (live, requests), more) in cases {
             let (place, _listener) = silent("http");
             let connection = place.connection().await.expect("the listener is there");
-            let (hands, _handed): (Vec<_>, Vec<_>) = (0..requests).map(|_| oneshot::channel()).unzip();
-            place.state().waiting.extend(hands);
-            tokio::time::advance(Duration::from_micros(pause)).await;
+            place.state().live = live;
+            tokio::time::advance(Duration::from_micros(before)).await;
+            place.0.pulse.beat();
+            let _handed = wait(&place, requests);
+            tokio::time::advance(Duration::from_micros(after)).await;
             connection.give_back();
-            assert_eq!(place.state().live, live, "{requests} after {pause} µs");
+            assert_eq!(place.state().live, live + more, "{case:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_refused_beside_others_takes_no_request_with_it() {
+        let (place, listener) = silent("http");
+        let connection = place.connection().await.expect("the listener is there");
+        drop(listener);
+        let mut handed = wait(&place, 3);
+        place.open_missing(&mut place.state(), 2);
+        settled(&place, |state| state.opening == 0).await;
+        assert!(handed.iter_mut().all(|handed| handed.try_recv().is_err()), "they wait still");
+        assert_eq!(place.state().most, 1, "and nobody tries again");
+        connection.give_back();
+        assert_eq!(place.state().most, 2, "before an answer has come");
     }
 
     #[tokio::test]

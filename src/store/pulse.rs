@@ -31,7 +31,7 @@ impl Pulse {
         self.beats().last = Instant::now();
     }
 
-    /// The best one: a whole answer. Returns for how long there was none before.
+    /// The best one: a whole answer. Returns for how long there was no sign at all before it.
     pub fn answer(&self) -> Duration {
         let mut beats = self.beats();
         let before = std::mem::replace(&mut beats.last, Instant::now());
