@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a run cost, to the end of the command that it became.
@@ -37,6 +37,32 @@ pub fn run(command: &mut Command, directory: &Path) -> Result<Cost, String> {
     let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
     let cpu = time(usage.ru_utime) + time(usage.ru_stime);
     Ok(Cost { wall, cpu, rss_kib: usage.ru_maxrss, faults: usage.ru_minflt + usage.ru_majflt })
+}
+
+/// Starts it on the last of our processors, and leaves that one to it, where there are others.
+pub fn spawn_apart(command: &mut Command) -> std::io::Result<Child> {
+    let size = size_of::<libc::cpu_set_t>();
+    // SAFETY: a set of zeroes is an empty one, and sched_getaffinity(2) fills it with the processors of this thread.
+    let (empty, mut ours) = unsafe { (std::mem::zeroed::<libc::cpu_set_t>(), std::mem::zeroed()) };
+    // SAFETY: as above; it writes no more than the size of the set.
+    assert_eq!(unsafe { libc::sched_getaffinity(0, size, &raw mut ours) }, 0, "our own processors are known to us");
+    // SAFETY: sched_setaffinity(2) reads a set of its size.
+    let stay = |set: &libc::cpu_set_t| assert_eq!(unsafe { libc::sched_setaffinity(0, size, set) }, 0, "they are ours");
+    // SAFETY: within the set, which has a bit for each.
+    let last = (0..size * 8).rev().find(|at| unsafe { libc::CPU_ISSET(*at, &ours) }).expect("this one is running");
+    let mut only = empty;
+    // SAFETY: as above.
+    unsafe { libc::CPU_SET(last, &mut only) };
+    stay(&only);
+    let child = command.spawn();
+    // SAFETY: as above.
+    let others = unsafe {
+        let all = ours;
+        libc::CPU_CLR(last, &mut ours);
+        if libc::CPU_COUNT(&ours) == 0 { all } else { ours }
+    };
+    stay(&others);
+    child
 }
 
 /// How many system calls it makes until it becomes `/bin/true`, or to its end where it never does. `None` without strace.
