@@ -4,7 +4,7 @@
 use std::os::unix::fs::FileTypeExt as _;
 use std::time::Duration;
 
-use fake_aws::{Action, Fake, Fault, Gate};
+use fake_aws::{Action, Fake, Fault, Gate, Service};
 
 use crate::common::{Ran, Spec, stepzero};
 use crate::kit::{VALUE, can_unshare, keyed, one, plain, ran, refused, secure, started, together, under, wrapped};
@@ -78,6 +78,21 @@ fn few_descriptors_leave_some_for_files() {
     args.splice(1..1, ["--spec".to_owned(), files.arg()]);
     let run = stepzero(&fake, args);
     started(ran(under("ulimit -n 16 && exec \"$@\"", &run)), "16 descriptors");
+}
+
+/// A server, or a proxy before it, that allows two connections: those do all the work, and no call has to try again.
+#[test]
+fn few_connections_are_shared_by_many_calls() {
+    let fake = secure();
+    fake.delay(Duration::from_millis(300));
+    // Refused after the others are open.
+    let refusal = Fault::always(Action::ResetAccept).service(Service::Ssm).skip(2).after(Duration::from_millis(500));
+    fake.fault(refusal);
+    let mut args = many(&fake, 100);
+    args.insert(1, "-vv".into());
+    let ran = started(keyed(&fake, &args).output(), "two connections");
+    assert!(ran.stderr().contains("no more than"), "none was refused: {}", ran.stderr());
+    assert!(!ran.stderr().contains(": try 1:"), "a call was made again: {}", ran.stderr());
 }
 
 #[test]
