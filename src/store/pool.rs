@@ -36,8 +36,8 @@ const WHERE_QUICK: u32 = 4;
 /// nothing where it was only the machine that was busy.
 const STEP: usize = 4;
 
-/// About what a TLS handshake costs us in work. Where nothing has come or gone for so long before an answer that came within
-/// the grace, one could have been made.
+/// About what a TLS handshake costs us in work. When nothing has come or gone for so long before an answer, one could have been
+/// made.
 const HANDSHAKE: Duration = Duration::from_micros(500);
 
 pub type Sender = SendRequest<Full<Bytes>>;
