@@ -56,6 +56,7 @@ pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) 
         Stopped::Failed(failure.help("raise the limit of file descriptors (ulimit -n): 16 are enough for a few names"))
     };
     spare_descriptors().map_err(cannot_start)?;
+    crate::notify::open();
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build_local(LocalOptions::default()).map_err(cannot_start)?;
     let patience = Rc::new(Patience::new(timeout));
@@ -73,16 +74,15 @@ pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) 
     // Begun in there, because from outside it would be a write(2) to the runtime's eventfd.
     let answers = runtime.block_on(async { tokio::task::spawn_local(task).await });
     let answers = answers.expect("it is not cancelled, and a panic ends the process");
-    let waited = patience.told();
-    if has_files || waited {
-        // Connections can have taken every descriptor: one is needed for each file, and for a word to systemd.
+    if has_files {
+        // Connections can have taken every descriptor, and each file needs one.
         runtime.shutdown_background();
     } else {
         // Left as it is: the exec closes its sockets and ends a name resolution that still blocks.
         std::mem::forget(runtime);
     }
     let answers = answers.map_err(stopped)?;
-    Ok(Fetched { answers, waited })
+    Ok(Fetched { answers, waited: patience.told() })
 }
 
 async fn work(plan: &Plan, aws: Aws, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {
