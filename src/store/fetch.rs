@@ -46,7 +46,8 @@ pub async fn all(session: &Session, plan: &Plan, patience: &Patience, on_denial:
         })
     });
     let loads = plan.loads.iter().enumerate().map(|(at, load)| Either::Right(fetch.load(at, load)));
-    // No more at once than there are connections: an attempt's time does not run while it queues for one.
+    // No more at once than there can be connections: an attempt's time runs while it queues for one, which it has to do only
+    // where connections are refused or descriptors are few.
     let mut calls = stream::iter(batches.chain(loads)).buffer_unordered(CONNECTIONS);
     // Every id is in one batch, and a batch returns a reply for each of its ids; so with the loads. What stays open was
     // not waited for.

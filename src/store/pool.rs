@@ -1,6 +1,7 @@
 //! The connections to one place, shared by the requests that go there. A handshake costs more than a request on a
 //! connection that is open, so there is one at first, or a few for many requests; more are opened when answers let others
-//! wait, or when they are known to be needed and there is time. That one of those cannot be opened costs no request its turn.
+//! wait, or when they are known to be needed and there is time. That one of those is refused, while others are open, costs no
+//! request its turn.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connect::{CONNECT_LIMIT, Connector, Route};
 use super::http_error::{HttpError, broken};
@@ -40,6 +41,9 @@ const STEP: usize = 4;
 /// made.
 const HANDSHAKE: Duration = Duration::from_micros(500);
 
+/// So long after a refusal one more is tried, when no answer has come sooner: those that are open can be hung.
+const AFTER_REFUSAL: Duration = Duration::from_secs(1);
+
 pub type Sender = SendRequest<Full<Bytes>>;
 
 /// Where requests go.
@@ -65,6 +69,8 @@ struct State {
     ahead: usize,
     /// So many there can be.
     most: usize,
+    /// Another try is due.
+    refused: bool,
     watched: bool,
     late: Option<Late>,
     /// The last answer came within the grace.
@@ -100,6 +106,7 @@ impl Place {
             waiting: VecDeque::new(),
             ahead: 0,
             most: CONNECTIONS,
+            refused: false,
             watched: false,
             late: None,
             quick: false,
@@ -206,8 +213,11 @@ impl Place {
     fn failed(&self, state: &mut State, error: HttpError) {
         if state.live > state.opening || (error.is_exhaustion() && state.live > 0) {
             // Those that there are will do: who waits has one of them as soon as an answer comes.
-            crate::log::debug(format_args!("no more than {} connections: {error}", state.live));
+            crate::log::debug(format_args!("no further connection for now: {error}"));
             state.most = state.live;
+            if !std::mem::replace(&mut state.refused, true) {
+                tokio::spawn(self.clone().try_once_more());
+            }
             return;
         }
         // Only one request is told: the others may have better luck.
@@ -221,6 +231,14 @@ impl Place {
         if !state.waiting.is_empty() {
             self.provide(state);
         }
+    }
+
+    async fn try_once_more(self) {
+        sleep(AFTER_REFUSAL).await;
+        let mut state = self.state();
+        state.refused = false;
+        state.most = CONNECTIONS.min(state.most + 1);
+        self.open_missing(&mut state, 1);
     }
 
     async fn try_open(&self) -> Result<Sender, HttpError> {
@@ -461,6 +479,24 @@ mod tests {
             connection.give_back();
             assert_eq!(place.state().live, live + more, "{case:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_refusal_one_more_is_tried() {
+        let (place, listener) = silent("http");
+        // It is never given back, as if its request hung.
+        let _connection = place.connection().await.expect("the listener is there");
+        let address = listener.local_addr().expect("it is bound");
+        drop(listener);
+        let mut handed = wait(&place, 2);
+        place.open_missing(&mut place.state(), 1);
+        sleep(AFTER_REFUSAL / 2).await;
+        assert_eq!(place.state().live, 1);
+        let _listener = TcpListener::bind(address).expect("nobody else has taken it");
+        sleep(AFTER_REFUSAL).await;
+        let told = handed[0].try_recv().expect("whoever waits longest is told");
+        assert!(told.is_ok());
+        assert_eq!(place.state().live, 2);
     }
 
     #[tokio::test]
