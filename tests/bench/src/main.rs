@@ -184,7 +184,7 @@ fn measure(bench: &mut Bench, case: &Case, tools: &[Tool], runs: usize) -> Vec<(
         }
     }
     let outcome = |tool: &Tool| match (failures.remove(tool.name), costs.remove(tool.name)) {
-        (None, Some(costs)) => Ok(counted(bench, case, tool, median(&costs))),
+        (None, Some(costs)) => counted(bench, case, tool, median(&costs)),
         (why, _) => Err(why.unwrap_or_else(|| "it cannot do this".into())),
     };
     tools.iter().map(|tool| tool.name).zip(tools.iter().map(outcome).collect::<Vec<_>>()).collect()
@@ -192,15 +192,16 @@ fn measure(bench: &mut Bench, case: &Case, tools: &[Tool], runs: usize) -> Vec<(
 
 /// One run more for what a run asks of the server, and one for what it asks of the kernel: traced, it is slower, and then
 /// may do other things.
-fn counted(bench: &Bench, case: &Case, tool: &Tool, cost: Cost) -> Result_ {
+fn counted(bench: &Bench, case: &Case, tool: &Tool, cost: Cost) -> Outcome {
     bench.fake.clear();
     let before = bench.fake.accepted();
-    // It was measured so often that it works.
-    let _ = tool.command(bench, case).map(|mut command| process::run(&mut command, &bench.directory));
+    if let Some(mut command) = tool.command(bench, case) {
+        process::run(&mut command, &bench.directory)?;
+    }
     let seen = bench.fake.seen(before);
     let command = tool.command(bench, case);
     let system_calls = command.and_then(|command| process::system_calls(&command, &bench.directory));
-    Result_ { cost, seen, system_calls }
+    Ok(Result_ { cost, seen, system_calls })
 }
 
 /// The floor client gets the number of connections with which it is fastest here.

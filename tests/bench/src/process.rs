@@ -59,7 +59,12 @@ pub fn spawn_apart(command: &mut Command) -> std::io::Result<Child> {
     let others = unsafe {
         let all = ours;
         libc::CPU_CLR(last, &mut ours);
-        if libc::CPU_COUNT(&ours) == 0 { all } else { ours }
+        if libc::CPU_COUNT(&ours) == 0 {
+            eprintln!("bench: there is one processor only: the fake shares it with the tools");
+            all
+        } else {
+            ours
+        }
     };
     stay(&others);
     child
