@@ -43,7 +43,9 @@ pub fn references(data: &[u8]) {
             // A name can begin with "=", and is refused with it.
             let ends =
                 |entry: &[u8]| entry.iter().skip(1).position(|byte| *byte == b'=').map_or(entry.len(), |at| at + 1);
-            let names: Vec<&[u8]> = entries.iter().map(|entry| &entry[..ends(entry)]).collect();
+            // A message has it in quotes, which can be the first and the last of a value too.
+            let names: Vec<Vec<u8>> =
+                entries.iter().map(|entry| [b"\"", &entry[..ends(entry)], b"\""].concat()).collect();
             for entry in entries.iter().filter(|_| !own) {
                 let value = entry.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or_default();
                 let Ok(text_value) = std::str::from_utf8(value) else { continue };
