@@ -1,12 +1,14 @@
 //! What the fault tests share: a run with keys of its own, cases side by side, and what holds after each of them.
 
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fake_aws::Fake;
 
-use crate::common::{Ran, Run, stepzero};
+use crate::common::{Ran, Run, Spec, stepzero};
 
 /// The value of every parameter; it may be in the output of the command and nowhere else.
 pub const VALUE: &str = "correct-horse-battery-staple";
@@ -78,6 +80,41 @@ pub fn refused(ran: Ran, code: i32, says: &[&str], case: &str) -> Ran {
         assert!(stderr.contains(part), "{case}: {part:?} is not in: {stderr}");
     }
     ran
+}
+
+/// systemd's end of `NOTIFY_SOCKET`.
+pub struct Supervisor {
+    socket: UnixDatagram,
+    pub path: PathBuf,
+    /// A directory of its own.
+    _place: Spec,
+}
+
+impl Supervisor {
+    pub fn start() -> Supervisor {
+        let place = Spec::new("");
+        let path = place.path.with_extension("sock");
+        let socket = UnixDatagram::bind(&path).expect("the directory is ours");
+        Supervisor { socket, path, _place: place }
+    }
+
+    /// The next message, which has 20 seconds to come.
+    pub fn wait(&self) -> String {
+        self.socket.set_read_timeout(Some(Duration::from_secs(20))).expect("not zero");
+        self.receive().expect("a message")
+    }
+
+    /// The last of the messages that are there.
+    pub fn last(&self) -> Option<String> {
+        self.socket.set_nonblocking(true).expect("a socket");
+        std::iter::from_fn(|| self.receive()).last()
+    }
+
+    fn receive(&self) -> Option<String> {
+        let mut message = [0; 1024];
+        let length = self.socket.recv(&mut message).ok()?;
+        Some(String::from_utf8_lossy(&message[..length]).into_owned())
+    }
 }
 
 /// A run and how long it took.

@@ -2,14 +2,15 @@
 //! an environment that does not fit.
 
 use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 use std::time::Duration;
 
 use fake_aws::{Action, Fake, Fault, Gate, Service};
 
 use crate::common::{Ran, Spec, stepzero};
-use crate::kit::{VALUE, can_unshare, keyed, one, plain, ran, refused, secure, started, together, under, wrapped};
+use crate::kit::{
+    Supervisor, VALUE, can_unshare, keyed, one, plain, ran, refused, secure, started, together, under, wrapped,
+};
 
 #[test]
 fn few_descriptors_and_little_memory() {
@@ -88,18 +89,14 @@ fn few_descriptors_leave_one_for_the_supervisor() {
     let fake = secure();
     let gate = Gate::new();
     fake.fault(Fault::always(Action::Hold(gate.clone())).operation("GetParameters"));
-    let place = Spec::new("");
-    let path = place.path.with_extension("sock");
-    let supervisor = UnixDatagram::bind(&path).expect("the directory is ours");
-    supervisor.set_read_timeout(Some(Duration::from_secs(20))).expect("not zero");
-    let run = keyed(&fake, many(&fake, 200)).env("NOTIFY_SOCKET", &path);
+    let supervisor = Supervisor::start();
+    let run = keyed(&fake, many(&fake, 200)).env("NOTIFY_SOCKET", &supervisor.path);
     let mut command = under("ulimit -n 16 && exec \"$@\"", &run);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh is there");
-    let mut message = [0; 1024];
-    let length = supervisor.recv(&mut message).expect("a message");
+    let message = supervisor.wait();
     gate.release();
     started(Ran(child.wait_with_output().expect("our child")), "16 descriptors");
-    assert!(message[..length].starts_with(b"EXTEND_TIMEOUT_USEC="), "{}", String::from_utf8_lossy(&message));
+    assert!(message.starts_with("EXTEND_TIMEOUT_USEC="), "{message}");
 }
 
 /// A server, or a proxy before it, that allows two connections: those do all the work, and no call has to try again.

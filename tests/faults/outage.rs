@@ -2,14 +2,12 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::UdpSocket;
-use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
 
 use fake_aws::{Action, Fake, Fault, Gate, Service};
 
 use crate::common::{Run, Spec};
 use crate::kit::{
-    VALUE, at_deadline, can_unshare, keyed, one, plain, refused, secure, started, timed, together, wrapped,
+    Supervisor, VALUE, at_deadline, can_unshare, keyed, one, plain, refused, secure, started, timed, together, wrapped,
 };
 
 /// Each way to be away, and what the last message says of it.
@@ -124,18 +122,9 @@ fn systemd_is_asked_for_time_and_gets_a_generous_last_word() {
     let fake = plain();
     let gate = Gate::new();
     fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
-    // A directory of its own.
-    let place = Spec::new("");
-    let path = place.path.with_extension("sock");
-    let supervisor = UnixDatagram::bind(&path).expect("the directory is ours");
-    supervisor.set_read_timeout(Some(Duration::from_secs(20))).expect("not zero");
-    let receive = || {
-        let mut buffer = [0; 1024];
-        let length = supervisor.recv(&mut buffer).expect("a message");
-        String::from_utf8_lossy(&buffer[..length]).into_owned()
-    };
-    let child = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &path).spawn();
-    let first = receive();
+    let supervisor = Supervisor::start();
+    let child = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path).spawn();
+    let first = supervisor.wait();
     let microseconds: u64 = first
         .strip_prefix("EXTEND_TIMEOUT_USEC=")
         .and_then(|rest| rest.split_once('\n'))
@@ -145,24 +134,15 @@ fn systemd_is_asked_for_time_and_gets_a_generous_last_word() {
     assert!(first.contains("\nSTATUS=stepzero: waiting for Parameter Store: no answer yet"), "{first}");
     gate.release();
     started(crate::common::Ran(child.wait_with_output().expect("our child")), "held");
-    supervisor.set_nonblocking(true).expect("a socket");
-    let mut last = String::new();
-    let mut buffer = [0; 1024];
-    while let Ok(length) = supervisor.recv(&mut buffer) {
-        last = String::from_utf8_lossy(&buffer[..length]).into_owned();
-    }
-    assert_eq!(last, "EXTEND_TIMEOUT_USEC=600000000\nSTATUS=");
+    assert_eq!(supervisor.last().as_deref(), Some("EXTEND_TIMEOUT_USEC=600000000\nSTATUS="));
 }
 
 #[test]
 fn a_short_fetch_says_nothing_to_systemd() {
     let fake = plain();
-    let place = Spec::new("");
-    let path = place.path.with_extension("sock");
-    let supervisor = UnixDatagram::bind(&path).expect("the directory is ours");
-    started(keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &path).output(), "short");
-    supervisor.set_nonblocking(true).expect("a socket");
-    assert!(supervisor.recv(&mut [0; 64]).is_err(), "no message");
+    let supervisor = Supervisor::start();
+    started(keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path).output(), "short");
+    assert_eq!(supervisor.last(), None, "no message");
 }
 
 /// A name server on loopback, which a mount namespace's own resolv.conf names.
