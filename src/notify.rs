@@ -11,19 +11,28 @@ use std::time::Duration;
 /// small one would cut its start short.
 const GENEROUS: Duration = Duration::from_secs(600);
 
-static SOCKET: OnceLock<Option<UnixDatagram>> = OnceLock::new();
+/// The socket that we send from, which the exec closes, and where to.
+static SUPERVISOR: OnceLock<Option<(UnixDatagram, SocketAddr)>> = OnceLock::new();
 
 /// Before there are connections, which can take the last descriptor.
 pub fn open() {
-    if std::env::var_os("NOTIFY_SOCKET").is_some() {
-        socket();
-    }
+    supervisor();
 }
 
-/// Closed by the exec.
-fn socket() -> Option<&'static UnixDatagram> {
-    let unbound = || UnixDatagram::unbound().and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
-    SOCKET.get_or_init(|| unbound().ok()).as_ref()
+/// A supervisor that cannot be reached is none: it must not keep the command from starting.
+fn supervisor() -> Option<&'static (UnixDatagram, SocketAddr)> {
+    let reach = || {
+        let name = std::env::var_os("NOTIFY_SOCKET")?;
+        let address = match name.as_bytes() {
+            [b'@', rest @ ..] => SocketAddr::from_abstract_name(rest),
+            _ => SocketAddr::from_pathname(&name),
+        };
+        let address = address.ok()?;
+        let socket = UnixDatagram::unbound().ok()?;
+        socket.set_nonblocking(true).ok()?;
+        Some((socket, address))
+    };
+    SUPERVISOR.get_or_init(reach).as_ref()
 }
 
 /// Asks for more time to start, and says why. Without a supervisor, nothing.
@@ -37,13 +46,7 @@ pub fn hand_over() {
 }
 
 fn send(message: &str) {
-    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let address = match name.as_bytes() {
-        [b'@', rest @ ..] => SocketAddr::from_abstract_name(rest),
-        _ => SocketAddr::from_pathname(&name),
-    };
-    // A supervisor that cannot be reached must not keep the command from starting.
-    if let (Ok(address), Some(socket)) = (address, socket()) {
-        let _ = socket.send_to_addr(message.as_bytes(), &address);
+    if let Some((socket, address)) = supervisor() {
+        let _ = socket.send_to_addr(message.as_bytes(), address);
     }
 }
