@@ -237,7 +237,7 @@ impl Place {
         sleep(AFTER_REFUSAL).await;
         let mut state = self.state();
         state.refused = false;
-        state.most = CONNECTIONS.min(state.most + 1);
+        state.allow_one_more();
         self.open_missing(&mut state, 1);
     }
 
@@ -292,6 +292,11 @@ impl State {
         self.ahead = 0;
     }
 
+    /// Where one was refused: each answer, and the time, allow one try more.
+    fn allow_one_more(&mut self) {
+        self.most = CONNECTIONS.min(self.most + 1);
+    }
+
     /// How many connections pay for their handshakes however fast the answers come: one works on a request while we work on
     /// the answer of another.
     fn worthwhile(&self) -> usize {
@@ -334,8 +339,7 @@ impl Connection {
         // Answers come: from here on, requests that wait say how many connections are needed.
         state.ahead = 0;
         state.quick = self.since.elapsed() < GRACE;
-        // Where one was refused, each answer allows one try more.
-        state.most = CONNECTIONS.min(state.most + 1);
+        state.allow_one_more();
         place.hand(&mut state, sender, true);
         let affordable = state.affordable(pause);
         place.open_missing(&mut state, affordable);

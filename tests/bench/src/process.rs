@@ -55,17 +55,16 @@ pub fn spawn_apart(command: &mut Command) -> std::io::Result<Child> {
     unsafe { libc::CPU_SET(last, &mut only) };
     stay(&only);
     let child = command.spawn();
+    let mut others = ours;
     // SAFETY: as above.
-    let others = unsafe {
-        let all = ours;
-        libc::CPU_CLR(last, &mut ours);
-        if libc::CPU_COUNT(&ours) == 0 {
-            eprintln!("bench: there is one processor only: the fake shares it with the tools");
-            all
-        } else {
-            ours
-        }
+    let count = unsafe {
+        libc::CPU_CLR(last, &mut others);
+        libc::CPU_COUNT(&others)
     };
+    if count == 0 {
+        eprintln!("bench: there is one processor only: the fake shares it with the tools");
+        others = ours;
+    }
     stay(&others);
     child
 }
