@@ -2,11 +2,11 @@
 //! read has to be granted, or left out of the list.
 #![forbid(unsafe_code)]
 
+use crate::answers::Denial;
 use crate::error::{Exit, Failure};
 use crate::plan::{Plan, Variable};
 use crate::scope::Scope;
 use crate::spec::entry::Load;
-use crate::store::Denial;
 
 /// NOPERM: who denied what, which variable wanted it, and what to do.
 pub fn failure(denial: &Denial, plan: &Plan) -> Failure {

@@ -1,13 +1,14 @@
 //! stepzero: an exec wrapper that puts parameters of AWS SSM Parameter Store into a command's environment.
 //!
 //! The data goes one way: what was typed ([`cli`]) and the spec file become a [`spec::Spec`], that a [`plan::Plan`] of
-//! names, that [`store::Answers`], those bindings ([`resolve`]), those an [`environment::Environment`], and that ends in
+//! names, that [`answers::Answers`] (by [`store`]), those bindings ([`resolve`]), those an [`environment::Environment`], and that ends in
 //! the exec (`exec`). Values exist from `store` on, and are exposed in `exec` (and in `credential`, to systemd).
 // Each module below forbids it, which cannot be undone further down; here it can, for `sys`.
 #![deny(unsafe_code)]
 // The macros panic on a closed pipe; `log` and `report::print` write.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod answers;
 pub mod cli;
 mod credential;
 mod denied;
@@ -39,13 +40,14 @@ use std::time::{Duration, Instant};
 
 pub use sys::arguments;
 
+use answers::Answers;
 use cli::{Command, Exec, Format, Options, PolicyFormat, PolicyOptions, Typed};
 use environment::{Environment, Inherited};
 use error::{Exit, Failure, Failures, io_text, printable};
 use plan::Plan;
 use resolve::{Outcome, Settled};
 use spec::Spec;
-use store::{Answers, Fetched, OnDenial, Stopped};
+use store::{Fetched, OnDenial, Stopped};
 
 /// A spec is written by hand; a file that is larger is not one.
 const SPEC_LIMIT: u64 = 1024 * 1024;

@@ -7,6 +7,7 @@ mod loaded;
 
 use std::rc::Rc;
 
+use crate::answers::{Answers, Denial, Kind, LoadReply};
 use crate::environment::{Binding, Inherited, Value};
 use crate::error::{Exit, Failure, count, escaped};
 use crate::name::EnvName;
@@ -14,7 +15,6 @@ use crate::plan::Plan;
 use crate::secret::Secret;
 use crate::spec::entry::Target;
 use crate::spec::value::Existing;
-use crate::store::{Answers, Denial, Kind, LoadReply};
 use loaded::Loaded;
 
 /// What became of one variable.

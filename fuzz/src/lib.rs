@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use stepzero::answers::{Answers, Kind, LoadReply, Parameter};
 use stepzero::cli::Options;
 use stepzero::environment::{Inherited, Policy};
 use stepzero::error::{Failure, printable};
@@ -14,7 +15,6 @@ use stepzero::resolve;
 use stepzero::secret::{JsonPath, Secret};
 use stepzero::spec::Spec;
 use stepzero::spec::entry::{Load, Origin};
-use stepzero::store::{Answers, Kind, LoadReply, Parameter};
 
 /// A spec file, through to the plan.
 pub fn spec(data: &[u8]) {

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 use super::{Outcome, Settled, Unmet, Won};
+use crate::answers::{Denial, Parameter};
 use crate::error::{Exit, Failure, escaped, printable};
 use crate::name::{EnvName, loads_code};
 use crate::spec::entry::Load;
 use crate::spec::entry::Target;
-use crate::store::{Denial, Parameter};
 
 /// The variables that the loads bring.
 #[derive(Default)]

@@ -1,27 +1,13 @@
 //! AWS: the only module that knows it. A plan goes in, answers come out, by the deadline.
 #![forbid(unsafe_code)]
 
-mod answers;
-mod clock;
-mod connect;
-mod credentials;
-mod endpoint;
-mod fetch;
-mod http;
-mod http_error;
-mod imds;
-pub mod patience;
-mod pool;
-mod pulse;
-mod service;
-mod session;
-mod settings;
-mod tls;
-pub mod trouble;
+mod auth;
+mod config;
+mod net;
+pub mod retry;
+mod ssm;
 
-pub use answers::{Answers, Kind, LoadReply, Parameter, Reply};
-pub use fetch::OnDenial;
-pub use trouble::Denial;
+pub use ssm::fetch::OnDenial;
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -30,11 +16,12 @@ use std::time::Duration;
 
 use tokio::runtime::LocalOptions;
 
+use crate::answers::{Answers, Denial};
 use crate::error::{Exit, Failure, io_text};
 use crate::plan::Plan;
 use crate::spec::Aws;
-use patience::Patience;
-use trouble::Trouble;
+use retry::patience::Patience;
+use retry::trouble::Trouble;
 
 /// Answers, and whether the wait for them was so long that systemd was asked for more time.
 pub struct Fetched {
@@ -86,9 +73,9 @@ pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) 
 }
 
 async fn work(plan: &Plan, aws: Aws, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {
-    let settings = settings::Settings::load(aws).await.map_err(Trouble::Permanent)?;
-    let session = session::Session::open(&settings, patience, plan.calls() + plan.loads.len()).await?;
-    let answers = fetch::all(&session, plan, patience, on_denial).await;
+    let settings = config::settings::Settings::load(aws).await.map_err(Trouble::Permanent)?;
+    let session = ssm::session::Session::open(&settings, patience, plan.calls() + plan.loads.len()).await?;
+    let answers = ssm::fetch::all(&session, plan, patience, on_denial).await;
     // Left open: the exec closes its connections, without a goodbye that costs a record and three calls each.
     std::mem::forget(session);
     answers

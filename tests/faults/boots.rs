@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use stepzero::store::patience::{Patience, SERVICE};
-use stepzero::store::trouble::{Cause, Trouble};
+use stepzero::store::retry::patience::{Patience, SERVICE};
+use stepzero::store::retry::trouble::{Cause, Trouble};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 

@@ -2,17 +2,16 @@
 //! The SDK's errors print whole answers, so ours are made anew from code, status and the ARNs of a denial.
 //! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html>
 
-mod meaning;
-
 use std::time::Duration;
 
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
-use super::http_error::HttpError;
+use crate::answers::Denial;
 use crate::error::{Exit, Failure};
-use meaning::Meaning;
+use crate::store::net::error::HttpError;
+use crate::store::retry::meaning::Meaning;
 
 /// The outcome of an attempt that failed.
 #[derive(Debug)]
@@ -48,21 +47,6 @@ impl Cause {
     pub fn help(self, help: impl Into<String>) -> Self {
         Cause { help: Some(help.into()), ..self }
     }
-}
-
-/// Who denied what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// The IAM action, `ssm:GetParameters` where AWS does not say.
-    pub action: String,
-    /// The ARN that AWS names.
-    pub resource: Option<String>,
-    /// The role, as AWS names it.
-    pub principal: Option<String>,
-    /// What else is known.
-    pub note: Option<&'static str>,
-    /// What the call asked for: AWS denies it whole, and names a key without saying of which parameter.
-    pub asked: Vec<String>,
 }
 
 impl Denial {

@@ -9,15 +9,16 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::json;
 use tokio::task::yield_now;
 
-use super::answers::{Answers, Item, Kind, LoadReply, Parameter, Reply, match_call};
-use super::patience::{Patience, SERVICE};
-use super::pool::{AT_ONCE, CONNECTIONS};
-use super::service::{self, NAME, Output};
-use super::session::Session;
-use super::trouble::{Cause, Denial, Trouble};
+use crate::answers::{Answers, Denial, Kind, LoadReply, Parameter, Reply};
 use crate::error::{Exit, Failure, printable};
 use crate::plan::{NAMES_PER_CALL, Plan, RequestId};
 use crate::spec::entry::Load;
+use crate::store::net::pool::{AT_ONCE, CONNECTIONS};
+use crate::store::retry::patience::{Patience, SERVICE};
+use crate::store::retry::trouble::{Cause, Trouble};
+use crate::store::ssm::answers::{Item, match_call};
+use crate::store::ssm::client::{self, NAME, Output};
+use crate::store::ssm::session::Session;
 
 /// Ten parameters each: more than any environment holds, or a server that never ends.
 const MOST_PAGES: usize = 1000;
@@ -230,12 +231,12 @@ fn garbled(why: &str) -> Trouble {
 }
 
 /// `None` when one of them lacks a part.
-fn items(parameters: Option<Vec<service::Item>>) -> Option<Vec<Item>> {
+fn items(parameters: Option<Vec<client::Item>>) -> Option<Vec<Item>> {
     parameters.unwrap_or_default().into_iter().map(item).collect()
 }
 
 /// `None` when a part is missing.
-fn item(item: service::Item) -> Option<Item> {
+fn item(item: client::Item) -> Option<Item> {
     let kind = match item.r#type?.as_str() {
         "String" => Kind::String,
         "StringList" => Kind::StringList,

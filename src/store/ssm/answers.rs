@@ -1,81 +1,10 @@
 //! What AWS answered, matched to what was asked: by name or ARN and by selector, never by position. An answer that is not
 //! exactly what was asked for is no answer.
 
-use std::rc::Rc;
-
-use super::trouble::Denial;
-use crate::error::Failure;
+use crate::answers::{Parameter, Reply};
 use crate::name::Selector;
 use crate::parameter::{ParameterName, Request, Subject};
 use crate::plan::{Plan, RequestId};
-use crate::secret::Secret;
-
-/// Everything that was asked for.
-#[derive(Debug)]
-pub struct Answers {
-    /// By [`RequestId`].
-    pub replies: Vec<Reply>,
-    /// By the index of the load in the plan.
-    pub loads: Vec<LoadReply>,
-}
-
-/// The answer to one load.
-#[derive(Debug)]
-pub enum LoadReply {
-    Found(Vec<Parameter>),
-    Denied(Denial),
-    /// Not waited for after a denial.
-    Open,
-    /// There was no answer until the deadline.
-    GaveUp(Failure),
-}
-
-/// The answer to one request.
-#[derive(Debug)]
-pub enum Reply {
-    Found(Parameter),
-    /// AWS says that it does not exist.
-    Missing,
-    /// This name, or another one of its call: only `check` finds out which.
-    Denied(Denial),
-    /// Not waited for after a denial.
-    Open,
-    /// There was no answer until the deadline.
-    GaveUp(Failure),
-}
-
-/// A decrypted parameter.
-#[derive(Debug)]
-pub struct Parameter {
-    pub name: String,
-    pub version: i64,
-    pub kind: Kind,
-    pub value: Rc<Secret>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    String,
-    StringList,
-    SecureString,
-}
-
-impl Kind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::String => "String",
-            Kind::StringList => "StringList",
-            Kind::SecureString => "SecureString",
-        }
-    }
-}
-
-impl Answers {
-    /// For a plan that asks for nothing.
-    pub fn none() -> Self {
-        Answers { replies: Vec::new(), loads: Vec::new() }
-    }
-}
 
 /// One parameter of an answer, before it is matched.
 pub struct Item {
@@ -157,8 +86,12 @@ fn fits(request: &Request, item: &Item) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::answers::Kind;
     use crate::environment::Policy;
+    use crate::secret::Secret;
 
     fn plan(names: &[&str]) -> (Plan, Vec<RequestId>) {
         let requests: Vec<Request> = names.iter().map(|name| Request::parse(name).expect("good")).collect();

@@ -5,9 +5,9 @@
 use aws_sdk_ssm::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use http::Uri;
 
-use super::settings::Settings;
-use super::trouble::Trouble;
 use crate::error::{Exit, Failure};
+use crate::store::config::settings::Settings;
+use crate::store::retry::trouble::Trouble;
 
 fn usable(url: String) -> Option<Uri> {
     let uri = url.parse::<Uri>().ok();

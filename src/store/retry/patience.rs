@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::trouble::{Cause, Trouble};
 use crate::error::{Exit, Failure};
 use crate::notify;
+use crate::store::retry::trouble::{Cause, Trouble};
 
 /// How long one attempt may take, and how the pauses between attempts grow.
 #[derive(Clone, Copy, Debug)]

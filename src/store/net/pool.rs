@@ -13,9 +13,9 @@ use hyper::client::conn::http1::{self, SendRequest};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::connect::{CONNECT_LIMIT, Connector, Route};
-use super::http_error::{HttpError, broken};
-use super::pulse::Pulse;
+use crate::store::net::connect::{CONNECT_LIMIT, Connector, Route};
+use crate::store::net::error::{HttpError, broken};
+use crate::store::net::pulse::Pulse;
 
 /// So many connections to one place at most: with fewer of them, more answers are waited for one after the other.
 /// BENCHMARKS.md has the figures.
@@ -365,8 +365,8 @@ mod tests {
 
     use tokio::task::yield_now;
 
-    use super::super::tls::Tls;
     use super::*;
+    use crate::store::net::tls::Tls;
 
     /// A place whose listener accepts nobody, so that connections are made, and nothing is said.
     fn silent(scheme: &str) -> (Place, TcpListener) {

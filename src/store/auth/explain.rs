@@ -9,8 +9,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
 use crate::error::{Exit, Failure, io_text, printable};
-use crate::store::http_error::HttpError;
-use crate::store::trouble::{Cause, Trouble, sort, sort_http, sort_modelled};
+use crate::store::net::error::HttpError;
+use crate::store::retry::trouble::{Cause, Trouble, sort, sort_http, sort_modelled};
 
 pub const SSO: &str =
     "stepzero does not speak SSO: run `eval \"$(aws configure export-credentials --format env)\"` first";

@@ -13,9 +13,9 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::http::Http;
-use super::trouble::{Cause, Trouble};
 use crate::error::{Exit, Failure};
+use crate::store::net::http::Http;
+use crate::store::retry::trouble::{Cause, Trouble};
 
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const REGION: &str = "/latest/meta-data/placement/region";
@@ -213,7 +213,7 @@ impl Imds {
         self.asked.set(self.asked.get().or_else(|| Some(Instant::now())));
         let answer = match timeout(REQUEST_LIMIT, self.http.send(request)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(super::trouble::sort_http(&error)),
+            Ok(Err(error)) => return Err(crate::store::retry::trouble::sort_http(&error)),
             Err(_) => {
                 return Err(failed(format!("IMDS did not answer within {} s for {what}", REQUEST_LIMIT.as_secs())));
             }

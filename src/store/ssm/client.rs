@@ -14,11 +14,11 @@ use http::{Request, Response, Uri, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::clock::Clock;
-use super::http::Http;
-use super::trouble::{Cause, Trouble, pause, sort_answer, sort_http};
 use crate::error::{Exit, Failure};
 use crate::secret::Secret;
+use crate::store::config::clock::Clock;
+use crate::store::net::http::Http;
+use crate::store::retry::trouble::{Cause, Trouble, pause, sort_answer, sort_http};
 
 /// For messages.
 pub const NAME: &str = "Parameter Store";

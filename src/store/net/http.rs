@@ -18,12 +18,12 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 
-use super::clock::Clock;
-use super::connect::{Connector, Route};
-use super::http_error::{HttpError, broken};
-use super::pool::Place;
-use super::pulse::Pulse;
 use crate::error::Failure;
+use crate::store::config::clock::Clock;
+use crate::store::net::connect::{Connector, Route};
+use crate::store::net::error::{HttpError, broken};
+use crate::store::net::pool::Place;
+use crate::store::net::pulse::Pulse;
 
 /// Ten values of 8 KiB in which every byte is escaped as `\u00XX` are half a megabyte.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;

@@ -9,13 +9,13 @@ use aws_runtime::env_config::EnvConfigValue;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_types::os_shim_internal::{Env, Fs};
 
-use super::clock::Clock;
-use super::connect::Connector;
-use super::http::Http;
-use super::tls::{Bundle, Tls};
 use crate::error::{Exit, Failure, printable};
 use crate::spec::value::Credentials as Source;
 use crate::spec::{Aws, is_region};
+use crate::store::config::clock::Clock;
+use crate::store::net::connect::Connector;
+use crate::store::net::http::Http;
+use crate::store::net::tls::{Bundle, Tls};
 
 /// Flags and spec, completed by variables and profile.
 pub struct Settings {

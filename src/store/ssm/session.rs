@@ -9,16 +9,16 @@ use aws_credential_types::Credentials;
 use http::Uri;
 use tokio::task::yield_now;
 
-use super::clock::{Clock, SKEW_SECONDS};
-use super::credentials::Chain;
-use super::endpoint::Wanted;
-use super::http::Http;
-use super::imds::Imds;
-use super::patience::{LOCAL, Patience};
-use super::service::Service;
-use super::settings::Settings;
-use super::trouble::{Cause, Trouble};
 use crate::error::{Exit, Failure};
+use crate::store::auth::chain::Chain;
+use crate::store::auth::imds::Imds;
+use crate::store::config::clock::{Clock, SKEW_SECONDS};
+use crate::store::config::endpoint::Wanted;
+use crate::store::config::settings::Settings;
+use crate::store::net::http::Http;
+use crate::store::retry::patience::{LOCAL, Patience};
+use crate::store::retry::trouble::{Cause, Trouble};
+use crate::store::ssm::client::Service;
 
 /// An open session with Systems Manager.
 pub struct Session {

@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::http_error::HttpError;
 use crate::error::{Exit, Failure, io_text, printable};
+use crate::store::net::error::HttpError;
 
 /// The TLS side of the connector. The configuration (with its session cache) is made once, and shared by all connections.
 pub struct Tls {

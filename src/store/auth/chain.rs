@@ -1,8 +1,6 @@
 //! Who we are: the chain of the AWS SDKs under `auto`, or the instance profile alone.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
-mod explain;
-
 use std::rc::Rc;
 
 use aws_config::Region;
@@ -18,14 +16,14 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use super::clock::Clock;
-use super::http::Http;
-use super::imds::Imds;
-use super::settings::Settings;
-use super::trouble::Trouble;
 use crate::error::{Exit, Failure};
 use crate::spec::value::Credentials as Source;
-use explain::{SSO, explain};
+use crate::store::auth::explain::{SSO, explain};
+use crate::store::auth::imds::Imds;
+use crate::store::config::clock::Clock;
+use crate::store::config::settings::Settings;
+use crate::store::net::http::Http;
+use crate::store::retry::trouble::Trouble;
 
 type Provider = (&'static str, Box<dyn ProvideCredentials>);
 
@@ -157,7 +155,7 @@ impl Chain {
 /// The SDK's, for each place that can have credentials here. One that has none is not made: its client would be a tenth of
 /// a start.
 fn providers(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock) -> Vec<Provider> {
-    let is_set = |name| super::settings::variable(name).is_some();
+    let is_set = |name| crate::store::config::settings::variable(name).is_some();
     let local = ProviderConfig::empty().with_http_client(http.clone()).with_time_source(clock.clone());
     let remote = local
         .clone()
@@ -203,7 +201,7 @@ fn refused(trouble: Trouble) -> Trouble {
 }
 
 fn has_key_id() -> bool {
-    super::settings::variable("AWS_ACCESS_KEY_ID").is_some_and(|(_, id)| !id.trim().is_empty())
+    crate::store::config::settings::variable("AWS_ACCESS_KEY_ID").is_some_and(|(_, id)| !id.trim().is_empty())
 }
 
 /// A line break in a key would panic the SDK when it makes the header of it.

@@ -18,9 +18,9 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower_service::Service;
 
-use super::http_error::HttpError;
-use super::tls::Tls;
 use crate::error::Failure;
+use crate::store::net::error::HttpError;
+use crate::store::net::tls::Tls;
 
 /// So long an address is used again: for the calls of one start, and not for a retry after an outage.
 const FRESH: Duration = Duration::from_secs(2);

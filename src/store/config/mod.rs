@@ -1,0 +1,5 @@
+//! What flags, spec, variables and profile files say before anything is asked.
+
+pub mod clock;
+pub mod endpoint;
+pub mod settings;
