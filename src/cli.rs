@@ -1,13 +1,12 @@
 //! What was typed. Nothing here looks at the system; what it means is decided in `spec`.
 #![forbid(unsafe_code)]
 
-mod quick;
-
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, FromArgMatches as _, Subcommand, ValueEnum};
 
 use crate::error::{Exit, Failure};
@@ -206,15 +205,6 @@ fn words<T: Clone + Send + Sync + 'static>(
 
 /// USAGE when the line is wrong, with clap's own words and suggestions.
 pub fn parse(args: &[OsString]) -> Result<Typed, Failure> {
-    let is_exec = args.get(1).is_some_and(|name| name == "exec");
-    match is_exec.then(|| quick::exec(args)).flatten() {
-        Some(exec) => Ok(Typed::Command(Command::Exec(Box::new(exec)))),
-        None => by_clap(args),
-    }
-}
-
-fn by_clap(args: &[OsString]) -> Result<Typed, Failure> {
-    use clap::error::ErrorKind;
     let mut definition = definition();
     let parsed = definition.try_get_matches_from_mut(args);
     let error = match parsed.and_then(|mut matches| Command::from_arg_matches_mut(&mut matches)) {

@@ -3,10 +3,12 @@
 //! (`Cargo.toml`), whatever `RUST_LOG` says.
 #![forbid(unsafe_code)]
 
-use std::fmt::{Arguments, Write as _};
+use std::fmt::Arguments;
 use std::io::Write as _;
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
+
+use serde_json::{Value as Json, json};
 
 use crate::cli::Format;
 use crate::error::Failures;
@@ -21,9 +23,9 @@ pub struct Settings {
 
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
 
-/// Once, before anything is logged. By default warnings; `-v` adds what won, `-vv` what was tried.
+/// Sets the level and the format, before the first message. By default warnings and errors are logged; `-v` adds what won,
+/// `-vv` what was tried. Only the first call counts.
 pub fn init(settings: Settings) {
-    // Who comes second has parsed the same line.
     let _ = SETTINGS.set(settings);
 }
 
@@ -64,11 +66,8 @@ pub fn notice(text: &str) {
 pub fn fail(failures: &Failures) {
     for failure in failures.iter() {
         let exit = failure.exit;
-        write(
-            "ERROR",
-            &failure.to_string(),
-            &[("exit_code", (exit as u8).to_string()), ("exit_name", format!("\"{}\"", exit.name()))],
-        );
+        let extra = [("exit_code", json!(exit as u8)), ("exit_name", json!(exit.name()))];
+        write("ERROR", &failure.to_string(), &extra);
     }
 }
 
@@ -77,65 +76,19 @@ fn settings() -> Settings {
 }
 
 /// One write a message, so that parallel writers do not mix. `extra` is JSON, for the JSON format only.
-fn write(level: &str, text: &str, extra: &[(&str, String)]) {
+fn write(level: &str, text: &str, extra: &[(&str, Json)]) {
     let line = match settings().format {
         Format::Text if level == "ERROR" || level == "INFO" => format!("stepzero: {text}\n"),
         Format::Text => format!("stepzero: {}: {text}\n", level.to_lowercase()),
         Format::Json => {
-            let mut line = format!("{{\"time\":\"{}\",\"level\":\"{level}\",\"message\":{}", now(), json(text));
+            let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+            let mut line = json!({ "time": time, "level": level, "message": text });
             for (name, value) in extra {
-                // Writing to a String cannot fail.
-                let _ = write!(line, ",\"{name}\":{value}");
+                line[*name] = value.clone();
             }
-            line + "}\n"
+            format!("{line}\n")
         }
     };
     // Without a stderr there is nobody to tell.
     let _ = std::io::stderr().write_all(line.as_bytes());
-}
-
-fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-/// Seconds and milliseconds since 1970, UTC, as RFC 3339 has it.
-fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", since.subsec_millis())
-}
-
-/// A day since 1970 to a date, by the proleptic Gregorian calendar.
-fn civil(mut days: u64) -> (u64, u64, u64) {
-    let mut year = 1970;
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    while days >= 365 + u64::from(leap(year)) {
-        days -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 1;
-    for length in lengths {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    (year, month, days + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(11_016), (2000, 2, 29));
-        assert_eq!(civil(11_017), (2000, 3, 1));
-        assert_eq!(civil(20_780), (2026, 11, 23));
-    }
 }

@@ -128,23 +128,30 @@ fn pretty(json: &Json) -> String {
     serde_json::to_string_pretty(json).unwrap_or_default() + "\n"
 }
 
-/// Aligned columns; the heading is bold on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
+/// Aligned columns. On a terminal, cells are wrapped so that the table fits its width, and the heading is bold unless
+/// `NO_COLOR` is set (<https://no-color.org>). Elsewhere each row is one line, for programs that read lines.
 fn table(rows: &[Vec<String>]) -> String {
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for (at, row) in rows.iter().enumerate() {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{:<width$}", escaped(cell)));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        let line = line.trim_end();
-        let heading = at == 0 && colour;
-        text.push_str(&if heading { format!("\x1b[1m{line}\x1b[0m\n") } else { format!("{line}\n") });
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    let is_terminal = io::stdout().is_terminal();
+    // A terminal can be without a size, as a serial console is.
+    if let Some((width, _)) = is_terminal.then(terminal_size::terminal_size).flatten() {
+        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(width.0);
     }
-    text
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    for row in rows {
+        let cells = (0..columns).map(|at| row.get(at).map(|cell| escaped(cell)).unwrap_or_default());
+        table.add_row(cells.collect::<Vec<_>>());
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let colour = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = table.lines().enumerate().map(|(at, line)| match line.trim_end() {
+        heading if at == 0 && colour => format!("\x1b[1m{heading}\x1b[0m\n"),
+        line => format!("{line}\n"),
+    });
+    lines.collect()
 }
 
 /// To stdout. A reader that has gone away is no error.
