@@ -211,29 +211,53 @@ fn json_logs_are_one_object_a_line() {
 }
 
 /// The two ends of a terminal.
-fn terminal() -> (std::fs::File, OwnedFd) {
+fn terminal(width: u16) -> (std::fs::File, OwnedFd) {
     let (mut near, mut far) = (-1, -1);
     let none = std::ptr::null_mut();
-    // SAFETY: openpty(3) writes two descriptors; the name, the settings and the size may be null.
-    let made = unsafe { libc::openpty(&raw mut near, &raw mut far, none, none.cast(), none.cast()) };
+    let size = libc::winsize { ws_row: 24, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: openpty(3) writes two descriptors and reads the size; the name and the settings may be null.
+    let made = unsafe { libc::openpty(&raw mut near, &raw mut far, none, none.cast(), &raw const size) };
     assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
     // SAFETY: both are open, and nobody else has them.
     unsafe { (std::fs::File::from_raw_fd(near), OwnedFd::from_raw_fd(far)) }
 }
 
+/// What a command prints on a terminal of so many columns.
+fn on_terminal(width: u16, run: common::Run) -> String {
+    let (mut near, far) = terminal(width);
+    let status = run.command().stdout(far).status().expect("it was built");
+    assert!(status.success());
+    let mut text = Vec::new();
+    // A terminal whose other end is closed ends with EIO, after everything that was written.
+    let _ = std::io::Read::read_to_end(&mut near, &mut text);
+    String::from_utf8(text).expect("UTF-8")
+}
+
+#[test]
+fn a_table_fits_the_terminal() {
+    let keys = ["-p", "projectA", "-e", "production", "-k", "database_password"];
+    let plan = || offline(["plan"].into_iter().chain(keys));
+    let whole = on_terminal(120, plan());
+    assert!(whole.contains("DATABASE_PASSWORD  key database_password, --key  projectA.production.data"), "{whole}");
+    let narrow = on_terminal(80, plan());
+    assert!(narrow.lines().all(|line| line.trim_end().len() <= 80), "{narrow}");
+    for name in [
+        "DATABASE_PASSWORD\r\n  source: key",
+        "projectA.production.database_password\r\n",
+        "    shared.database_password",
+    ] {
+        assert!(narrow.contains(name), "{name}: {narrow}");
+    }
+    let help = on_terminal(80, offline(["exec", "--help"]));
+    assert!(help.lines().all(|line| line.trim_end().len() <= 80), "{help}");
+}
+
 #[test]
 fn colour_is_for_a_terminal_without_no_color() {
-    use std::io::Read as _;
     let plan = || offline(["plan", "--parameter", "/x/y"]);
     for (no_color, want) in [(None, true), (Some("1"), false), (Some(""), true)] {
-        let (mut near, far) = terminal();
         let run = no_color.into_iter().fold(plan(), |run, value| run.env("NO_COLOR", value));
-        let status = run.command().stdout(far).status().expect("it was built");
-        assert!(status.success());
-        let mut text = Vec::new();
-        // A terminal whose other end is closed ends with EIO, after everything that was written.
-        let _ = near.read_to_end(&mut text);
-        let text = String::from_utf8(text).expect("UTF-8");
+        let text = on_terminal(0, run);
         assert!(text.contains("VARIABLE"), "{text:?}");
         assert_eq!(text.contains('\u{1b}'), want, "{no_color:?}: {text:?}");
     }
