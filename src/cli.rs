@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, FromArgMatches as _, Subcommand, ValueEnum};
 
 use crate::error::{Exit, Failure};
-use crate::spec::value::{self, Credentials, Existing, Separator};
+use crate::setting::{self, Credentials, Existing, Format, Separator};
 
 const ABOUT: &str = "Start a command with its secrets: parameters from AWS SSM Parameter Store become environment variables, then \
 stepzero becomes the command. Nothing is written to disk.";
@@ -130,7 +130,7 @@ pub struct Options {
     #[arg(long, value_name = "SOURCE", value_parser = words(&Credentials::WORDS, Credentials::parse), hide_possible_values = true, help_heading = "AWS")]
     pub credentials: Option<Credentials>,
     /// One deadline over everything before the exec [env: STEPZERO_TIMEOUT] [default: 120s]
-    #[arg(long, value_name = "DURATION", value_parser = value::duration, help_heading = "AWS")]
+    #[arg(long, value_name = "DURATION", value_parser = setting::duration, help_heading = "AWS")]
     pub timeout: Option<Duration>,
     /// Accept, as root, a spec file that somebody else can write
     #[arg(long)]
@@ -164,13 +164,6 @@ pub struct PolicyOptions {
     /// How to print it
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub format: PolicyFormat,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

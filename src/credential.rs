@@ -13,14 +13,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cli::Options;
+use crate::environment::Target;
 use crate::environment::{Inherited, Policy, Value};
 use crate::error::{Exit, Failure, Failures, io_text, printable};
 use crate::name::BadName;
 use crate::plan::Plan;
 use crate::spec::Spec;
-use crate::spec::entry::Target;
 use crate::store::OnDenial;
-use crate::{fetch, log, resolve, said, sys, tell};
+use crate::{log, resolve, steps, sys};
 
 /// A peer that does not read must not keep this process for ever.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
@@ -146,13 +146,13 @@ fn value(wanted: &Wanted, options: Options, units: &Path, inherited: &Inherited)
     let paths = wanted.unit.specs(units);
     // When there is none, the error names its own.
     let path = paths.iter().find(|path| path.symlink_metadata().is_ok()).or(paths.first()).cloned();
-    let (spec, reach) = said(Options { spec: path, ..options }, inherited)?;
+    let (spec, fetch_options) = steps::read_spec(Options { spec: path, ..options }, inherited)?;
     // The service's environment is not this one's: nothing is inherited, kept or referred to.
     let nobody = Inherited::default();
     let plan = Rc::new(Plan::new(only(&wanted.credential, spec)?, &nobody)?);
-    let fetched = fetch(&plan, reach, inherited, OnDenial::Stop)?;
+    let fetched = steps::fetch(&plan, fetch_options, inherited, OnDenial::Stop)?;
     let outcomes = resolve::settle(&plan, fetched.answers, &nobody);
-    tell(&outcomes);
+    steps::log_outcomes(&outcomes);
     let (mut bindings, errors) = resolve::bindings(&plan, outcomes);
     Failures::check(errors)?;
     Ok(bindings.pop().map(|binding| binding.value))

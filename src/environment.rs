@@ -11,9 +11,7 @@ use std::rc::Rc;
 use crate::error::{Exit, Failure, count, printable};
 use crate::name::EnvName;
 use crate::secret::Secret;
-use crate::spec::OWN_VARIABLES;
-use crate::spec::entry::Target;
-use crate::spec::value::Existing;
+use crate::setting::{Existing, OWN_VARIABLES};
 
 /// The environment that stepzero was given (environ(7)), raw: entries can repeat, or have no `=`.
 #[derive(Clone, Default)]
@@ -106,6 +104,15 @@ fn split(entry: &[u8]) -> (&[u8], Option<&[u8]>) {
         Some(at) => (&entry[..=at], Some(&entry[at + 2..])),
         None => (entry, None),
     }
+}
+
+/// What the variable holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The value.
+    Environment,
+    /// A path that opens to the value: sealed memory with this mode (chmod(2)).
+    File { mode: u32 },
 }
 
 /// One variable and what it will hold.

@@ -8,9 +8,9 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use nix::errno::Errno;
 
+use crate::environment::Target;
 use crate::environment::{Binding, Environment, Value};
 use crate::error::{Exit, Failure, count, printable};
-use crate::spec::entry::Target;
 use crate::sys;
 
 /// Where execvp(3) looks without a `PATH`.

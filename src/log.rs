@@ -10,8 +10,8 @@ use std::time::SystemTime;
 
 use serde_json::{Value as Json, json};
 
-use crate::cli::Format;
 use crate::error::Failures;
+use crate::setting::Format;
 
 /// How to log.
 #[derive(Clone, Copy, Debug)]

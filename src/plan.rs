@@ -6,14 +6,15 @@ mod builder;
 
 use std::collections::{HashMap, HashSet};
 
+use crate::environment::Target;
 use crate::environment::{Inherited, Policy};
 use crate::error::{Exit, Failure, Failures, count, printable};
 use crate::name::EnvName;
 use crate::parameter::{ParameterName, Request, Subject};
 use crate::scope::{self, Placeholders, Scope};
+use crate::setting::{Existing, Origin};
 use crate::spec::Spec;
-use crate::spec::entry::{Absent, Entry, Load, Origin, Shape, Source, Target};
-use crate::spec::value::Existing;
+use crate::spec::entry::{Absent, Entry, Load, Shape, Source};
 use builder::Builder;
 
 /// `GetParameters` takes at most so many names.

@@ -9,10 +9,11 @@ use std::io::{self, IsTerminal as _};
 
 use serde_json::{Value as Json, json};
 
-use crate::cli::Format;
+use crate::environment::Target;
 use crate::error::{count, escaped};
 use crate::plan::{Plan, Variable};
-use crate::spec::entry::{Absent, Target};
+use crate::setting::Format;
+use crate::spec::entry::Absent;
 
 /// The version of the JSON formats: raised when a field goes or changes its meaning, not when one is added.
 const FORMAT: u32 = 1;
@@ -165,7 +166,7 @@ fn stacked(rows: &[Vec<String>]) -> String {
         text.push_str(&format!("{}\n", escaped(&item[0][0])));
         for (at, heading) in headings.iter().enumerate().skip(1) {
             let cells = item.iter().filter_map(|row| row.get(at)).filter(|cell| !cell.is_empty());
-            let cells: Vec<String> = cells.map(|cell| escaped(cell).into()).collect();
+            let cells: Vec<String> = cells.map(|cell| escaped(cell)).collect();
             if !cells.is_empty() {
                 text.push_str(&format!("  {}: {}\n", heading.to_lowercase(), cells.join("\n    ")));
             }

@@ -8,13 +8,13 @@ mod loaded;
 use std::rc::Rc;
 
 use crate::answers::{Answers, Denial, Kind, LoadReply};
+use crate::environment::Target;
 use crate::environment::{Binding, Inherited, Value};
 use crate::error::{Exit, Failure, count, escaped};
 use crate::name::EnvName;
 use crate::plan::Plan;
 use crate::secret::Secret;
-use crate::spec::entry::Target;
-use crate::spec::value::Existing;
+use crate::setting::Existing;
 use loaded::Loaded;
 
 /// What became of one variable.

@@ -4,8 +4,8 @@
 use crate::error::{Exit, Failure, printable};
 use crate::name::Segment;
 use crate::parameter::ParameterName;
-use crate::spec::entry::Origin;
-use crate::spec::value::Separator;
+use crate::setting::Origin;
+use crate::setting::Separator;
 
 /// The default list, as the article that the project began with has it.
 const DOTTED: [&str; 4] = ["{project}.{environment}", "{project}.shared", "{environment}", "shared"];

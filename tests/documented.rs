@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::offline;
 use stepzero::error::Exit;
-use stepzero::spec::OWN_VARIABLES;
+use stepzero::setting::OWN_VARIABLES;
 
 fn documentation() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

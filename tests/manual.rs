@@ -42,7 +42,7 @@ fn the_manual_has_every_option_and_no_other() {
     for command in COMMANDS {
         assert!(page.contains(&format!(".It Cm {command}\n")), "{command}");
     }
-    for variable in stepzero::spec::OWN_VARIABLES {
+    for variable in stepzero::setting::OWN_VARIABLES {
         assert!(page.contains(&format!(".It Ev {variable}\n")), "{variable}");
     }
     for code in [64, 65, 66, 70, 71, 75, 77, 78, 126, 127] {

@@ -13,8 +13,9 @@ use stepzero::parameter::Request;
 use stepzero::plan::Plan;
 use stepzero::resolve;
 use stepzero::secret::{JsonPath, Secret};
+use stepzero::setting::Origin;
 use stepzero::spec::Spec;
-use stepzero::spec::entry::{Load, Origin};
+use stepzero::spec::entry::Load;
 
 /// A spec file, through to the plan.
 pub fn spec(data: &[u8]) {

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 
 use super::{Candidate, RequestId, Variable};
+use crate::environment::Target;
 use crate::environment::{Inherited, Policy};
 use crate::error::{Exit, Failure};
 use crate::name::{BadName, Selector};
 use crate::parameter::{ParameterName, Request, SECRET_PREFIX};
 use crate::reference;
 use crate::scope::{Placeholders, Scope};
-use crate::spec::entry::{Absent, Entry, Origin, Shape, Source, Target};
+use crate::setting::Origin;
+use crate::spec::entry::{Absent, Entry, Shape, Source};
 
 /// The names to ask for, each once, while the variables are gone through.
 pub struct Builder<'a> {

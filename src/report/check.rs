@@ -4,10 +4,10 @@ use serde_json::{Value as Json, json};
 
 use super::{FORMAT, pretty, table, target};
 use crate::answers::Denial;
-use crate::cli::Format;
 use crate::denied::needed;
 use crate::error::escaped;
 use crate::resolve::{Answer, Asked, Outcome, Settled, Unmet};
+use crate::setting::Format;
 
 /// What won and why.
 pub fn check(outcomes: &[Outcome], format: Format) -> String {

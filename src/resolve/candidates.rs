@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use super::{Answer, Asked, Outcome, Settled, Unmet, Won};
 use crate::answers::{Denial, Kind, Parameter, Reply};
+use crate::environment::Target;
 use crate::error::{Exit, Failure, printable};
 use crate::name::EnvName;
 use crate::parameter::Request;
 use crate::plan::{Candidate, Plan, RequestId, Variable};
 use crate::secret::Secret;
-use crate::spec::entry::{Absent, Shape, Target};
+use crate::spec::entry::{Absent, Shape};
 
 /// Settles it.
 pub fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {

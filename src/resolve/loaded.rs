@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use super::{Outcome, Settled, Unmet, Won};
 use crate::answers::{Denial, Parameter};
+use crate::environment::Target;
 use crate::error::{Exit, Failure, escaped, printable};
 use crate::name::{EnvName, loads_code};
 use crate::spec::entry::Load;
-use crate::spec::entry::Target;
 
 /// The variables that the loads bring.
 #[derive(Default)]

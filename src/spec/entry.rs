@@ -1,39 +1,9 @@
 //! One line of a spec: a variable and where its value comes from. A flag makes the same as a line of the file.
 
-use std::fmt;
-use std::rc::Rc;
-
+use crate::environment::Target;
 use crate::name::{EnvName, Key, Selector};
 use crate::secret::JsonPath;
-
-/// Where the operator wrote something, for messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// An option of the command line.
-    Flag(&'static str),
-    /// An environment variable of stepzero's own.
-    Setting(&'static str),
-    /// A place in the spec file; line and column count from 1.
-    File { path: Rc<str>, line: usize, column: usize },
-    /// An inherited variable whose value is a reference.
-    Reference,
-}
-
-impl Origin {
-    pub fn is_flag(&self) -> bool {
-        matches!(self, Origin::Flag(_))
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Flag(name) | Origin::Setting(name) => f.write_str(name),
-            Origin::File { path, line, column } => write!(f, "{path}:{line}:{column}"),
-            Origin::Reference => f.write_str("--references"),
-        }
-    }
-}
+use crate::setting::Origin;
 
 /// A variable of `[env]` or `[files]`, or of `-k` or `--parameter`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,15 +59,6 @@ pub struct Shape {
     pub json: Option<JsonPath>,
     pub list: Option<String>,
     pub base64: bool,
-}
-
-/// What the variable holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The value.
-    Environment,
-    /// A path that opens to the value: sealed memory with this mode (chmod(2)).
-    File { mode: u32 },
 }
 
 /// A `[[load]]` or `--load`: everything under a path.

@@ -6,12 +6,13 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::entry::{Entry, Load, Origin, Target};
+use super::entry::{Entry, Load};
 use super::source;
 use super::table::{Table, Text};
-use super::value::{Credentials, Existing, Separator, duration};
+use crate::environment::Target;
 use crate::error::{Exit, Failure, Failures};
 use crate::name::{EnvName, Selector};
+use crate::setting::{Credentials, Existing, Origin, Separator, duration};
 
 /// What a spec file says. An unset value is `None`, so that the next in the order of precedence speaks.
 #[derive(Debug, Default)]

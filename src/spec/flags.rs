@@ -1,10 +1,11 @@
 //! What the repeatable flags say, as lines of a spec would.
 
-use super::entry::{Entry, Load, Origin, Source};
+use super::entry::{Entry, Load, Source};
 use crate::error::{Exit, Failure};
 use crate::name::{BadName, EnvName, Key};
 use crate::parameter::Request;
 use crate::scope::Placeholders;
+use crate::setting::Origin;
 
 /// `None` without the flag.
 pub fn scopes(patterns: Vec<String>) -> Option<Vec<(String, Origin)>> {

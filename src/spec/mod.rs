@@ -7,7 +7,6 @@ pub mod file;
 mod flags;
 mod source;
 mod table;
-pub mod value;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,19 +16,9 @@ use crate::environment::{Inherited, Policy};
 use crate::error::{Exit, Failure, Failures, printable};
 use crate::name::Segment;
 use crate::scope::Placeholders;
-use entry::{Entry, Load, Origin};
+use crate::setting::{self, Aws, Credentials, Origin, Separator};
+use entry::{Entry, Load};
 use file::File;
-use value::{Credentials, Separator};
-
-/// The variables that stepzero reads and the command does not inherit.
-pub const OWN_VARIABLES: [&str; 6] = [
-    "STEPZERO_SPEC",
-    "STEPZERO_PROJECT",
-    "STEPZERO_ENVIRONMENT",
-    "STEPZERO_REFERENCES",
-    "STEPZERO_CREDENTIALS",
-    "STEPZERO_TIMEOUT",
-];
 
 /// Without `--timeout`: long enough for a thousand simultaneous boots against the default quota.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -48,15 +37,6 @@ pub struct Spec {
     pub policy: Policy,
     pub timeout: Duration,
     pub aws: Aws,
-}
-
-/// How AWS is reached; what is `None` here is looked up by the AWS conventions.
-#[derive(Clone, Debug, Default)]
-pub struct Aws {
-    pub region: Option<String>,
-    pub endpoint_url: Option<String>,
-    pub profile: Option<String>,
-    pub credentials: Credentials,
 }
 
 impl Spec {
@@ -81,7 +61,7 @@ impl Spec {
             Some(path) => {
                 let shown = printable(&path.to_string_lossy());
                 // The spec's own timeout stands in it, and a variable that is wrong is reported with the rest.
-                let variable = || value::duration(inherited.value("STEPZERO_TIMEOUT")?.to_str()?).ok();
+                let variable = || setting::duration(inherited.value("STEPZERO_TIMEOUT")?.to_str()?).ok();
                 let patience = options.timeout.or_else(variable).unwrap_or(TIMEOUT);
                 file::parse(&shown, &file::decode(&shown, read(path, patience)?)?)?
             }
@@ -101,7 +81,7 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
     let entries = file.entries.into_iter().chain(by_flag).collect();
     let keep = flags::keep(&options.keep, &mut errors).or(file.keep).unwrap_or_default();
     // A variable that a flag replaces is not looked at.
-    let timeout = options.timeout.or_else(|| setting(inherited, "STEPZERO_TIMEOUT", value::duration, &mut errors));
+    let timeout = options.timeout.or_else(|| setting(inherited, "STEPZERO_TIMEOUT", setting::duration, &mut errors));
     let credentials =
         options.credentials.or_else(|| setting(inherited, "STEPZERO_CREDENTIALS", Credentials::parse, &mut errors));
     let region = options.region.map(|region| (region, Origin::Flag("--region"))).or(file.region);

@@ -5,8 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::entry::{Absent, Entry, Shape, Source, Target};
+use super::entry::{Absent, Entry, Shape, Source};
 use super::table::{Table, Text};
+use crate::environment::Target;
 use crate::error::Failure;
 use crate::name::{BadName, EnvName, Key, Selector};
 use crate::secret::JsonPath;

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::entry::Origin;
 use crate::error::{Exit, Failure, printable};
+use crate::setting::Origin;
 
 /// The text of a spec, to turn byte offsets into places.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ use tokio::runtime::LocalOptions;
 use crate::answers::{Answers, Denial};
 use crate::error::{Exit, Failure, io_text};
 use crate::plan::Plan;
-use crate::spec::Aws;
+use crate::setting::Aws;
 use retry::patience::Patience;
 use retry::trouble::Trouble;
 

@@ -17,7 +17,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::error::{Exit, Failure};
-use crate::spec::value::Credentials as Source;
+use crate::setting::Credentials as Source;
 use crate::store::auth::explain::{SSO, explain};
 use crate::store::auth::imds::Imds;
 use crate::store::config::clock::Clock;

@@ -10,8 +10,8 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_types::os_shim_internal::{Env, Fs};
 
 use crate::error::{Exit, Failure, printable};
-use crate::spec::value::Credentials as Source;
-use crate::spec::{Aws, is_region};
+use crate::setting::{Aws, Credentials as Source};
+use crate::spec::is_region;
 use crate::store::config::clock::Clock;
 use crate::store::net::connect::Connector;
 use crate::store::net::http::Http;

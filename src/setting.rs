@@ -1,6 +1,67 @@
-//! The settings that have a few fixed words or a grammar of their own, the same for a flag, a variable and the spec.
+//! The settings that a flag, a variable and the spec share: their words and grammars, and where the operator wrote them.
+#![forbid(unsafe_code)]
 
+use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
+
+use clap::ValueEnum;
+
+/// The variables that stepzero reads and the command does not inherit.
+pub const OWN_VARIABLES: [&str; 6] = [
+    "STEPZERO_SPEC",
+    "STEPZERO_PROJECT",
+    "STEPZERO_ENVIRONMENT",
+    "STEPZERO_REFERENCES",
+    "STEPZERO_CREDENTIALS",
+    "STEPZERO_TIMEOUT",
+];
+
+/// Where the operator wrote something, for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An option of the command line.
+    Flag(&'static str),
+    /// An environment variable of stepzero's own.
+    Setting(&'static str),
+    /// A place in the spec file; line and column count from 1.
+    File { path: Rc<str>, line: usize, column: usize },
+    /// An inherited variable whose value is a reference.
+    Reference,
+}
+
+impl Origin {
+    pub fn is_flag(&self) -> bool {
+        matches!(self, Origin::Flag(_))
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Flag(name) | Origin::Setting(name) => f.write_str(name),
+            Origin::File { path, line, column } => write!(f, "{path}:{line}:{column}"),
+            Origin::Reference => f.write_str("--references"),
+        }
+    }
+}
+
+/// How AWS is reached; what is `None` here is looked up by the AWS conventions.
+#[derive(Clone, Debug, Default)]
+pub struct Aws {
+    pub region: Option<String>,
+    pub endpoint_url: Option<String>,
+    pub profile: Option<String>,
+    pub credentials: Credentials,
+}
+
+/// How messages and results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
 
 /// How scope and key are joined in the default list of scopes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,103 @@
+//! The steps that the subcommands share: options and spec to a plan, the fetch, outcomes to an environment.
+#![forbid(unsafe_code)]
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::answers::Answers;
+use crate::cli::Options;
+use crate::environment::{self, Environment, Inherited};
+use crate::error::{Exit, Failure, Failures, io_text, printable};
+use crate::plan::Plan;
+use crate::resolve::{self, Outcome, Settled};
+use crate::setting::Aws;
+use crate::spec::Spec;
+use crate::store::{self, Fetched, OnDenial, Stopped};
+use crate::{denied, log, sys};
+
+/// A spec is written by hand; a file that is larger is not one.
+const SPEC_LIMIT: u64 = 1024 * 1024;
+
+/// What the fetch needs beside the plan.
+pub struct FetchOptions {
+    pub aws: Aws,
+    /// What is left of `--timeout`.
+    pub timeout: Duration,
+}
+
+/// The plan for these options. Sets up the log.
+pub fn prepare(options: Options, inherited: &Inherited) -> Result<(Rc<Plan>, FetchOptions), Failures> {
+    log::init(log::Settings { verbose: options.verbose, quiet: options.quiet, format: options.log_format });
+    let (spec, fetch_options) = read_spec(options, inherited)?;
+    let plan = Plan::new(spec, inherited)?;
+    if let Some(region) = &fetch_options.aws.region {
+        plan.in_region(region)?;
+    }
+    Ok((Rc::new(plan), fetch_options))
+}
+
+/// Flags, variables and the spec file, merged. Reading the file can take time, because it can be a pipe. Whole seconds of
+/// that are taken from the one deadline.
+pub fn read_spec(options: Options, inherited: &Inherited) -> Result<(Spec, FetchOptions), Failures> {
+    let (begun, trusting) = (Instant::now(), options.allow_writable_spec);
+    let mut spec = Spec::new(options, inherited, |path, patience| read_file(path, trusting, patience))?;
+    let waited = Duration::from_secs(begun.elapsed().as_secs());
+    let fetch_options =
+        FetchOptions { aws: std::mem::take(&mut spec.aws), timeout: spec.timeout.saturating_sub(waited) };
+    Ok((spec, fetch_options))
+}
+
+/// Fetches what the plan needs. A plan that needs nothing makes no client and no connection.
+pub fn fetch(
+    plan: &Rc<Plan>,
+    options: FetchOptions,
+    inherited: &Inherited,
+    on_denial: OnDenial,
+) -> Result<Fetched, Failures> {
+    if !plan.needs_aws() {
+        return Ok(Fetched { answers: Answers::none(), waited: false });
+    }
+    Failures::check(inherited.wrong_settings())?;
+    store::fetch(plan, options.aws, options.timeout, on_denial).map_err(|stopped| match stopped {
+        Stopped::Failed(failure) => failure.into(),
+        Stopped::Denied(denial) => denied::failure(&denial, plan).into(),
+    })
+}
+
+/// NOINPUT when it cannot be read. As root, CONFIG when somebody else could have written it: who writes the spec chooses
+/// the variables of a root process.
+fn read_file(path: &Path, trusting: bool, patience: Duration) -> Result<Vec<u8>, Failure> {
+    let shown = printable(&path.to_string_lossy());
+    let (bytes, owner) = sys::read_file(path, SPEC_LIMIT, patience).map_err(|error| {
+        let failure = Failure::new(Exit::NoInput, format!("the spec {shown} cannot be read: {}", io_text(&error)));
+        match error.kind() {
+            ErrorKind::TimedOut => failure.help(format!("nobody wrote it to its end in {} s", patience.as_secs_f64())),
+            _ => failure,
+        }
+    })?;
+    if sys::is_root() && !trusting && (owner.uid != 0 || owner.writable_by_others) {
+        return Err(Failure::new(Exit::Config, format!("the spec {shown} can be written by others than root"))
+            .detail(format!("owner {}, writable by group or others: {}", owner.uid, owner.writable_by_others))
+            .help("chown root and chmod go-w it, or say --allow-writable-spec"));
+    }
+    Ok(bytes)
+}
+
+/// With `-v`: what won.
+pub fn log_outcomes(outcomes: &[Outcome]) {
+    for outcome in outcomes {
+        if let Ok(Settled::Fetched(won)) = &outcome.result {
+            log::info(|| format!("{} from {}", outcome.variable, won.describe()));
+        }
+    }
+}
+
+/// The command's environment, or everything that stands in its way.
+pub fn bind(plan: &Plan, outcomes: Vec<Outcome>, inherited: Inherited) -> Result<Environment, Failures> {
+    let (bindings, mut errors) = resolve::bindings(plan, outcomes);
+    errors.extend(environment::clashes(&inherited, &bindings, &plan.policy));
+    Failures::check(errors)?;
+    Ok(Environment::new(inherited, bindings, &plan.policy))
+}
