@@ -11,7 +11,7 @@ use std::process::{Child, Stdio};
 
 use common::{Ran, STEPZERO, Spec, article};
 use fake_aws::{Action, Fake, Fault};
-use nix::sys::signal::{SigHandler, Signal, kill};
+use nix::sys::signal::{Signal, kill};
 use peer::REFUSAL;
 
 const WEB: &str = "project = \"projectA\"\nenvironment = \"production\"\n[env]\npassword = \"database_password\"\n\
@@ -152,9 +152,6 @@ fn a_signal_is_a_refusal_too() {
     let fake = article();
     fake.fault(Fault::always(Action::Hang).operation("GetParameters"));
     let units = web(WEB);
-    // What is ignored stays so, as SIGHUP is when the tests run under nohup(1).
-    // SAFETY: SIG_DFL is no handler.
-    unsafe { nix::sys::signal::signal(Signal::SIGHUP, SigHandler::SigDfl) }.expect("SIGHUP is a signal");
     for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGXCPU, Signal::SIGSEGV, Signal::SIGABRT, Signal::SIGBUS] {
         fake.clear_log();
         let asked = ask(&fake, &units, "/unit/web.service/password", 0);

@@ -194,11 +194,7 @@ fn a_credential_process_ends_with_the_deadline() {
     );
     let config = Spec::new(&slow);
     let run = machine.run(&["--timeout", "1s", "--profile", "slow"]).env("AWS_CONFIG_FILE", config.arg());
-    let inner = run.command();
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", "sleep 90 >/dev/null 2>&1 & echo $!; exec \"$@\"", "sh"]).arg(inner.get_program());
-    command.args(inner.get_args()).env_clear();
-    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut command = common::wrapped(&["sh", "-c", "sleep 90 >/dev/null 2>&1 & echo $!; exec \"$@\"", "sh"], &run);
     let ran = Ran(command.output().expect("there is a shell")).expect(75).says(&["gave up on credentials"]);
     let runs = |pid: &str| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

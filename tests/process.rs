@@ -26,8 +26,8 @@ fn both(command: &[&str], prepare: fn(&mut Command)) -> (String, String) {
     let mut through = exec(&fake, command).command();
     prepare(&mut through);
     let through = Ran(through.output().expect("it was built")).expect(0);
-    let mut direct = Command::new(command[0]);
-    direct.args(&command[1..]).stdin(Stdio::null());
+    let mut direct = common::program(command[0]);
+    direct.args(&command[1..]);
     prepare(&mut direct);
     let direct = Ran(direct.output().expect("every system has it")).expect(0);
     assert_eq!(fake.calls("GetParameters").len(), 1, "the fetch was real");
@@ -84,7 +84,7 @@ fn with_raw_environment(args: &[&str], environment: &[Vec<u8>]) -> Command {
     let program = c(STEPZERO.as_bytes());
     let args: Vec<CString> = ["stepzero"].iter().chain(args).map(|arg| c(arg.as_bytes())).collect();
     let entries: Vec<CString> = environment.iter().map(|entry| c(entry)).collect();
-    let mut command = Command::new(STEPZERO);
+    let mut command = common::program(STEPZERO);
     let pointers = |strings: &[CString]| {
         let pointers = strings.iter().map(|string| string.as_ptr() as usize);
         pointers.chain([0]).collect::<Vec<usize>>()
@@ -201,7 +201,7 @@ fn signals_are_as_they_were() {
         let mut through = exec(&fake, &["cat", "/proc/self/status"]).command();
         before_exec(&mut through, change);
         let through = Ran(through.output().expect("it was built")).expect(0);
-        let mut direct = Command::new("cat");
+        let mut direct = common::program("cat");
         direct.arg("/proc/self/status");
         before_exec(&mut direct, change);
         let direct = Ran(direct.output().expect("every system has it")).expect(0);

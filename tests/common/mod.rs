@@ -37,9 +37,8 @@ impl Run {
 
     /// The process, to be changed further: descriptors, limits, a namespace.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(STEPZERO);
-        command.args(&self.args).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null());
+        let mut command = program(STEPZERO);
+        command.args(&self.args).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -52,6 +51,42 @@ impl Run {
         let output = self.command().output().expect("the binary was built by cargo");
         Ran(output)
     }
+}
+
+/// A program with a `PATH` alone for its environment, nothing to read, and nothing of whoever runs the tests.
+pub fn program(name: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(name);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
+    command.stdin(Stdio::null());
+    forget_the_runner(&mut command);
+    command
+}
+
+/// The run behind another program, `unshare --mount`, say.
+pub fn wrapped(line: &[&str], run: &Run) -> Command {
+    let inner = run.command();
+    let mut command = program(line[0]);
+    command.args(&line[1..]).arg(inner.get_program()).args(inner.get_args()).env_clear();
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
+}
+
+/// Whoever runs the tests can hand on descriptors (make's job server), ignored signals (nohup) and a file mode mask. None of
+/// it reaches a program under test. What a test adds by a `pre_exec` of its own comes after this.
+fn forget_the_runner(command: &mut Command) {
+    let forget = || {
+        // SAFETY: close_range(2) marks descriptors of the new process, which are closed by the exec.
+        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+        for signal in 1..=libc::SIGRTMAX() {
+            // SAFETY: signal(2) sets the default. It fails for those that cannot be changed.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        // SAFETY: umask(2) always succeeds.
+        unsafe { libc::umask(0o022) };
+        Ok(())
+    };
+    // SAFETY: the calls above are safe after a fork (signal-safety(7)).
+    unsafe { std::os::unix::process::CommandExt::pre_exec(command, forget) };
 }
 
 /// What a run left behind.
@@ -114,6 +149,8 @@ impl Spec {
         let unique = format!("stepzero-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(unique);
         std::fs::create_dir_all(&directory).expect("the temporary directory is writable");
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&directory, open).expect("it is ours, whatever the umask");
         let path = directory.join("spec.toml");
         std::fs::write(&path, text).expect("the directory is ours");
         Spec { directory, path }

@@ -37,7 +37,7 @@ pub fn connection(directory: &Path, address: &str, uid: u32) -> (UnixStream, Own
 /// `BINARY credential --units DIRECTORY ARGS` at the other end.
 pub fn server(binary: &Path, units: &Path, args: &[impl AsRef<OsStr>], connection: OwnedFd) -> Command {
     let line = line(binary, units, args);
-    let mut command = Command::new(&line[0]);
+    let mut command = crate::common::program(&line[0]);
     command.args(&line[1..]).env_clear().stdin(connection);
     command
 }

@@ -4,7 +4,7 @@ use crate::common::{self, Spec, article, offline};
 use crate::{Given, map};
 use fake_aws::{Action, Fake, Fault};
 use serde_json::json;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// `a.b` with three versions, labelled, and some neighbours.
 fn world() -> Fake {
@@ -241,9 +241,9 @@ fn a_spec_from_a_pipe() {
         "echo \"$SPEC\" | (sleep 0.1; exec \"$0\" exec -s /dev/fd/0 printenv V)",
         "exec \"$0\" exec --allow-writable-spec -s <(cat; sleep 0.2; echo \"$SPEC\") printenv V",
     ] {
-        let mut command = Command::new("bash");
+        let mut command = common::program("bash");
         command.args(["-c", script, common::STEPZERO]).env("SPEC", text).env("FIFO", &fifo).envs(fake.env());
-        let ran = common::Ran(command.stdin(Stdio::null()).output().expect("there is a bash"));
+        let ran = common::Ran(command.output().expect("there is a bash"));
         assert_eq!(ran.expect(0).stdout(), "2039402939302293029230923093\n", "{script}");
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use fake_aws::Fake;
 
+pub use crate::common::wrapped;
 use crate::common::{Ran, Run, Spec, stepzero};
 
 /// The value of every parameter; it may be in the output of the command and nowhere else.
@@ -134,16 +135,6 @@ pub fn at_deadline(took: Duration, seconds: u64, case: &str) {
 /// `sh -c SCRIPT` that ends in `exec "$@"` with the run's command, in the run's environment.
 pub fn under(script: &str, run: &Run) -> Command {
     wrapped(&["sh", "-c", script, "sh"], run)
-}
-
-/// The run behind another program, `unshare --mount`, say.
-pub fn wrapped(program: &[&str], run: &Run) -> Command {
-    let inner = run.command();
-    let mut command = Command::new(program[0]);
-    command.args(&program[1..]).arg(inner.get_program()).args(inner.get_args()).env_clear();
-    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.stdin(std::process::Stdio::null());
-    command
 }
 
 pub fn ran(mut command: Command) -> Ran {

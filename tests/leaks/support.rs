@@ -39,7 +39,8 @@ impl Directory {
         let path = self.0.join("stepzero");
         // By another process: a file that this one has open for writing cannot be run ("text file busy"), and a child
         // of another thread may still hold it open.
-        let copied = std::process::Command::new("cp").arg(crate::common::STEPZERO).arg(&path).status();
+        let copied =
+            std::process::Command::new("install").args(["-m", "755"]).arg(crate::common::STEPZERO).arg(&path).status();
         assert!(copied.is_ok_and(|status| status.success()), "the directory is ours");
         path
     }

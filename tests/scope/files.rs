@@ -107,8 +107,7 @@ fn nothing_else_is_inherited() {
     let list = "exec ls -1 /proc/self/fd";
     let open = |text: &str| text.lines().filter_map(|line| line.parse::<u32>().ok()).collect::<Vec<_>>();
     let through = open(&run(&fake, KEY, &["sh", "-c", list]).expect(0).stdout());
-    // What this test itself inherited goes through.
-    let bare = std::process::Command::new("sh").args(["-c", list]).stdin(Stdio::null()).output().expect("a shell");
+    let bare = crate::common::program("sh").args(["-c", list]).output().expect("a shell");
     let bare = open(&String::from_utf8_lossy(&bare.stdout));
     let more: Vec<&u32> = through.iter().filter(|number| !bare.contains(number)).collect();
     assert!(more.len() == 1 && *more[0] >= 10 && through.len() == bare.len() + 1, "{through:?}, bare {bare:?}");

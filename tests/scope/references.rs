@@ -139,7 +139,7 @@ fn a_repeated_variable_counts_as_getenv_sees_it_and_all_its_entries_go() {
         A = __import__('ctypes').c_char_p\nargs = [a.encode() for a in sys.argv[1:]]\n\
         env = [b'V=ssm:/app/db', b'V=second', b'PATH=/usr/bin:/bin'] + [f'{k}={v}'.encode() for k, v in os.environ.items() if k.startswith('AWS_')]\n\
         lib.execve(args[0], (A * (len(args) + 1))(*args, None), (A * (len(env) + 1))(*env, None))\nsys.exit('execve failed')";
-    let mut command = std::process::Command::new("python3");
+    let mut command = crate::common::program("python3");
     command.args(["-c", script, crate::common::STEPZERO, "exec", "--references", "--", "env"]);
     let Ok(output) = command.envs(fake.env()).output() else {
         return crate::skipped("a repeated variable", "no python3");
