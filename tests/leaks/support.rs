@@ -19,6 +19,8 @@ impl Directory {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let unique = format!("stepzero-leaks-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(unique);
+        // Other users read what is made here, whatever the runner's own mask is.
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
         std::fs::create_dir_all(&path).expect("the temporary directory is writable");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).expect("it is ours");
         Directory(path)
