@@ -34,7 +34,6 @@ once() {
         python3 packaging/sbom.py "$target" > "target/dist/$target/stepzero-$version.cdx.json"
         cd "target/dist/$target"
         mv stepzero "stepzero-$version-$target"
-        mv stepzero-static "stepzero-$version-$target-static"
         rm .stamp
         sha256sum -- *.* > SHA256SUMS
     ) >&2

@@ -19,12 +19,3 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
     // SAFETY: they come from the C library.
     stepzero::run(unsafe { stepzero::arguments(argc, argv) })
 }
-
-/// The one function of libm that is linked: the SDK's client-side rate limiter, which is never on, takes a cube root by it.
-/// With this one the loader does not look for that library, which is nine system calls of every start.
-// SAFETY: `pow` is the C library's symbol, and this has its signature and its meaning (C17, 7.12.7.4).
-#[allow(unsafe_code)]
-#[unsafe(no_mangle)]
-pub extern "C" fn pow(base: f64, exponent: f64) -> f64 {
-    libm::pow(base, exponent)
-}

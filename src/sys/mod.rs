@@ -5,6 +5,7 @@ mod children;
 mod connection;
 mod descriptors;
 mod memory;
+mod names;
 mod process;
 mod signals;
 
@@ -19,7 +20,7 @@ use std::ffi::c_int;
 use std::io::{self, Write as _};
 
 /// Prepares this process, before anything else: nobody but root looks into it, closed standard descriptors are held shut,
-/// SIGPIPE becomes an error of write(2), PID 1 can be ended, and a panic or an allocation that fails says where, and
+/// SIGPIPE becomes an error of write(2), names are resolved without the host's modules, PID 1 can be ended, and a panic or an allocation that fails says where, and
 /// nothing more.
 pub fn begin() -> Inheritance {
     memory::close_to_others();
@@ -30,6 +31,7 @@ pub fn begin() -> Inheritance {
         exit_now(70);
     }));
     memory::suit_a_short_life();
+    names::resolve_by_hosts_file_and_dns();
     descriptors::hold_closed_descriptors();
     let inheritance = signals::take_over();
     if nix::unistd::getpid().as_raw() == 1 {
