@@ -37,7 +37,7 @@ pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> R
         let failure = Failure::new(Exit::OsErr, format!("cannot start: {}", io_text(&error)));
         Stopped::Failed(failure.help("raise the limit of file descriptors (ulimit -n): 16 are enough for a few names"))
     };
-    spare_descriptors().map_err(cannot_start)?;
+    crate::sys::spare_descriptors(DESCRIPTORS).map_err(cannot_start)?;
     crate::notify::open();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
     let patience = Patience::new(timeout);
@@ -57,15 +57,6 @@ async fn answers(plan: &Plan, aws: Aws, patience: &Patience, on_denial: OnDenial
 
 /// The least that a fetch needs: six for the runtime, which panics on fewer, one for IMDS and one for Parameter Store.
 const DESCRIPTORS: usize = 8;
-
-/// Whether they are there.
-fn spare_descriptors() -> std::io::Result<()> {
-    if crate::sys::has_free_descriptors(DESCRIPTORS) {
-        return Ok(());
-    }
-    let pairs: std::io::Result<Vec<_>> = (0..DESCRIPTORS / 2).map(|_| std::os::unix::net::UnixStream::pair()).collect();
-    pairs.map(|_| ())
-}
 
 fn stopped(trouble: Trouble) -> Stopped {
     match trouble {

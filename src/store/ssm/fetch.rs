@@ -28,6 +28,9 @@ use crate::store::ssm::workers::{self, Activity, Next, Work};
 /// Ten parameters each: more than any environment holds, or a server that never ends.
 const MOST_PAGES: usize = 1000;
 
+/// Connections that are opened ahead leave this file descriptor to the second request to IMDS at the same time.
+const SPARE_DESCRIPTORS: usize = 1;
+
 /// How a denial is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDenial {
@@ -104,6 +107,8 @@ impl<'a> Work for Fetch<'a, '_> {
     }
 
     async fn preconnect(&self, line: &mut Line<'a>) -> Result<(), HttpError> {
+        crate::sys::spare_descriptors(1 + SPARE_DESCRIPTORS)
+            .map_err(|error| HttpError::Connect(self.route.host.clone(), error))?;
         line.connection.preconnect().await
     }
 

@@ -81,8 +81,8 @@ impl Activity {
 /// Makes all calls. The first error ends it.
 pub async fn run<W: Work>(work: &W, calls: Vec<W::Call>, activity: &Activity) -> Result<(), Trouble> {
     activity.last_answer.set(Instant::now());
-    let (open, live) = (Cell::new(calls.len()), Cell::new(0));
-    Workers { work, activity, queue: RefCell::new(calls.into()), open, live }.run().await
+    let (open, live, calling) = (Cell::new(calls.len()), Cell::new(0), Cell::new(0));
+    Workers { work, activity, queue: RefCell::new(calls.into()), open, live, calling }.run().await
 }
 
 struct Workers<'a, W: Work> {
@@ -94,6 +94,8 @@ struct Workers<'a, W: Work> {
     open: Cell<usize>,
     /// How many workers there are.
     live: Cell<usize>,
+    /// How many of them are past opening a connection ahead of their calls.
+    calling: Cell<usize>,
 }
 
 impl<W: Work> Workers<'_, W> {
@@ -134,17 +136,27 @@ impl<W: Work> Workers<'_, W> {
     async fn worker(&self) -> Result<Next, Trouble> {
         let mut connection = self.work.connection();
         let next = match self.work.preconnect(&mut connection).await {
-            // The others will do.
-            Err(error) if self.live.get() > 1 => {
+            Err(error) if self.can_do_without(&error) => {
                 crate::log::debug(format_args!("no further connection for now: {error}"));
                 self.activity.refused();
                 Ok(Next::Continue)
             }
-            // What is wrong with the only one, its first call meets as well, and tries again.
-            _ => self.calls(&mut connection).await,
+            // After an error its first call tries once more, tells what is wrong, and backs off.
+            _ => {
+                self.calling.set(self.calling.get() + 1);
+                let next = self.calls(&mut connection).await;
+                self.calling.set(self.calling.get() - 1);
+                next
+            }
         };
         self.live.set(self.live.get() - 1);
         next
+    }
+
+    /// Whether the calls are in good hands without a worker that could not connect. Descriptors and memory are short because
+    /// the others have them.
+    fn can_do_without(&self, error: &HttpError) -> bool {
+        self.calling.get() > 0 || (error.is_exhaustion() && self.live.get() > 1)
     }
 
     async fn calls(&self, connection: &mut W::Connection) -> Result<Next, Trouble> {
