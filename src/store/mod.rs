@@ -4,7 +4,7 @@
 mod auth;
 mod config;
 mod net;
-pub mod retry;
+mod retry;
 mod ssm;
 
 pub use ssm::fetch::OnDenial;

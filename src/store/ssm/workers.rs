@@ -170,3 +170,188 @@ impl<W: Work> Workers<'_, W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// A server in virtual time.
+    struct Server {
+        activity: Activity,
+        /// How long an answer takes, and a connection.
+        answer: Duration,
+        connect: Duration,
+        /// How many connections it accepts, and until when it accepts none.
+        accepts: usize,
+        away_until: Instant,
+        /// The number of the call that ends it all.
+        last: Option<u32>,
+        /// Work of our own, which takes time and lets nothing else happen.
+        busy: Duration,
+        seen: RefCell<Seen>,
+    }
+
+    #[derive(Default)]
+    struct Seen {
+        attempts: usize,
+        connections: usize,
+        calls: Vec<u32>,
+        /// When the calls begin and when they end.
+        begun: Vec<Instant>,
+        ended: Vec<Instant>,
+    }
+
+    impl Server {
+        fn new(answer: Duration) -> Self {
+            let (activity, seen) = (Activity::new(), RefCell::default());
+            let away_until = Instant::now();
+            Server { activity, answer, connect: Duration::ZERO, accepts: 50, away_until, last: None, busy: Duration::ZERO, seen }
+        }
+
+        async fn serve(&self, calls: u32) -> Duration {
+            let begun = Instant::now();
+            run(self, (0..calls).collect(), &self.activity).await.expect("no call fails for good");
+            begun.elapsed()
+        }
+
+        fn connections(&self) -> usize {
+            self.seen.borrow().connections
+        }
+
+        fn called(&self) -> Vec<u32> {
+            let mut called = self.seen.borrow().calls.clone();
+            called.sort_unstable();
+            called
+        }
+    }
+
+    impl Work for Server {
+        type Call = u32;
+        /// Whether it is open.
+        type Connection = bool;
+
+        fn connection(&self) -> bool {
+            false
+        }
+
+        async fn preconnect(&self, open: &mut bool) -> Result<(), HttpError> {
+            self.seen.borrow_mut().attempts += 1;
+            if !self.connect.is_zero() {
+                sleep(self.connect).await;
+            }
+            let mut seen = self.seen.borrow_mut();
+            if Instant::now() < self.away_until || seen.connections == self.accepts {
+                return Err(HttpError::Connect("x".into(), std::io::ErrorKind::ConnectionRefused.into()));
+            }
+            seen.connections += 1;
+            *open = true;
+            Ok(())
+        }
+
+        /// A connection that is refused is tried again after a second.
+        async fn call(&self, call: u32, open: &mut bool) -> Result<Next, Trouble> {
+            self.seen.borrow_mut().begun.push(Instant::now());
+            while !*open && self.preconnect(open).await.is_err() {
+                sleep(Duration::from_secs(1)).await;
+            }
+            sleep(self.answer).await;
+            advance(self.busy).await;
+            self.activity.answered();
+            let mut seen = self.seen.borrow_mut();
+            seen.calls.push(call);
+            seen.ended.push(Instant::now());
+            Ok(if self.last == Some(call) { Next::Stop } else { Next::Continue })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn quick_answers_need_few_connections() {
+        for (calls, connections) in [(1, 1), (7, 1), (8, 2), (16, 3), (50, 3), (500, 3)] {
+            let server = Server::new(MS);
+            server.serve(calls).await;
+            assert_eq!(server.connections(), connections, "{calls} calls");
+            assert_eq!(server.called(), (0..calls).collect::<Vec<_>>(), "each call is made once");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_answers_have_a_connection_for_each_call() {
+        for (calls, connections) in [(1, 1), (2, 2), (10, 10), (50, 50), (60, 50)] {
+            let server = Server::new(100 * MS);
+            let took = server.serve(calls).await;
+            assert_eq!(server.connections(), connections, "{calls} calls");
+            let rounds = if calls > 50 { 2 } else { 1 };
+            assert!(took < rounds * 100 * MS + 20 * MS, "{calls} calls took {took:?}");
+        }
+    }
+
+    /// Fifty handshakes at once would be work for nothing where it was only the machine that was busy.
+    #[tokio::test(start_paused = true)]
+    async fn connections_double_with_each_stall() {
+        let server = Server::new(100 * MS);
+        let seen = async {
+            let mut seen = Vec::new();
+            for _ in 0..6 {
+                sleep(MS).await;
+                seen.push(server.seen.borrow().attempts);
+                sleep(MS).await;
+            }
+            seen
+        };
+        let (_, seen) = tokio::join!(server.serve(50), seen);
+        assert_eq!(seen, [3, 7, 14, 28, 50, 50]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_came_while_we_were_busy_are_no_stall() {
+        let server = Server { busy: 5 * MS, ..Server::new(MS) };
+        server.serve(50).await;
+        assert_eq!(server.connections(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refused_connections_leave_the_calls_to_the_others() {
+        let server = Server { accepts: 5, ..Server::new(5 * MS) };
+        let took = server.serve(50).await;
+        assert_eq!(server.called().len(), 50);
+        assert!(took <= 60 * MS, "no call waits for its turn in a back-off: {took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_refuses_is_asked_less_and_less_and_then_by_all() {
+        let mut server = Server::new(5 * MS);
+        let back = Instant::now() + 300 * MS;
+        server.away_until = back;
+        let took = server.serve(50).await;
+        assert_eq!(server.called().len(), 50);
+        // One call backs off for a second; the others do not wait for it.
+        assert!(took < Duration::from_millis(1100), "{took:?}");
+        let seen = server.seen.borrow();
+        let refused = seen.attempts - seen.connections;
+        assert!(refused < 16, "{refused} connections were refused");
+        assert!(seen.ended[48] < back + 300 * MS, "{:?}", seen.ended[48] - back);
+    }
+
+    /// A connection takes as long to fail as others to begin: somebody must tell what is wrong.
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_tried_although_every_connection_fails_slowly() {
+        let mut server = Server { connect: Duration::from_secs(3), ..Server::new(MS) };
+        server.away_until = Instant::now() + Duration::from_secs(10);
+        let took = server.serve(6).await;
+        assert_eq!(server.called().len(), 6);
+        assert!(took < Duration::from_secs(15), "{took:?}");
+        let first = server.seen.borrow().begun[0];
+        assert!(first < server.away_until - Duration::from_secs(6), "as soon as a connection has failed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_can_end_it_early() {
+        let server = Server { last: Some(4), ..Server::new(MS) };
+        server.serve(500).await;
+        assert!(server.called().len() < 10, "{:?}", server.called());
+    }
+}
