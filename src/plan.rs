@@ -126,11 +126,6 @@ impl Plan {
         !self.requests.is_empty() || !self.loads.is_empty()
     }
 
-    /// Whether a variable is handed over as a file, which takes a descriptor.
-    pub fn has_files(&self) -> bool {
-        self.variables.iter().any(|variable| matches!(variable.target, Target::File { .. }))
-    }
-
     /// How many `GetParameters` calls there will be.
     pub fn calls(&self) -> usize {
         self.requests.len().div_ceil(NAMES_PER_CALL)

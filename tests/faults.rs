@@ -6,8 +6,6 @@ mod common;
 
 #[path = "faults/answers.rs"]
 mod answers;
-#[path = "faults/boots.rs"]
-mod boots;
 #[path = "faults/fleet.rs"]
 mod fleet;
 #[path = "faults/kit.rs"]

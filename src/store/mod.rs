@@ -4,17 +4,12 @@
 mod auth;
 mod config;
 mod net;
-pub mod retry;
+mod retry;
 mod ssm;
 
 pub use ssm::fetch::OnDenial;
 
-use std::pin::pin;
-use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
-
-use tokio::runtime::LocalOptions;
 
 use crate::answers::{Answers, Denial};
 use crate::error::{Exit, Failure, io_text};
@@ -37,69 +32,31 @@ pub enum Stopped {
 }
 
 /// Fetches what the plan asks for, with memory locked where that is allowed. All of it, or a failure by the deadline.
-pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Stopped> {
+pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Stopped> {
     let cannot_start = |error: std::io::Error| {
         let failure = Failure::new(Exit::OsErr, format!("cannot start: {}", io_text(&error)));
         Stopped::Failed(failure.help("raise the limit of file descriptors (ulimit -n): 16 are enough for a few names"))
     };
-    spare_descriptors().map_err(cannot_start)?;
+    crate::sys::spare_descriptors(DESCRIPTORS).map_err(cannot_start)?;
     crate::notify::open();
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build_local(LocalOptions::default()).map_err(cannot_start)?;
-    let patience = Rc::new(Patience::new(timeout));
-    let has_files = plan.has_files();
-    let (plan, patient) = (plan.clone(), patience.clone());
-    // A task, because what wakes the future of `block_on` looks at the sockets each time; in a box, because it is large, and
-    // moved a few times.
-    let task = Box::pin(async move {
-        set_timer().await;
-        // An async function keeps what it is given twice, before and while it is awaited. So it is given a pointer, here and
-        // where other large ones are handed on.
-        let work = pin!(work(&plan, aws, &patient, on_denial));
-        patient.tell(work).await
-    });
-    // Begun in there, because from outside it would be a write(2) to the runtime's eventfd.
-    let answers = runtime.block_on(async { tokio::task::spawn_local(task).await });
-    let answers = answers.expect("it is not cancelled, and a panic ends the process");
-    if has_files {
-        // Connections can have taken every descriptor, and each file needs one.
-        runtime.shutdown_background();
-    } else {
-        // Left as it is: the exec closes its sockets and ends a name resolution that still blocks.
-        std::mem::forget(runtime);
-    }
-    let answers = answers.map_err(stopped)?;
-    Ok(Fetched { answers, waited: patience.told() })
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
+    let patience = Patience::new(timeout);
+    let answers = runtime.block_on(patience.tell(answers(plan, aws, &patience, on_denial)));
+    // It closes the connections, whose descriptors the command's files may need, and waits for no thread.
+    runtime.shutdown_background();
+    Ok(Fetched { answers: answers.map_err(stopped)?, waited: patience.told() })
 }
 
-async fn work(plan: &Plan, aws: Aws, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {
+async fn answers(plan: &Plan, aws: Aws, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {
     let settings = config::settings::Settings::load(aws).await.map_err(Trouble::Permanent)?;
-    let session = ssm::session::Session::open(&settings, patience, plan.calls() + plan.loads.len()).await?;
-    let answers = ssm::fetch::all(&session, plan, patience, on_denial).await;
-    // Left open: the exec closes its connections, without a goodbye that costs a record and three calls each.
-    std::mem::forget(session);
-    answers
-}
-
-/// Each new timer that is the earliest is a write(2) to the runtime's eventfd. After one that is early, and that the
-/// runtime has seen, those of the limits are none, nor is the pool's for connections, which is two milliseconds away.
-async fn set_timer() {
-    let mut early = pin!(tokio::time::sleep(Duration::from_millis(1)));
-    std::future::poll_fn(|context| Poll::Ready(early.as_mut().poll(context).is_ready())).await;
-    tokio::task::yield_now().await;
+    let http = settings.http(config::clock::Clock::default()).map_err(Trouble::Permanent)?;
+    crate::sys::guard_secrets();
+    let wanted = ssm::fetch::Wanted { requests: &plan.requests, loads: &plan.loads, on_denial };
+    ssm::fetch::all(&settings, &http, patience, wanted, |region| plan.in_region(region)).await
 }
 
 /// The least that a fetch needs: six for the runtime, which panics on fewer, one for IMDS and one for Parameter Store.
 const DESCRIPTORS: usize = 8;
-
-/// Whether they are there.
-fn spare_descriptors() -> std::io::Result<()> {
-    if crate::sys::has_free_descriptors(DESCRIPTORS) {
-        return Ok(());
-    }
-    let pairs: std::io::Result<Vec<_>> = (0..DESCRIPTORS / 2).map(|_| std::os::unix::net::UnixStream::pair()).collect();
-    pairs.map(|_| ())
-}
 
 fn stopped(trouble: Trouble) -> Stopped {
     match trouble {

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_int};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd as _, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ static FREE: AtomicUsize = AtomicUsize::new(0);
 
 /// Descriptors 0, 1 and 2 that are closed are filled, closed again by the exec, so that no socket becomes one of them.
 /// By one that can be neither read nor written (O_PATH in open(2)), so that whoever uses it fails as if it were closed. The
-/// same look tells how many are free for [`has_free_descriptors`].
+/// same look tells how many are free for [`spare_descriptors`].
 pub fn hold_closed_descriptors() {
     let first = free::<64>();
     FREE.store(first.iter().flatten().skip(3).filter(|free| **free).count(), Ordering::Relaxed);
@@ -40,9 +40,16 @@ fn free<const COUNT: usize>() -> Option<[bool; COUNT]> {
     looked.then(|| asked.map(|one| one.revents & libc::POLLNVAL != 0))
 }
 
-/// Whether at least so many descriptors can be opened, as far as one look at the first 64 told at the start.
-pub fn has_free_descriptors(wanted: usize) -> bool {
-    FREE.load(Ordering::Relaxed) >= wanted
+/// An error when fewer descriptors than these can be opened now. They are opened, and closed again, unless at the start there
+/// were more than a fetch ever has open.
+pub fn spare_descriptors(wanted: usize) -> io::Result<()> {
+    const ENOUGH: usize = 60;
+    if FREE.load(Ordering::Relaxed) >= ENOUGH {
+        return Ok(());
+    }
+    // stdin is open, or held shut.
+    let opened: io::Result<Vec<OwnedFd>> = (0..wanted).map(|_| io::stdin().as_fd().try_clone_to_owned()).collect();
+    opened.map(drop)
 }
 
 /// Writes all of it to stdout. Not by `std`, which takes a descriptor that cannot be written for one that nobody wants.

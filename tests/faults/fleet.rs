@@ -1,30 +1,10 @@
-//! Many machines at once: the real policy in virtual time, and real processes against a smaller quota.
+//! Many machines at once: real processes against a small quota. `store::retry::boots` has a thousand in virtual time.
 
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::boots::{THOUSAND, Who};
 use crate::common::stepzero;
 use crate::kit::{plain, timed, together};
-
-#[test]
-fn a_thousand_boots_all_start_by_the_deadline() {
-    for seed in 0..5 {
-        let ours = THOUSAND.boot(Who::Stepzero, seed);
-        assert_eq!((ours.started.len(), ours.failed), (1000, 0), "seed {seed}");
-        assert!(ours.longest <= 120.0, "seed {seed}: {}", ours.longest);
-        let factor = f64::from(ours.calls) / f64::from(THOUSAND.boots * THOUSAND.calls);
-        assert!(factor <= 4.6, "seed {seed}: {factor:.2} times the calls that are needed");
-    }
-}
-
-#[test]
-fn nobody_outlives_the_deadline() {
-    let crowd = crate::boots::Fleet { boots: 3000, ..THOUSAND };
-    let ours = crowd.boot(Who::Stepzero, 1);
-    assert!(ours.failed > 0, "the quota cannot do it: {} s", crowd.floor());
-    assert!(ours.longest <= 121.0, "{}", ours.longest);
-}
 
 /// 100 processes, 3 calls each, 20 calls a second: the floor is 14 s.
 #[test]

@@ -192,9 +192,9 @@ fn one_thread_waits_for_a_silent_name_server() {
     let mut child = command.stderr(std::process::Stdio::piped()).spawn().expect("unshare is there");
     let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
     let child = crate::kit::Guard(child);
-    // The first connection is given up after 5 s, and then the six calls have each failed once.
+    // Six connections are given up after 3 s: one call waits for the next try, and the others for a connection.
     let mut told = String::new();
-    while told.matches("Parameter Store: try 1: ").count() < 6 {
+    while told.matches("cannot connect to ").count() < 6 {
         assert!(stderr.read_line(&mut told).expect("a line") > 0, "it ended: {told}");
     }
     let threads = std::fs::read_dir(format!("/proc/{}/task", child.0.id())).expect("it runs").count();

@@ -51,7 +51,6 @@ fn a_hostile_parent_learns_nothing() {
     let rows: Vec<(&str, Prepare, libc::c_long, i32, &str)> = vec![
         ("no protection", forbid, libc::SYS_prctl, 0, "stays dumpable"),
         ("no locking", forbid, libc::SYS_mlockall, 0, ""),
-        ("no locking of parts", forbid, libc::SYS_mlock2, 0, ""),
         ("no look at capabilities", forbid, libc::SYS_capget, 0, ""),
         ("no random numbers", forbid, libc::SYS_getrandom, 0, ""),
         ("no dispositions", forbid, libc::SYS_rt_sigaction, 0, ""),

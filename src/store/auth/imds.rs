@@ -64,14 +64,6 @@ impl Imds {
         }
     }
 
-    /// Opens a connection, and others for so many requests at the same time when it is slow.
-    pub fn warm(&self, requests: usize) {
-        // What is wrong with the address, the first request tells.
-        if let Ok(uri) = self.uri("/") {
-            self.http.warm(&uri, requests);
-        }
-    }
-
     /// One try for the Region of this instance.
     pub async fn region(&self) -> Result<String, Trouble> {
         let text = self.get(REGION, "the Region").await?;

@@ -15,6 +15,7 @@ use crate::spec::is_region;
 use crate::store::config::clock::Clock;
 use crate::store::net::connect::Connector;
 use crate::store::net::http::Http;
+use crate::store::net::route::Routes;
 use crate::store::net::tls::{Bundle, Tls};
 
 /// Flags and spec, completed by variables and profile.
@@ -135,15 +136,16 @@ impl Settings {
         self.aws.credentials == Source::Auto
     }
 
-    /// The one HTTP client of this run.
-    pub fn http(&self, clock: Clock) -> Http {
-        let bundle = |name: &'static str| {
-            std::env::var_os(name).filter(|value| !value.is_empty()).map(|path| Bundle::open(name, path.into()))
+    /// The one HTTP client of this run. CONFIG when there are no trust anchors in the file that is named.
+    pub fn http(&self, clock: Clock) -> Result<Http, Failure> {
+        let bundle = |named_by: &'static str| {
+            let path = std::env::var_os(named_by).filter(|value| !value.is_empty());
+            path.map(|path| Bundle { named_by, path: path.into() })
         };
-        let profile = || self.profiles.get("ca_bundle").map(|path| Bundle::open("ca_bundle", path.into()));
+        let profile = || self.profiles.get("ca_bundle").map(|path| Bundle { named_by: "ca_bundle", path: path.into() });
         let bundle = bundle("AWS_CA_BUNDLE").or_else(profile).or_else(|| bundle("SSL_CERT_FILE"));
-        let direct = direct_authorities(self.imds_endpoint());
-        Http::new(Connector::new(Tls::new(bundle), direct), clock)
+        let routes = Routes::new(direct_authorities(self.imds_endpoint()));
+        Ok(Http::new(Connector::new(Tls::new(bundle.as_ref())?), routes, clock))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::{Failure, io_text};
+use crate::error::io_text;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub enum HttpError {
     /// It is signed, but not for this.
     WrongCertificate(String, String),
     Tls(String, String),
-    /// Whom to trust cannot be found out.
-    Trust(Failure),
     Proxy(String),
+    /// The proxy answered 403 or 407.
+    ProxyRefuses(u16),
     /// The connection broke, or what came is not HTTP.
     Broken(String, String),
     /// Over so many bytes, or it broke off.
@@ -49,8 +49,9 @@ impl fmt::Display for HttpError {
             }
             HttpError::WrongCertificate(host, why) => write!(f, "the certificate of {host} is not accepted: {why}"),
             HttpError::Tls(host, why) => write!(f, "no TLS with {host}: {why}"),
-            HttpError::Trust(failure) => write!(f, "{failure}"),
             HttpError::Proxy(why) => write!(f, "the proxy: {why}"),
+            HttpError::ProxyRefuses(407) => f.write_str("the proxy wants a user and a password (status 407)"),
+            HttpError::ProxyRefuses(status) => write!(f, "the proxy refuses this host (status {status})"),
             HttpError::Broken(host, why) => write!(f, "the connection to {host} broke: {why}"),
             HttpError::TooLarge(host, limit) => write!(f, "the answer of {host} is over {limit} bytes, or broke off"),
             HttpError::Malformed(why) => write!(f, "the request cannot be made: {why}"),
@@ -60,13 +61,12 @@ impl fmt::Display for HttpError {
 
 impl std::error::Error for HttpError {}
 
-/// hyper's errors name what failed, never the bytes.
 pub fn broken(host: &str, error: &hyper::Error) -> HttpError {
-    let mut why = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        why = format!("{why}: {inner}");
-        source = inner.source();
-    }
-    HttpError::Broken(host.to_owned(), why)
+    HttpError::Broken(host.to_owned(), reason(error))
+}
+
+/// The error and its sources. hyper's errors name what failed, never the bytes.
+pub fn reason(error: &hyper::Error) -> String {
+    let sources = std::iter::successors(std::error::Error::source(error), |inner| inner.source());
+    sources.fold(error.to_string(), |why, inner| format!("{why}: {inner}"))
 }

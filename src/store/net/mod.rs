@@ -1,8 +1,10 @@
 //! HTTP/1.1 over TCP and TLS: connections, proxies, trust anchors. Knows nothing of what is asked.
 
 pub mod connect;
+pub mod connection;
+mod dial;
 pub mod error;
 pub mod http;
-pub mod pool;
-pub mod pulse;
+mod no_proxy;
+pub mod route;
 pub mod tls;

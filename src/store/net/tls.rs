@@ -1,135 +1,71 @@
-//! Whom we trust: the roots that are compiled in (Mozilla's, Amazon's among them), unless `AWS_CA_BUNDLE` or else
-//! `SSL_CERT_FILE` names other ones, which then replace them. When nobody of the compiled-in roots has signed the
-//! server's certificate, as behind a proxy that inspects TLS, the system's store gets one try, with a warning.
+//! TLS, and the trust anchors: Mozilla's, which are compiled in (Amazon's are among them), unless `AWS_CA_BUNDLE` or else
+//! `SSL_CERT_FILE` names others, which then replace them. When none of the compiled-in ones has signed the server's
+//! certificate, as behind a proxy that inspects TLS, the system's are tried as well, with a warning.
 
-use std::fs::File;
-use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::net::TcpStream;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use crate::error::{Exit, Failure, io_text, printable};
+use crate::store::net::connect::Stream;
 use crate::store::net::error::HttpError;
+use crate::store::net::no_proxy::bare;
 
-/// The TLS side of the connector. The configuration (with its session cache) is made once, and shared by all connections.
-pub struct Tls {
-    whom: Mutex<Whom>,
-}
-
-/// Whom we trust.
-enum Whom {
-    /// Those of the bundle, which has not been read yet, or those that are compiled in.
-    Said(Option<Bundle>),
-    Known(Result<Trust, Failure>),
-}
-
-/// A file of certificates, opened before there are connections, which can take the last descriptors.
+/// A file of certificates, and the variable or the key of a profile that names it.
 pub struct Bundle {
-    /// Who names it.
-    variable: &'static str,
-    path: PathBuf,
-    file: io::Result<File>,
+    pub named_by: &'static str,
+    pub path: PathBuf,
 }
 
-impl Bundle {
-    pub fn open(variable: &'static str, path: PathBuf) -> Self {
-        Bundle { variable, file: File::open(&path), path }
-    }
-}
-
-/// Whom a handshake trusts.
-#[derive(Clone)]
-pub struct Trust {
-    config: Arc<ClientConfig>,
-    source: Source,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    CompiledIn,
-    /// By a variable.
-    Named,
-    System,
-}
+/// The client side of TLS. All connections share one configuration, and with it its session cache.
+pub struct Tls(TlsConnector);
 
 impl Tls {
-    /// The bundle is not read yet.
-    pub fn new(bundle: Option<Bundle>) -> Self {
-        Tls { whom: Mutex::new(Whom::Said(bundle)) }
-    }
-
-    /// Whom to trust now. CONFIG when the bundle holds no certificate.
-    pub fn trust(&self) -> Result<Trust, Failure> {
-        let mut whom = self.whom.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = match &mut *whom {
-            Whom::Known(known) => return known.clone(),
-            Whom::Said(bundle) => settle(bundle.take()),
+    /// CONFIG when the bundle cannot be read or holds no certificate.
+    pub fn new(bundle: Option<&Bundle>) -> Result<Self, Failure> {
+        let versions = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions();
+        let builder = versions.expect("ring supports TLS 1.2 and 1.3");
+        let builder = match bundle {
+            Some(bundle) => builder.with_root_certificates(read(bundle)?),
+            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(WithFallback::new())),
         };
-        *whom = Whom::Known(known.clone());
-        known
+        let mut config = builder.with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Tls(Arc::new(config).into()))
     }
 
+    /// Connects to this host over an open stream.
     pub async fn handshake(
         &self,
-        trust: &Trust,
         host: &str,
-        stream: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, HttpError> {
-        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(bare).map_err(|_| HttpError::Malformed("the host name".into()))?;
-        let connector = TlsConnector::from(trust.config.clone());
-        connector.connect(name, stream).await.map_err(|error| explain(host, &error))
-    }
-
-    /// After an unknown issuer: the system's trust store, once. `false` when there is nothing left to try.
-    pub fn fall_back(&self, from: &Trust, host: &str) -> bool {
-        let mut whom = self.whom.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(&*whom, Whom::Known(Ok(now)) if now.source != from.source) {
-            // Another connection has switched in the meantime.
-            return true;
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<Box<dyn Stream>, HttpError> {
+        let name = ServerName::try_from(bare(host).to_owned());
+        let name = name.map_err(|_| HttpError::Malformed("the host name".into()))?;
+        match self.0.connect(name, stream).await {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) => Err(explain(host, &error)),
         }
-        if from.source != Source::CompiledIn {
-            return false;
-        }
-        let mut roots = RootCertStore::empty();
-        let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if added == 0 {
-            return false;
-        }
-        crate::log::warn(format_args!(
-            "the certificate of {host} is signed by none of the compiled-in roots: trying the system's {added}"
-        ));
-        *whom = Whom::Known(Ok(Trust { config: config(roots), source: Source::System }));
-        true
     }
 }
 
-fn settle(bundle: Option<Bundle>) -> Result<Trust, Failure> {
-    let (roots, source) = match bundle {
-        Some(bundle) => (named_roots(bundle)?, Source::Named),
-        None => (RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, Source::CompiledIn),
-    };
-    Ok(Trust { config: config(roots), source })
-}
-
-/// Reads and closes the bundle.
-fn named_roots(bundle: Bundle) -> Result<RootCertStore, Failure> {
-    let shown = printable(&bundle.path.to_string_lossy());
+fn read(bundle: &Bundle) -> Result<RootCertStore, Failure> {
     let wrong = |why: String| {
-        Failure::new(Exit::Config, format!("{}: {shown}: {why}", bundle.variable))
+        let path = printable(&bundle.path.to_string_lossy());
+        Failure::new(Exit::Config, format!("{}: {path}: {why}", bundle.named_by))
             .help("name a PEM file of certificates, or unset it")
     };
+    let file = std::fs::File::open(&bundle.path);
+    let file = file.map_err(|error| wrong(format!("cannot be read: {}", io_text(&error))))?;
     let mut roots = RootCertStore::empty();
-    let file = bundle.file.map_err(|error| wrong(format!("cannot be read: {}", io_text(&error))))?;
     for certificate in CertificateDer::pem_reader_iter(file) {
         let certificate = certificate.map_err(|error| wrong(format!("is not PEM: {error}")))?;
         // A bundle can hold roots that this parser does not know; the others still count.
@@ -138,43 +74,48 @@ fn named_roots(bundle: Bundle) -> Result<RootCertStore, Failure> {
     if roots.is_empty() { Err(wrong("holds no certificate".into())) } else { Ok(roots) }
 }
 
-fn config(roots: RootCertStore) -> Arc<ClientConfig> {
-    let provider = Arc::new(provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
-    // It fails without a root, and every caller has some.
-    let verifier = Remembering { verifier: verifier.expect("there are roots"), accepted: Mutex::default() };
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    // The provider is ring's own, which has cipher suites of both versions.
-    let builder = versions.expect("ring supports TLS 1.2 and 1.3").dangerous();
-    let mut config = builder.with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Arc::new(config)
-}
-
-/// AES-128 first in TLS 1.3, as browsers have it: with AES-256 the key schedule is SHA-384, for which most processors have no
-/// instructions.
-fn provider() -> CryptoProvider {
-    let mut provider = rustls::crypto::ring::default_provider();
-    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
-    provider
-}
-
-/// Checks certificates as rustls does, each chain once: all connections to a place are shown the same one within
-/// seconds. That the server has the key of it is proved in every handshake.
+/// rustls's own verifier with the compiled-in roots, and, where these do not know the issuer, rustls's own verifier with
+/// the system's. rustls takes one verifier for a connection, so this one asks the two in turn, and decides nothing itself. The
+/// system's roots are read only when they are needed: they are some 450 files.
 #[derive(Debug)]
-struct Remembering {
-    verifier: Arc<WebPkiServerVerifier>,
-    accepted: Mutex<Option<Accepted>>,
+struct WithFallback {
+    compiled_in: Arc<WebPkiServerVerifier>,
+    system: OnceLock<Arc<WebPkiServerVerifier>>,
 }
 
-/// A chain that was found good, and for which host.
-#[derive(Debug, PartialEq)]
-struct Accepted {
-    host: ServerName<'static>,
-    chain: Vec<CertificateDer<'static>>,
+impl WithFallback {
+    fn new() -> Self {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        WithFallback { compiled_in: verifier(roots), system: OnceLock::new() }
+    }
+
+    /// `None` where the system has no roots.
+    fn system(&self, host: &ServerName<'_>) -> Option<&Arc<WebPkiServerVerifier>> {
+        if self.system.get().is_none() {
+            let mut roots = RootCertStore::empty();
+            let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if added == 0 {
+                return None;
+            }
+            let host = host.to_str();
+            crate::log::warn(format_args!(
+                "the certificate of {host} is signed by none of the compiled-in roots: trying the system's {added}"
+            ));
+            // Somebody else's are as good.
+            let _ = self.system.set(verifier(roots));
+        }
+        self.system.get()
+    }
 }
 
-impl ServerCertVerifier for Remembering {
+/// There must be a root.
+fn verifier(roots: RootCertStore) -> Arc<WebPkiServerVerifier> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    built.expect("it fails without a root, and both callers have some")
+}
+
+impl ServerCertVerifier for WithFallback {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -183,14 +124,14 @@ impl ServerCertVerifier for Remembering {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let chain = std::iter::once(end_entity).chain(intermediates).map(|one| one.clone().into_owned()).collect();
-        let shown = Some(Accepted { host: host.to_owned(), chain });
-        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        if *accepted != shown {
-            self.verifier.verify_server_cert(end_entity, intermediates, host, ocsp, now)?;
-            *accepted = shown;
+        let verified = self.compiled_in.verify_server_cert(end_entity, intermediates, host, ocsp, now);
+        match verified {
+            Err(rustls::Error::InvalidCertificate(why)) if is_unknown_issuer(&why) => match self.system(host) {
+                Some(system) => system.verify_server_cert(end_entity, intermediates, host, ocsp, now),
+                None => Err(why.into()),
+            },
+            verified => verified,
         }
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -199,7 +140,7 @@ impl ServerCertVerifier for Remembering {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signature)
+        self.compiled_in.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -208,18 +149,23 @@ impl ServerCertVerifier for Remembering {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signature)
+        self.compiled_in.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        self.compiled_in.supported_verify_schemes()
     }
+}
+
+/// Another authority can have the name of a known one, and so its certificates a bad signature.
+fn is_unknown_issuer(why: &CertificateError) -> bool {
+    matches!(why, CertificateError::UnknownIssuer | CertificateError::BadSignature)
 }
 
 fn explain(host: &str, error: &std::io::Error) -> HttpError {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
+        Some(rustls::Error::InvalidCertificate(why)) if is_unknown_issuer(why) => {
             HttpError::UnknownIssuer(host.to_owned())
         }
         // A machine that has just booted can have the wrong time for a while.

@@ -121,7 +121,10 @@ pub fn sort_http(error: &HttpError) -> Trouble {
             Cause::new(error.to_string())
                 .help("HTTPS_PROXY, HTTP_PROXY and NO_PROXY say which proxy is used, and for what"),
         ),
-        HttpError::Trust(failure) => Trouble::Permanent(failure.clone()),
+        HttpError::ProxyRefuses(_) => Trouble::Permanent(
+            Failure::new(Exit::Config, error.to_string())
+                .help("look at HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT, at NO_PROXY, and at the proxy's own rules"),
+        ),
         HttpError::Malformed(_) => Trouble::Permanent(Failure::new(Exit::Config, error.to_string())),
         _ if error.is_exhaustion() => {
             Trouble::Permanent(Failure::new(Exit::OsErr, error.to_string()).help("raise the limit (ulimit -n, -v, -u)"))

@@ -4,7 +4,6 @@
 use crate::answers::{Parameter, Reply};
 use crate::name::Selector;
 use crate::parameter::{ParameterName, Request, Subject};
-use crate::plan::{Plan, RequestId};
 
 /// One parameter of an answer, before it is matched.
 pub struct Item {
@@ -18,26 +17,22 @@ const UNASKED: &str = "a parameter that was not asked for, or twice";
 
 /// Matches the answer of one call. Every name must be answered once, as found or as missing, and nothing else may be
 /// there; the error says which rule was broken.
-pub fn match_call(
-    plan: &Plan,
-    asked: &[RequestId],
-    items: Vec<Item>,
-    missing: &[String],
-) -> Result<Vec<(RequestId, Reply)>, &'static str> {
-    let mut replies: Vec<(RequestId, Option<Reply>)> = asked.iter().map(|id| (*id, None)).collect();
+///
+/// The replies are in the order of the requests.
+pub fn match_call(asked: &[Request], items: Vec<Item>, missing: &[String]) -> Result<Vec<Reply>, &'static str> {
+    let mut replies: Vec<(&Request, Option<Reply>)> = asked.iter().map(|request| (request, None)).collect();
     for name in missing {
-        let slot = replies.iter_mut().find(|(id, reply)| reply.is_none() && plan.request(*id).to_string() == *name);
+        let slot = replies.iter_mut().find(|(request, reply)| reply.is_none() && request.to_string() == *name);
         slot.ok_or("an unasked or repeated name among the missing")?.1 = Some(Reply::Missing);
     }
     let (silent, telling): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| item.selector.is_none());
     for item in telling {
-        let slot = replies.iter_mut().find(|(id, reply)| reply.is_none() && fits(plan.request(*id), &item));
+        let slot = replies.iter_mut().find(|(request, reply)| reply.is_none() && fits(request, &item));
         slot.ok_or(UNASKED)?.1 = Some(Reply::Found(item.parameter));
     }
     let open = replies.iter_mut().filter(|(_, reply)| reply.is_none());
-    match_silent(open.map(|(id, reply)| (plan.request(*id), reply)).collect(), silent)?;
-    let complete = replies.into_iter().map(|(id, reply)| Some((id, reply?)));
-    complete.collect::<Option<Vec<_>>>().ok_or("not every name that was asked for")
+    match_silent(open.map(|(request, reply)| (*request, reply)).collect(), silent)?;
+    replies.into_iter().map(|(_, reply)| reply).collect::<Option<Vec<_>>>().ok_or("not every name that was asked for")
 }
 
 /// Items without a selector. AWS leaves it out only where none was asked for; some emulators always do. There a version
@@ -90,22 +85,7 @@ mod tests {
 
     use super::*;
     use crate::answers::Kind;
-    use crate::environment::Policy;
     use crate::secret::Secret;
-
-    fn plan(names: &[&str]) -> (Plan, Vec<RequestId>) {
-        let requests: Vec<Request> = names.iter().map(|name| Request::parse(name).expect("good")).collect();
-        let ids = (0..requests.len()).map(RequestId).collect();
-        let plan = Plan {
-            scopes: vec![],
-            requests,
-            loads: vec![],
-            variables: vec![],
-            kept: vec![],
-            policy: Policy::default(),
-        };
-        (plan, ids)
-    }
 
     fn item(name: &str, selector: Option<&str>, version: i64) -> Item {
         let value = Rc::new(Secret::new("v".into()));
@@ -115,10 +95,10 @@ mod tests {
     }
 
     fn versions(names: &[&str], items: Vec<Item>, missing: &[&str]) -> Result<Vec<i64>, &'static str> {
-        let (plan, ids) = plan(names);
+        let asked: Vec<Request> = names.iter().map(|name| Request::parse(name).expect("good")).collect();
         let missing: Vec<String> = missing.iter().map(|name| (*name).to_owned()).collect();
-        let replies = match_call(&plan, &ids, items, &missing)?;
-        Ok(replies.iter().map(|(_, reply)| if let Reply::Found(found) = reply { found.version } else { -1 }).collect())
+        let replies = match_call(&asked, items, &missing)?;
+        Ok(replies.iter().map(|reply| if let Reply::Found(found) = reply { found.version } else { -1 }).collect())
     }
 
     #[test]

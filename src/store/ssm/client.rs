@@ -2,8 +2,6 @@
 //! SDK's; its client is not used, because it keeps copies of values, and is a quarter of the work of a start.
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
-use std::cell::RefCell;
-
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -17,18 +15,17 @@ use serde::de::DeserializeOwned;
 use crate::error::{Exit, Failure};
 use crate::secret::Secret;
 use crate::store::config::clock::Clock;
-use crate::store::net::http::Http;
+use crate::store::net::connection::Connection;
 use crate::store::retry::trouble::{Cause, Trouble, pause, sort_answer, sort_http};
+use crate::store::ssm::workers::Activity;
 
 /// For messages.
 pub const NAME: &str = "Parameter Store";
 
-/// One endpoint, in one Region, with the credentials that calls are signed with now.
-pub struct Service {
+/// Systems Manager in one Region.
+pub struct Client {
     pub endpoint: Uri,
     pub region: String,
-    pub credentials: RefCell<Credentials>,
-    pub http: Http,
     pub clock: Clock,
 }
 
@@ -36,7 +33,7 @@ pub struct Service {
 /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html#API_GetParameters_ResponseSyntax>
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Output {
+pub struct Answer {
     pub parameters: Option<Vec<Item>>,
     pub invalid_parameters: Option<Vec<String>>,
     pub next_token: Option<String>,
@@ -61,15 +58,28 @@ fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D
     Ok(Option::<String>::deserialize(from)?.map(Secret::new))
 }
 
-impl Service {
+/// A connection to Systems Manager, and who is told of its answers.
+pub struct Line<'a> {
+    pub connection: Connection,
+    pub activity: &'a Activity,
+}
+
+impl Client {
     /// One attempt at an action, such as `GetParameters`.
-    pub async fn call<T: DeserializeOwned>(&self, action: &str, body: &serde_json::Value) -> Result<T, Trouble> {
-        let request = self.request(action, body.to_string()).ok_or_else(|| {
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        line: &mut Line<'_>,
+        credentials: &Credentials,
+        action: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, Trouble> {
+        let request = self.request(credentials, action, body.to_string()).ok_or_else(|| {
             let what = format!("a request to {NAME} cannot be made");
             let help = "look at the Region, the endpoint and the credentials";
             Trouble::Permanent(Failure::new(Exit::Config, what).help(help))
         })?;
-        let answer = self.http.send(request).await.map_err(|error| sort_http(&error))?;
+        let answer = line.connection.send(request).await.map_err(|error| sort_http(&error))?;
+        line.activity.answered();
         if !answer.status().is_success() {
             return Err(refusal(&answer));
         }
@@ -80,14 +90,14 @@ impl Service {
         })
     }
 
-    fn request(&self, action: &str, body: String) -> Option<Request<Bytes>> {
+    fn request(&self, credentials: &Credentials, action: &str, body: String) -> Option<Request<Bytes>> {
         let mut request = Request::post(&self.endpoint)
             .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
             .header(header::USER_AGENT, concat!("stepzero/", env!("CARGO_PKG_VERSION")))
             .header("x-amz-target", format!("AmazonSSM.{action}"))
             .body(Bytes::from(body))
             .ok()?;
-        let identity = Identity::from(self.credentials.borrow().clone());
+        let identity = Identity::from(credentials.clone());
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)

@@ -1,27 +1,35 @@
 //! The calls: `GetParameters` for ten names each, many at once, and `GetParametersByPath` page by page. What has arrived is
 //! kept while the rest is tried again.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 
-use futures_util::future::Either;
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::json;
-use tokio::task::yield_now;
+use tokio::sync::SetOnce;
 
 use crate::answers::{Answers, Denial, Kind, LoadReply, Parameter, Reply};
 use crate::error::{Exit, Failure, printable};
-use crate::plan::{NAMES_PER_CALL, Plan, RequestId};
+use crate::parameter::Request;
+use crate::plan::NAMES_PER_CALL;
 use crate::spec::entry::Load;
-use crate::store::net::pool::{AT_ONCE, CONNECTIONS};
-use crate::store::retry::patience::{Patience, SERVICE};
-use crate::store::retry::trouble::{Cause, Trouble};
+use crate::store::config::settings::Settings;
+use crate::store::net::connection::Connection;
+use crate::store::net::error::HttpError;
+use crate::store::net::http::Http;
+use crate::store::net::route::Route;
+use crate::store::retry::patience::Patience;
+use crate::store::retry::trouble::{Cause, Trouble, sort_http};
 use crate::store::ssm::answers::{Item, match_call};
-use crate::store::ssm::client::{self, NAME, Output};
+use crate::store::ssm::client::{self, Answer, Line, NAME};
 use crate::store::ssm::session::Session;
+use crate::store::ssm::workers::{self, Activity, Next, Work};
 
 /// Ten parameters each: more than any environment holds, or a server that never ends.
 const MOST_PAGES: usize = 1000;
+
+/// Connections that are opened ahead leave this file descriptor to the second request to IMDS at the same time.
+const SPARE_DESCRIPTORS: usize = 1;
 
 /// How a denial is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,169 +40,191 @@ pub enum OnDenial {
     Bisect,
 }
 
-/// Asks for everything in the plan.
-pub async fn all(session: &Session, plan: &Plan, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {
-    let fetch = &Fetch { session, plan, patience, on_denial };
-    plan.in_region(&session.service.region).map_err(Trouble::Permanent)?;
-    let ids: Vec<RequestId> = (0..plan.requests.len()).map(RequestId).collect();
-    let batches = ids.chunks(NAMES_PER_CALL).enumerate().map(|(at, batch)| {
-        Either::Left(async move {
-            if at >= AT_ONCE {
-                // The first ones are on their way before these are signed, which takes as long as an answer.
-                yield_now().await;
-            }
-            fetch.batch(batch).await
-        })
-    });
-    let loads = plan.loads.iter().enumerate().map(|(at, load)| Either::Right(fetch.load(at, load)));
-    // No more at once than there can be connections: an attempt's time runs while it queues for one, which it has to do only
-    // where connections are refused or descriptors are few.
-    let mut calls = stream::iter(batches.chain(loads)).buffer_unordered(CONNECTIONS);
-    // Every id is in one batch, and a batch returns a reply for each of its ids; so with the loads. What stays open was
-    // not waited for.
-    let mut answers = Answers {
-        replies: ids.iter().map(|_| Reply::Open).collect(),
-        loads: plan.loads.iter().map(|_| LoadReply::Open).collect(),
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub requests: &'a [Request],
+    pub loads: &'a [Load],
+    pub on_denial: OnDenial,
+}
+
+/// Asks for all of it. Connections are opened while the credentials are still looked for. `accepts` judges the Region.
+pub async fn all(
+    settings: &Settings,
+    http: &Http,
+    patience: &Patience,
+    wanted: Wanted<'_>,
+    accepts: impl FnOnce(&str) -> Result<(), Failure>,
+) -> Result<Answers, Trouble> {
+    let (endpoint, opened, activity) = (SetOnce::new(), SetOnce::new(), Activity::new());
+    let opening = async {
+        let session = Session::open(settings, http, patience, &endpoint).await?;
+        accepts(&session.client.region).map_err(Trouble::Permanent)?;
+        // It is set here only, once.
+        let _ = opened.set(session);
+        Ok(())
     };
-    while let Some(part) = calls.try_next().await? {
-        let denied = part.is_denied();
-        match part {
-            Arrived::Replies(part) => part.into_iter().for_each(|(id, reply)| answers.replies[id.0] = reply),
-            Arrived::Load(at, load) => answers.loads[at] = load,
-        }
-        if denied && on_denial == OnDenial::Stop {
-            break;
+    let calling = async {
+        let endpoint = endpoint.wait().await;
+        let answers = Answers {
+            replies: wanted.requests.iter().map(|_| Reply::Open).collect(),
+            loads: wanted.loads.iter().map(|_| LoadReply::Open).collect(),
+        };
+        let route = http.route(endpoint).map_err(|error| sort_http(&error))?;
+        let fetch = Fetch { http, route, session: &opened, wanted, activity: &activity, answers: answers.into() };
+        let names = (0..wanted.requests.len()).step_by(NAMES_PER_CALL);
+        let names = names.map(|from| Call::Names(from..wanted.requests.len().min(from + NAMES_PER_CALL)));
+        let calls = names.chain((0..wanted.loads.len()).map(Call::Load)).collect();
+        workers::run(&fetch, calls, &activity).await?;
+        Ok(fetch.answers.into_inner())
+    };
+    Ok(tokio::try_join!(opening, calling)?.1)
+}
+
+struct Fetch<'a, 's> {
+    http: &'a Http,
+    route: Route,
+    session: &'a SetOnce<Session<'s>>,
+    wanted: Wanted<'a>,
+    activity: &'a Activity,
+    answers: RefCell<Answers>,
+}
+
+/// One entry of the queue.
+enum Call {
+    /// Requests by their index, at most ten.
+    Names(Range<usize>),
+    /// A load by its index, page by page.
+    Load(usize),
+}
+
+impl<'a> Work for Fetch<'a, '_> {
+    type Call = Call;
+    type Connection = Line<'a>;
+
+    fn connection(&self) -> Line<'a> {
+        Line { connection: Connection::new(self.http.clone(), self.route.clone()), activity: self.activity }
+    }
+
+    async fn preconnect(&self, line: &mut Line<'a>) -> Result<(), HttpError> {
+        crate::sys::spare_descriptors(1 + SPARE_DESCRIPTORS)
+            .map_err(|error| HttpError::Connect(self.route.host.clone(), error))?;
+        line.connection.preconnect().await
+    }
+
+    async fn call(&self, call: Call, line: &mut Line<'a>) -> Result<Next, Trouble> {
+        let session = self.session.wait().await;
+        match call {
+            Call::Names(range) => self.names(session, line, range).await,
+            Call::Load(at) => self.load(session, line, at).await,
         }
     }
-    drop(calls);
-    Ok(answers)
 }
 
-enum Arrived {
-    Replies(Vec<(RequestId, Reply)>),
-    Load(usize, LoadReply),
-}
-
-impl Arrived {
-    fn is_denied(&self) -> bool {
-        match self {
-            Arrived::Replies(part) => part.iter().any(|(_, reply)| matches!(reply, Reply::Denied(_))),
-            Arrived::Load(_, load) => matches!(load, LoadReply::Denied(_)),
-        }
-    }
-}
-
-struct Fetch<'a> {
-    session: &'a Session,
-    plan: &'a Plan,
-    patience: &'a Patience,
-    on_denial: OnDenial,
-}
-
-impl Fetch<'_> {
-    async fn batch(&self, ids: &[RequestId]) -> Result<Arrived, Trouble> {
-        // Halving is a loop over what is left, because an async function cannot call itself without a box.
-        let mut left = vec![ids.to_vec()];
-        let mut replies = Vec::new();
-        while let Some(ids) = left.pop() {
-            match self.call(&ids).await {
-                Ok(part) => replies.extend(part),
+impl Fetch<'_, '_> {
+    async fn names(&self, session: &Session<'_>, line: &mut Line<'_>, range: Range<usize>) -> Result<Next, Trouble> {
+        let mut left = vec![range];
+        while let Some(range) = left.pop() {
+            let asked = &self.wanted.requests[range.clone()];
+            let replies = match get_parameters(session, line, asked).await {
+                Ok(replies) => replies,
+                Err(Trouble::Denied(_)) if self.wanted.on_denial == OnDenial::Bisect && range.len() > 1 => {
+                    let middle = range.start + range.len() / 2;
+                    left.extend([middle..range.end, range.start..middle]);
+                    continue;
+                }
                 Err(Trouble::Denied(denial)) => {
-                    let asked = ids.iter().map(|id| self.plan.request(*id).to_string()).collect();
-                    let denial = Denial { asked, ..denial };
-                    if self.on_denial == OnDenial::Bisect && ids.len() > 1 {
-                        let (front, back) = ids.split_at(ids.len() / 2);
-                        left.extend([back.to_vec(), front.to_vec()]);
-                    } else {
-                        replies.extend(ids.into_iter().map(|id| (id, Reply::Denied(denial.clone()))));
-                    }
+                    let denial = Denial { asked: asked.iter().map(ToString::to_string).collect(), ..denial };
+                    asked.iter().map(|_| Reply::Denied(denial.clone())).collect()
                 }
-                // Others go on until the deadline: what they find can be permanent.
-                Err(Trouble::GaveUp(failure)) => {
-                    replies.extend(ids.into_iter().map(|id| (id, Reply::GaveUp(failure.clone()))));
-                }
+                Err(Trouble::GaveUp(failure)) => return Ok(self.gave_up(&failure)),
                 Err(trouble) => return Err(trouble),
-            }
-        }
-        Ok(Arrived::Replies(replies))
-    }
-
-    async fn call(&self, ids: &[RequestId]) -> Result<Vec<(RequestId, Reply)>, Trouble> {
-        let names: Vec<String> = ids.iter().map(|id| self.plan.request(*id).to_string()).collect();
-        let asked = json!({ "Names": names, "WithDecryption": true });
-        self.insist(async || {
-            let output: Output = self.session.service.call("GetParameters", &asked).await?;
-            let items =
-                items(output.parameters).ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
-            match_call(self.plan, ids, items, &output.invalid_parameters.unwrap_or_default()).map_err(garbled)
-        })
-        .await
-    }
-
-    /// Until the deadline. After refused credentials were dealt with, the call is made again at once.
-    async fn insist<T>(&self, mut call: impl AsyncFnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
-        loop {
-            let before = Cell::new(0);
-            let attempt = async || {
-                before.set(self.session.generation());
-                call().await
             };
-            match self.patience.insist(NAME, SERVICE, attempt).await {
-                Err(Trouble::Rejected(cause)) => {
-                    // In a box, because it is large and rare: without it each call would be a page more of memory.
-                    Box::pin(self.session.refused(before.get(), &cause, self.patience)).await?;
-                }
-                settled => return settled,
+            let is_denied = replies.iter().any(|reply| matches!(reply, Reply::Denied(_)));
+            self.answers.borrow_mut().replies.splice(range, replies);
+            if is_denied && self.wanted.on_denial == OnDenial::Stop {
+                return Ok(Next::Stop);
             }
         }
+        Ok(Next::Continue)
     }
 
-    /// All pages of a path, or nothing.
-    async fn load(&self, at: usize, load: &Load) -> Result<Arrived, Trouble> {
-        let mut found = Vec::new();
-        let mut tokens: Vec<String> = Vec::new();
-        loop {
-            let page = match self.page(load, tokens.last()).await {
-                Err(Trouble::Denied(denial)) => {
-                    let denial = Denial { asked: vec![load.path.clone()], ..denial };
-                    return Ok(Arrived::Load(at, LoadReply::Denied(denial)));
-                }
-                Err(Trouble::GaveUp(failure)) => return Ok(Arrived::Load(at, LoadReply::GaveUp(failure))),
-                page => page?,
-            };
-            found.extend(page.0);
-            // A page can be empty and still not be the last one; only a missing token ends it.
-            match page.1.filter(|token| !token.is_empty()) {
-                None => return Ok(Arrived::Load(at, LoadReply::Found(found))),
-                Some(token) if !tokens.contains(&token) && tokens.len() < MOST_PAGES - 1 => tokens.push(token),
-                Some(token) => {
-                    let failure = endless(load, tokens.contains(&token));
-                    return Ok(Arrived::Load(at, LoadReply::GaveUp(failure)));
-                }
-            }
-        }
+    async fn load(&self, session: &Session<'_>, line: &mut Line<'_>, at: usize) -> Result<Next, Trouble> {
+        let load = &self.wanted.loads[at];
+        let reply = match get_parameters_by_path(session, line, load).await {
+            Ok(reply) => reply,
+            Err(Trouble::Denied(denial)) => LoadReply::Denied(Denial { asked: vec![load.path.clone()], ..denial }),
+            Err(Trouble::GaveUp(failure)) => return Ok(self.gave_up(&failure)),
+            Err(trouble) => return Err(trouble),
+        };
+        let is_denied = matches!(reply, LoadReply::Denied(_));
+        self.answers.borrow_mut().loads[at] = reply;
+        Ok(if is_denied && self.wanted.on_denial == OnDenial::Stop { Next::Stop } else { Next::Continue })
     }
 
-    async fn page(&self, load: &Load, token: Option<&String>) -> Result<(Vec<Parameter>, Option<String>), Trouble> {
-        let mut asked =
-            json!({ "Path": load.path, "Recursive": load.recursive, "WithDecryption": true, "MaxResults": 10 });
-        if let Some(label) = &load.label {
-            let label = label.to_string();
-            let label = label.trim_start_matches(':');
-            asked["ParameterFilters"] = json!([{ "Key": "Label", "Option": "Equals", "Values": [label] }]);
+    /// The deadline has passed, for the other calls as well.
+    fn gave_up(&self, failure: &Failure) -> Next {
+        let mut answers = self.answers.borrow_mut();
+        for reply in answers.replies.iter_mut().filter(|reply| matches!(reply, Reply::Open)) {
+            *reply = Reply::GaveUp(failure.clone());
         }
-        if let Some(token) = token {
-            asked["NextToken"] = json!(token);
+        for load in answers.loads.iter_mut().filter(|load| matches!(load, LoadReply::Open)) {
+            *load = LoadReply::GaveUp(failure.clone());
         }
-        self.insist(async || {
-            let output: Output = self.session.service.call("GetParametersByPath", &asked).await.map_err(by_path)?;
-            let items = items(output.parameters)
-                .filter(|items| items.iter().all(|item| is_below(&load.path, &item.parameter.name)))
-                .ok_or_else(|| garbled("a parameter without its parts, or of another path"))?;
-            Ok((items.into_iter().map(|item| item.parameter).collect(), output.next_token))
-        })
-        .await
+        Next::Stop
     }
+}
+
+/// One call. The replies are in the order of the requests.
+async fn get_parameters(session: &Session<'_>, line: &mut Line<'_>, asked: &[Request]) -> Result<Vec<Reply>, Trouble> {
+    let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
+    let body = json!({ "Names": names, "WithDecryption": true });
+    let read = |answer: Answer| {
+        let items = items(answer.parameters);
+        let items = items.ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
+        match_call(asked, items, &answer.invalid_parameters.unwrap_or_default()).map_err(garbled)
+    };
+    session.call(line, "GetParameters", &body, read).await
+}
+
+/// All pages of a path, or nothing.
+async fn get_parameters_by_path(session: &Session<'_>, line: &mut Line<'_>, load: &Load) -> Result<LoadReply, Trouble> {
+    let mut found = Vec::new();
+    let mut tokens: Vec<String> = Vec::new();
+    loop {
+        let (page, token) = get_page(session, line, load, tokens.last()).await?;
+        found.extend(page);
+        // A page can be empty and still not be the last one; only a missing token ends it.
+        match token.filter(|token| !token.is_empty()) {
+            None => return Ok(LoadReply::Found(found)),
+            Some(token) if !tokens.contains(&token) && tokens.len() < MOST_PAGES - 1 => tokens.push(token),
+            Some(token) => return Ok(LoadReply::GaveUp(endless(load, tokens.contains(&token)))),
+        }
+    }
+}
+
+async fn get_page(
+    session: &Session<'_>,
+    line: &mut Line<'_>,
+    load: &Load,
+    token: Option<&String>,
+) -> Result<(Vec<Parameter>, Option<String>), Trouble> {
+    let mut body = json!({ "Path": load.path, "Recursive": load.recursive, "WithDecryption": true, "MaxResults": 10 });
+    if let Some(label) = &load.label {
+        let label = label.to_string();
+        let label = label.trim_start_matches(':');
+        body["ParameterFilters"] = json!([{ "Key": "Label", "Option": "Equals", "Values": [label] }]);
+    }
+    if let Some(token) = token {
+        body["NextToken"] = json!(token);
+    }
+    let read = |answer: Answer| {
+        let items = items(answer.parameters)
+            .filter(|items| items.iter().all(|item| is_below(&load.path, &item.parameter.name)))
+            .ok_or_else(|| garbled("a parameter without its parts, or of another path"))?;
+        Ok((items.into_iter().map(|item| item.parameter).collect(), answer.next_token))
+    };
+    session.call(line, "GetParametersByPath", &body, read).await.map_err(by_path)
 }
 
 /// Where AWS does not say the action, it was this one.

@@ -1,6 +1,7 @@
 //! Systems Manager: requests and answers of Parameter Store.
 
 mod answers;
-pub mod client;
+mod client;
 pub mod fetch;
-pub mod session;
+mod session;
+mod workers;

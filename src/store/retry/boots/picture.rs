@@ -1,10 +1,9 @@
-//! Draws how a fleet of 1000 machines starts against a quota of 40 calls a second: `cargo run --example boots > docs/boots.svg`.
-//! The figures go to stderr.
+//! Draws how a fleet of 1000 machines starts against a quota of 40 calls a second, and holds `docs/boots.svg` and the figures
+//! of RELIABILITY.md to it. `STEPZERO_DRAW=1 cargo test --lib picture` draws it anew.
 
-#[path = "../tests/faults/boots.rs"]
-mod boots;
+use std::path::Path;
 
-use boots::{Outcome, THOUSAND, Who};
+use super::{Outcome, THOUSAND, Who};
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 360.0;
@@ -13,18 +12,25 @@ const TOP: f64 = 40.0;
 /// The time axis ends here.
 const SECONDS: f64 = 120.0;
 
-fn main() {
+#[test]
+fn the_picture_and_the_figures_are_true() {
     let (ours, sdk) = (THOUSAND.boot(Who::Stepzero, 1), THOUSAND.boot(Who::SdkDefault, 1));
-    for (name, outcome) in [("stepzero", &ours), ("SDK default", &sdk)] {
-        let last = outcome.started.last().copied().unwrap_or_default();
-        let (started, failed, calls) = (outcome.started.len(), outcome.failed, outcome.calls);
-        eprintln!(
-            "{name}: {started} started, the last after {last:.1} s; {failed} failed; {calls} calls, {:.2} x needed",
-            f64::from(calls) / f64::from(THOUSAND.boots * THOUSAND.calls)
-        );
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = root.join("docs/boots.svg");
+    let drawn = format!("{}\n", picture(&ours, &sdk));
+    if std::env::var_os("STEPZERO_DRAW").is_some() {
+        std::fs::write(&file, &drawn).expect("the file can be written");
     }
-    eprintln!("floor: {:.1} s", THOUSAND.floor());
-    println!("{}", picture(&ours, &sdk));
+    assert!(std::fs::read_to_string(file).is_ok_and(|kept| kept == drawn), "draw docs/boots.svg anew");
+    let page = std::fs::read_to_string(root.join("RELIABILITY.md")).expect("it is there");
+    let figures = |outcome: &Outcome| {
+        let last = outcome.started.last().copied().unwrap_or_default();
+        let factor = f64::from(outcome.calls) / f64::from(THOUSAND.boots * THOUSAND.calls);
+        format!("| {} | {} | {last:.1} s | {factor:.1} × |", outcome.started.len(), outcome.failed)
+    };
+    for figures in [figures(&ours), figures(&sdk), format!("| 1000 | 0 | {:.1} s | 1.0 × |", THOUSAND.floor())] {
+        assert!(page.contains(&figures), "not in RELIABILITY.md: {figures}");
+    }
 }
 
 fn picture(ours: &Outcome, sdk: &Outcome) -> String {

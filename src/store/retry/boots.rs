@@ -1,14 +1,17 @@
-//! A fleet that boots at once, in virtual time: stepzero's own retry loop against a token bucket, as Parameter Store has
-//! one for an account and Region. Shared by the test and by `examples/boots.rs`, which draws the picture.
+//! A fleet that boots at once, in virtual time: our own retry loop against a token bucket, as Parameter Store has one for an
+//! account and Region. RELIABILITY.md has the figures.
+
+mod picture;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use stepzero::store::retry::patience::{Patience, SERVICE};
-use stepzero::store::retry::trouble::{Cause, Trouble};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
+
+use crate::store::retry::patience::{Patience, SERVICE};
+use crate::store::retry::trouble::{Cause, Trouble};
 
 /// How many machines, with how many calls each, against how many calls a second.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +22,7 @@ pub struct Fleet {
     pub timeout: Duration,
 }
 
-/// The fleet of the issue.
+/// The fleet of RELIABILITY.md.
 pub const THOUSAND: Fleet = Fleet { boots: 1000, calls: 3, per_second: 40, timeout: Duration::from_secs(120) };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,4 +157,23 @@ impl Store {
         }
         some
     }
+}
+
+#[test]
+fn a_thousand_boots_all_start_by_the_deadline() {
+    for seed in 0..5 {
+        let ours = THOUSAND.boot(Who::Stepzero, seed);
+        assert_eq!((ours.started.len(), ours.failed), (1000, 0), "seed {seed}");
+        assert!(ours.longest <= 120.0, "seed {seed}: {}", ours.longest);
+        let factor = f64::from(ours.calls) / f64::from(THOUSAND.boots * THOUSAND.calls);
+        assert!(factor <= 4.6, "seed {seed}: {factor:.2} times the calls that are needed");
+    }
+}
+
+#[test]
+fn nobody_outlives_the_deadline() {
+    let crowd = Fleet { boots: 3000, ..THOUSAND };
+    let ours = crowd.boot(Who::Stepzero, 1);
+    assert!(ours.failed > 0, "the quota cannot do it: {} s", crowd.floor());
+    assert!(ours.longest <= 121.0, "{}", ours.longest);
 }
