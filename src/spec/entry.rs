@@ -3,6 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
+use super::filter::Filter;
 use crate::name::{EnvName, Key, Selector};
 use crate::secret::JsonPath;
 
@@ -109,4 +110,5 @@ pub struct Load {
     pub prefix: String,
     pub label: Option<Selector>,
     pub optional: bool,
+    pub filter: Filter,
 }
