@@ -22,6 +22,7 @@ pub mod parameter;
 pub mod plan;
 pub mod policy;
 mod reference;
+pub mod refused;
 mod report;
 pub mod resolve;
 pub mod scope;

@@ -162,51 +162,6 @@ impl fmt::Display for Selector {
     }
 }
 
-/// Names that a program is loaded or run by. The store's writers must not choose them: who may write one parameter
-/// under a loaded path would then run code. The list and its reasons: `docs/field-bugs.md`.
-pub fn loads_code(name: &str) -> bool {
-    const EXACT: &[&str] = &[
-        "GLIBC_TUNABLES",
-        "GCONV_PATH",
-        "LOCPATH",
-        "NLSPATH",
-        "RES_OPTIONS",
-        "HOSTALIASES",
-        "TMPDIR",
-        "PATH",
-        "IFS",
-        "BASH_ENV",
-        "SHELLOPTS",
-        "PS4",
-        "PROMPT_COMMAND",
-        "NODE_OPTIONS",
-        "NODE_PATH",
-        "PYTHONPATH",
-        "PYTHONHOME",
-        "PYTHONSTARTUP",
-        "PERL5OPT",
-        "PERL5LIB",
-        "PERL5DB",
-        "RUBYOPT",
-        "RUBYLIB",
-        "JAVA_TOOL_OPTIONS",
-        "_JAVA_OPTIONS",
-        "JDK_JAVA_OPTIONS",
-        "DOTNET_STARTUP_HOOKS",
-        "GIT_EXEC_PATH",
-        "GIT_SSH",
-        "GIT_SSH_COMMAND",
-        "OPENSSL_CONF",
-        "AWS_CONFIG_FILE",
-        "AWS_SHARED_CREDENTIALS_FILE",
-        "AWS_PROFILE",
-        "AWS_CA_BUNDLE",
-    ];
-    const STARTS: &[&str] =
-        &["LD_", "DYLD_", "BASH_FUNC_", "CORECLR_", "GIT_CONFIG", "SSL_CERT_", "AWS_ENDPOINT_URL", "STEPZERO_"];
-    EXACT.contains(&name) || STARTS.iter().any(|start| name.starts_with(start)) || name.ends_with("_PROXY")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,24 +199,6 @@ mod tests {
         assert!(Key::new("db/host.x-1_y").is_ok());
         for wrong in ["", "a b", "a:1", "é"] {
             assert!(Key::new(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn names_that_load_code() {
-        for name in [
-            "LD_PRELOAD",
-            "PATH",
-            "BASH_FUNC_X__",
-            "HTTPS_PROXY",
-            "AWS_ENDPOINT_URL_SSM",
-            "SSL_CERT_FILE",
-            "GIT_CONFIG_COUNT",
-        ] {
-            assert!(loads_code(name), "{name}");
-        }
-        for name in ["AWS_ACCESS_KEY_ID", "AWS_S3_BUCKET", "ENV", "PATHS", "DATABASE_PASSWORD"] {
-            assert!(!loads_code(name), "{name}");
         }
     }
 }

@@ -7,13 +7,14 @@ pub use check::check;
 
 use std::io::{self, IsTerminal as _};
 
+use glob::Pattern;
 use serde_json::{Value as Json, json};
 
 use crate::environment::Target;
 use crate::error::{count, escaped};
 use crate::plan::{Plan, Variable};
 use crate::setting::Format;
-use crate::spec::entry::Absent;
+use crate::spec::entry::{Absent, Load};
 
 /// The version of the JSON formats: raised when a field goes or changes its meaning, not when one is added.
 const FORMAT: u32 = 1;
@@ -45,13 +46,25 @@ fn plan_text(plan: &Plan) -> String {
         let label = load.label.as_ref().map(ToString::to_string).unwrap_or_default();
         let path = format!("{}/*{}{label}", load.path.trim_end_matches('/'), if load.recursive { "*" } else { "" });
         let absent = if load.optional { "nothing is set" } else { "error" };
-        rows.push(vec![format!("{}*", load.prefix), format!("path, {}", load.origin), path, absent.to_owned()]);
+        rows.push(vec![loaded(load), format!("path, {}", load.origin), path, absent.to_owned()]);
     }
     for name in &plan.kept {
         rows.push(vec![name.to_string(), "kept as inherited".into(), String::new(), String::new()]);
     }
     text.push_str(&table(&rows));
     text
+}
+
+/// What a path can set.
+fn loaded(load: &Load) -> String {
+    let any = format!("{}*", load.prefix);
+    let only = load.filter.only.as_deref().map_or(any, |only| globs(only).join(", "));
+    let except = globs(&load.filter.except);
+    if except.is_empty() { only } else { format!("{only} except {}", except.join(", ")) }
+}
+
+fn globs(patterns: &[Pattern]) -> Vec<&str> {
+    patterns.iter().map(Pattern::as_str).collect()
 }
 
 fn shown(variable: &Variable) -> String {
@@ -89,6 +102,7 @@ fn plan_json(plan: &Plan) -> Json {
             "path": load.path, "recursive": load.recursive, "prefix": load.prefix, "optional": load.optional,
             "label": load.label.as_ref().map(|label| label.to_string().trim_start_matches(':').to_owned()),
             "origin": load.origin.to_string(),
+            "only": load.filter.only.as_deref().map(globs), "except": globs(&load.filter.except),
         })
     });
     let kept: Vec<&str> = plan.kept.iter().map(crate::name::EnvName::as_str).collect();

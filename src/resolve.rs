@@ -85,21 +85,24 @@ pub fn settle(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outco
         plan.variables.iter().map(|variable| candidates::single(plan, variable, &replies)).collect();
     let taken: Vec<EnvName> = outcomes.iter().map(|outcome| outcome.variable.clone()).collect();
     let mut loaded = Loaded::default();
+    let keeps = |name: &EnvName| plan.policy.existing == Existing::Keep && inherited.has(name, &plan.policy);
+    let mut found = Vec::new();
     for (load, reply) in plan.loads.iter().zip(loads) {
         match reply {
             LoadReply::Found(parameters) if parameters.is_empty() && !load.optional => loaded.empty(load),
             LoadReply::Found(parameters) => {
                 for parameter in parameters {
-                    loaded.add(load, parameter, |name| {
-                        let keeps = plan.policy.existing == Existing::Keep && inherited.has(name, &plan.policy);
-                        keeps || taken.contains(name)
-                    });
+                    loaded.add(load, parameter, |name| keeps(name) || taken.contains(name));
                 }
+                found.push(load);
             }
             LoadReply::Denied(denial) => loaded.denied(load, denial),
             LoadReply::GaveUp(failure) => loaded.gave_up(load, failure),
             LoadReply::Open => loaded.open(load),
         }
+    }
+    for load in found.into_iter().filter(|load| !load.optional) {
+        loaded.check(load, |name| keeps(name) || taken.contains(name));
     }
     outcomes.extend(loaded.outcomes);
     outcomes

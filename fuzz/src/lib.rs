@@ -8,14 +8,15 @@ use stepzero::answers::{Answers, Kind, LoadReply, Parameter};
 use stepzero::cli::Options;
 use stepzero::environment::{Inherited, Policy};
 use stepzero::error::{Failure, printable};
-use stepzero::name::loads_code;
 use stepzero::parameter::Request;
 use stepzero::plan::Plan;
+use stepzero::refused;
 use stepzero::resolve;
 use stepzero::secret::{JsonPath, Secret};
 use stepzero::setting::Origin;
 use stepzero::spec::Spec;
 use stepzero::spec::entry::Load;
+use stepzero::spec::filter::Filter;
 
 /// A spec file, through to the plan.
 pub fn spec(data: &[u8]) {
@@ -90,6 +91,7 @@ pub fn answers(data: &[u8]) {
         prefix: String::new(),
         label: None,
         optional: true,
+        filter: Filter::default(),
     };
     let plan = Plan {
         scopes: vec![],
@@ -106,7 +108,10 @@ pub fn answers(data: &[u8]) {
     let variables: HashSet<&str> = bindings.iter().map(|binding| binding.variable.as_str()).collect();
     assert!(variables.len() == bindings.len() || !failures.is_empty(), "a variable twice");
     for variable in variables {
-        assert!(!variable.is_empty() && !variable.contains(['=', '\0']) && !loads_code(variable), "{variable}");
+        assert!(
+            !variable.is_empty() && !variable.contains(['=', '\0']) && refused::reason(variable).is_none(),
+            "{variable}"
+        );
     }
 }
 

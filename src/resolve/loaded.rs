@@ -1,13 +1,14 @@
 //! The variables that loaded paths bring: their names are the store's writers' choice, so they can collide, override each
 //! other, or be refused.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Outcome, Settled, Unmet, Won};
 use crate::answers::{Denial, Parameter};
 use crate::environment::Target;
 use crate::error::{Exit, Failure, escaped, printable};
-use crate::name::{EnvName, loads_code};
+use crate::name::EnvName;
+use crate::refused;
 use crate::spec::entry::Load;
 
 /// The variables that the loads bring.
@@ -16,6 +17,8 @@ pub struct Loaded {
     pub outcomes: Vec<Outcome>,
     /// The first source of each: its name relative to the path, its full name, and the load.
     sources: HashMap<EnvName, (String, String, usize)>,
+    /// Every variable that a path gave and its `only` and `except` took.
+    brought: HashSet<EnvName>,
 }
 
 impl Loaded {
@@ -32,6 +35,36 @@ impl Loaded {
         )
         .help("look for a misspelt path, or a missing `recursive`; say `optional = true` if it may be empty");
         self.gave_up(load, failure);
+    }
+
+    /// After all of them: a path whose `only` took nothing, or names a variable in full that nothing sets.
+    pub fn check(&mut self, load: &Load, is_set: impl Fn(&EnvName) -> bool) {
+        let Some(only) = &load.filter.only else { return };
+        let missing: Vec<&str> = load
+            .filter
+            .in_full()
+            .filter(|name| {
+                // One that cannot be a variable is no name of `only` (`Filter::read`).
+                EnvName::new(name).is_ok_and(|name| !self.brought.contains(&name) && !is_set(&name))
+            })
+            .collect();
+        let failure = if !missing.is_empty() {
+            let what = format!(
+                "{}: no parameter under {} gives {}, which `only` names",
+                load.origin,
+                printable(&load.path),
+                missing.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ")
+            );
+            Failure::new(Exit::NoInput, what)
+        } else if !self.brought.iter().any(|variable| load.filter.takes(variable)) {
+            let globs: Vec<String> = only.iter().map(|glob| printable(glob.as_str())).collect();
+            let what = format!("{}: nothing under {} is {}", load.origin, printable(&load.path), globs.join(" or "));
+            Failure::new(Exit::NoInput, what)
+        } else {
+            return;
+        };
+        let help = "`only` is compared with the variable: upper case, with the prefix; say `optional = true` if it may be absent";
+        self.gave_up(load, failure.help(help));
     }
 
     pub fn gave_up(&mut self, load: &Load, failure: Failure) {
@@ -51,12 +84,18 @@ impl Loaded {
         let relative =
             parameter.name.strip_prefix(&load.path).unwrap_or(&parameter.name).trim_start_matches('/').to_owned();
         let variable = match EnvName::mapped(&load.prefix, &relative) {
-            Ok(variable) if passes_over(&variable) => return,
+            Ok(variable) if !load.filter.takes(&variable) => return,
             Ok(variable) => variable,
             Err(bad) => return self.fail(placeholder(load), Unmet::Failure(Failure::new(Exit::DataErr, bad.0))),
         };
-        if loads_code(variable.as_str()) {
-            let failure = refusal(&variable, &parameter.name, load);
+        self.brought.insert(variable.clone());
+        if passes_over(&variable) {
+            return;
+        }
+        if let Some(why) = refused::reason(variable.as_str())
+            && !load.filter.names(&variable)
+        {
+            let failure = refusal(&variable, why, &parameter.name, load);
             return self.fail(variable, Unmet::Failure(failure));
         }
         match self.sources.get(&variable) {
@@ -95,17 +134,14 @@ impl Loaded {
 }
 
 /// The store's writers must not choose how the command is run; the operator may, by a line that is to be copied.
-fn refusal(variable: &EnvName, name: &str, load: &Load) -> Failure {
-    let what = format!(
-        "{variable}, from {}, is a name that a program is loaded or run by: refused from a loaded path",
-        escaped(name)
-    );
+fn refusal(variable: &EnvName, why: &str, name: &str, load: &Load) -> Failure {
+    let what = format!("{variable}, from {}, is refused from a loaded path: {why}", escaped(name));
     let label = load.label.as_ref().map(ToString::to_string).unwrap_or_default();
     let source = toml_string(&format!("{name}{label}"));
     let bare = variable.as_str().chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     let key = if bare { variable.as_str().to_owned() } else { toml_string(variable.as_str()) };
     Failure::new(Exit::DataErr, what)
-        .help(format!("if it is meant, write it under [env] in the spec: {key} = {{ parameter = {source} }}"))
+        .help(format!("leave it out by `only` or `except` of the [[load]]; if it is meant, write it under [env] in the spec: {key} = {{ parameter = {source} }}"))
 }
 
 fn collision(variable: &EnvName, first: &str, second: &str) -> Failure {

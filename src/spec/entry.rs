@@ -1,5 +1,6 @@
 //! One line of a spec: a variable and where its value comes from. A flag makes the same as a line of the file.
 
+use super::filter::Filter;
 use crate::environment::Target;
 use crate::name::{EnvName, Key, Selector};
 use crate::secret::JsonPath;
@@ -70,4 +71,5 @@ pub struct Load {
     pub prefix: String,
     pub label: Option<Selector>,
     pub optional: bool,
+    pub filter: Filter,
 }

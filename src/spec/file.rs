@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::entry::{Entry, Load};
+use super::filter::Filter;
 use super::source;
 use super::table::{Table, Text};
 use crate::environment::Target;
@@ -135,12 +136,13 @@ fn load(text: &Text<'_>, item: &Spanned<DeValue<'_>>, errors: &mut Vec<Failure>)
     let prefix = prefix(&mut table, errors);
     let label = parsed(&mut table, "label", |label| Selector::label(label).map_err(|bad| bad.0), errors);
     let optional = table.bool("optional", errors).unwrap_or(false);
+    let filter = Filter::read(&mut table, errors);
     if path.is_none() && inner.get("path").is_none() {
         errors.push(text.failure(&(item.span().start..item.span().start + 1), "[[load]] has no `path`"));
     }
     table.finish(errors);
     let (path, span) = path?;
-    Some(Load { origin: text.origin(&span), path, recursive, prefix, label, optional })
+    Some(Load { origin: text.origin(&span), path, recursive, prefix, label, optional, filter })
 }
 
 fn prefix(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> String {

@@ -1,6 +1,7 @@
 //! What the repeatable flags say, as lines of a spec would.
 
 use super::entry::{Entry, Load, Source};
+use super::filter::Filter;
 use crate::error::{Exit, Failure};
 use crate::name::{BadName, EnvName, Key};
 use crate::parameter::Request;
@@ -27,7 +28,15 @@ pub fn keep(names: &[String], errors: &mut Vec<Failure>) -> Option<Vec<EnvName>>
 
 pub fn load(path: String) -> Load {
     let origin = Origin::Flag("--load");
-    Load { origin, path, recursive: false, prefix: String::new(), label: None, optional: false }
+    Load {
+        origin,
+        path,
+        recursive: false,
+        prefix: String::new(),
+        label: None,
+        optional: false,
+        filter: Filter::default(),
+    }
 }
 
 pub fn entries(

@@ -4,6 +4,7 @@
 
 pub mod entry;
 pub mod file;
+pub mod filter;
 mod flags;
 mod source;
 mod table;

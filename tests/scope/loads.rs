@@ -266,3 +266,70 @@ fn the_line_that_permits_a_refused_name_can_be_copied() {
         assert_eq!(variable(&ran, &name).as_deref(), Some("1"), "{line}");
     }
 }
+
+const TWO_GLOBS: &str = "[[load]]\npath = \"/app\"\nonly = [\"DB_*\", \"API_KEY\"]\nexcept = [\"DB_OLD_*\"]\n";
+
+#[test]
+fn only_and_except_choose_among_the_variables() {
+    let fake = app(&[("/app/db_host", "h"), ("/app/db_old_host", "o"), ("/app/api_key", "k"), ("/app/other", "x")]);
+    // What is left out can be anything: a refused name, or two parameters for one variable.
+    for name in ["/app/ld_preload", "/app/o.x", "/app/o-x"] {
+        fake.put(name, "SecureString", "evil");
+    }
+    let ran = exec(&fake, TWO_GLOBS);
+    assert_eq!(variable(&ran, "DB_HOST").as_deref(), Some("h"), "{}", ran.stderr());
+    assert_eq!(variable(&ran, "API_KEY").as_deref(), Some("k"));
+    for name in ["DB_OLD_HOST", "OTHER", "LD_PRELOAD", "O_X"] {
+        assert_eq!(variable(&ran, name), None, "{name}");
+    }
+    let ran = exec(&fake, &TWO_GLOBS.replace("only = [\"DB_*\", \"API_KEY\"]", "only = [\"P_DB_*\"]\nprefix = \"P_\""));
+    assert_eq!(variable(&ran, "P_DB_HOST").as_deref(), Some("h"), "the prefix counts");
+    assert_eq!(variable(&ran, "P_API_KEY"), None);
+}
+
+#[test]
+fn a_name_that_the_operator_wrote_in_full_is_taken() {
+    let fake = app(&[("/app/ld_audit", "x"), ("/app/http_proxy", "http://p")]);
+    exec(&fake, "[[load]]\npath = \"/app\"\nonly = [\"LD_*\", \"HTTP_PROXY\"]\n").expect(65).says(&["LD_AUDIT"]);
+    let ran = exec(&fake, "[[load]]\npath = \"/app\"\nonly = [\"HTTP_PROXY\"]\n");
+    assert_eq!(variable(&ran, "HTTP_PROXY").as_deref(), Some("http://p"));
+    exec(&fake, "[[load]]\npath = \"/app\"\nexcept = [\"LD_*\", \"*_PROXY\"]\n").expect(0);
+}
+
+#[test]
+fn what_only_names_and_nobody_has_is_missing() {
+    let fake = app(&[("/app/db_host", "h"), ("/shared/api_key", "k")]);
+    exec(&fake, TWO_GLOBS).expect(66).says(&["no parameter under /app gives API_KEY", "spec.toml:2:8", "optional"]);
+    exec(&fake, &format!("{TWO_GLOBS}optional = true\n")).expect(0);
+    exec(&fake, "[[load]]\npath = \"/app\"\nonly = [\"X_*\"]\n").expect(66).says(&["nothing under /app is X_*"]);
+    // Another path, a line of the spec, or the inherited variable that is kept, can bring it.
+    let shared = format!("{TWO_GLOBS}[[load]]\npath = \"/shared\"\nonly = [\"API_KEY\"]\n");
+    assert_eq!(variable(&exec(&fake, &shared), "API_KEY").as_deref(), Some("k"));
+    exec(&fake, &format!("[env]\nAPI_KEY = {{ parameter = \"/shared/api_key\" }}\n{TWO_GLOBS}")).expect(0);
+    exec_with(&fake, TWO_GLOBS, &["--existing", "keep"], &[("API_KEY", "set")]).expect(0);
+}
+
+#[test]
+fn the_plan_tells_only_and_except() {
+    let spec = crate::common::Spec::new(TWO_GLOBS);
+    let plan = |format: &str| {
+        crate::common::offline(["plan", "-s", &spec.arg(), "--format", format]).output().expect(0).stdout()
+    };
+    assert!(plan("text").contains("DB_*, API_KEY except DB_OLD_*"), "{}", plan("text"));
+    let json: serde_json::Value = serde_json::from_str(&plan("json")).expect("JSON");
+    assert_eq!(json["loads"][0]["only"], serde_json::json!(["DB_*", "API_KEY"]));
+    assert_eq!(json["loads"][0]["except"], serde_json::json!(["DB_OLD_*"]));
+}
+
+#[test]
+fn a_glob_that_is_none_has_its_place() {
+    let fake = app(&[]);
+    for (line, says) in [
+        ("only = [\"DB_*\", \"A[\"]", "spec.toml:3:17"),
+        ("only = []", "`only` is empty"),
+        ("except = [\"A=B\"]", "no variable has such a name"),
+        ("only = \"DB_*\"", "`only` is a list of strings"),
+    ] {
+        exec(&fake, &format!("[[load]]\npath = \"/app\"\n{line}\n")).expect(78).says(&[says]);
+    }
+}

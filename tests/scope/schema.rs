@@ -42,8 +42,11 @@ recursive = true
 prefix = "APP_"
 label = "current"
 optional = false
+only = ["APP_DB_*", "APP_[A-Z]?", "APP_KEY"]
+except = ["APP_DB_OLD_*"]
 [[load]]
 path = "/x"
+except = []
 "#;
 
 const GOOD: &[&str] = &[
@@ -62,6 +65,11 @@ const GOOD: &[&str] = &[
 ];
 
 const BAD: &[&str] = &[
+    "[[load]]\npath = \"/x\"\nonly = []\n",
+    "[[load]]\npath = \"/x\"\nonly = [\"\"]\n",
+    "[[load]]\npath = \"/x\"\nonly = [\"A[\"]\n",
+    "[[load]]\npath = \"/x\"\nonly = [\"A**\"]\n",
+    "[[load]]\npath = \"/x\"\nexcept = [\"A=B\"]\n",
     "nope = 1\n",
     "project = 3\n",
     "project = \"\"\n",
