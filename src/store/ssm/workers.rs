@@ -209,7 +209,16 @@ mod tests {
         fn new(answer: Duration) -> Self {
             let (activity, seen) = (Activity::new(), RefCell::default());
             let away_until = Instant::now();
-            Server { activity, answer, connect: Duration::ZERO, accepts: 50, away_until, last: None, busy: Duration::ZERO, seen }
+            Server {
+                activity,
+                answer,
+                connect: Duration::ZERO,
+                accepts: 50,
+                away_until,
+                last: None,
+                busy: Duration::ZERO,
+                seen,
+            }
         }
 
         async fn serve(&self, calls: u32) -> Duration {
