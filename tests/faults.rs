@@ -16,6 +16,8 @@ mod limits;
 mod metadata;
 #[path = "faults/outage.rs"]
 mod outage;
+#[path = "faults/proxies.rs"]
+mod proxies;
 #[path = "faults/refusals.rs"]
 mod refusals;
 #[path = "faults/settings.rs"]

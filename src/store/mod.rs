@@ -15,7 +15,7 @@ use crate::answers::{Answers, Denial};
 use crate::error::{Exit, Failure, io_text};
 use crate::plan::Plan;
 use crate::setting::Aws;
-use retry::patience::Patience;
+use retry::retrier::Retrier;
 use retry::trouble::Trouble;
 
 /// Answers, and whether the wait for them was so long that systemd was asked for more time.
@@ -40,19 +40,19 @@ pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> R
     crate::sys::spare_descriptors(DESCRIPTORS).map_err(cannot_start)?;
     crate::notify::open();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
-    let patience = Patience::new(timeout);
-    let answers = runtime.block_on(patience.tell(answers(plan, aws, &patience, on_denial)));
+    let retrier = Retrier::new(timeout);
+    let answers = runtime.block_on(retrier.report_progress(answers(plan, aws, &retrier, on_denial)));
     // It closes the connections, whose descriptors the command's files may need, and waits for no thread.
     runtime.shutdown_background();
-    Ok(Fetched { answers: answers.map_err(stopped)?, waited: patience.told() })
+    Ok(Fetched { answers: answers.map_err(stopped)?, waited: retrier.reported() })
 }
 
-async fn answers(plan: &Plan, aws: Aws, patience: &Patience, on_denial: OnDenial) -> Result<Answers, Trouble> {
+async fn answers(plan: &Plan, aws: Aws, retrier: &Retrier, on_denial: OnDenial) -> Result<Answers, Trouble> {
     let settings = config::settings::Settings::load(aws).await.map_err(Trouble::Permanent)?;
     let http = settings.http(config::clock::Clock::default()).map_err(Trouble::Permanent)?;
     crate::sys::guard_secrets();
     let wanted = ssm::fetch::Wanted { requests: &plan.requests, loads: &plan.loads, on_denial };
-    ssm::fetch::all(&settings, &http, patience, wanted, |region| plan.in_region(region)).await
+    ssm::fetch::all(&settings, &http, retrier, wanted, |region| plan.in_region(region)).await
 }
 
 /// The least that a fetch needs: six for the runtime, which panics on fewer, one for IMDS and one for Parameter Store.

@@ -1,12 +1,14 @@
 //! From a route to an open stream: TCP, the tunnel through a proxy, TLS.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use futures_util::future::{Either, select};
+use http::{Request, StatusCode, header};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
-use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -52,44 +54,49 @@ impl Connector {
             error if route.proxy.is_some() && !error.is_exhaustion() => HttpError::Proxy(error.to_string()),
             error => error,
         })?;
-        match &route.proxy {
-            _ if !route.secure => Ok(Box::new(stream)),
-            Some(proxy) => {
-                let tunnel = open_tunnel(stream, route, proxy).await?;
-                self.tls.handshake(&route.host, TokioIo::new(tunnel)).await
-            }
-            None => {
-                // The request follows the end of the handshake: waiting until that is acknowledged (Nagle) would only delay
-                // it. An error changes nothing else.
-                let _ = stream.set_nodelay(true);
-                self.tls.handshake(&route.host, stream).await
-            }
+        if !route.secure {
+            return Ok(Box::new(stream));
         }
+        let stream = match &route.proxy {
+            Some(proxy) => open_tunnel(stream, route, proxy).await?,
+            None => stream,
+        };
+        // The request follows the end of the handshake: waiting until that is acknowledged (Nagle) would only delay it. An
+        // error changes nothing else.
+        let _ = stream.set_nodelay(true);
+        self.tls.handshake(&route.host, stream).await
     }
 }
 
 /// A tunnel through a proxy (RFC 9110, 9.3.6): any answer of 200 to 299 opens it.
-async fn open_tunnel(stream: TcpStream, route: &Route, proxy: &Proxy) -> Result<Upgraded, HttpError> {
+async fn open_tunnel(stream: TcpStream, route: &Route, proxy: &Proxy) -> Result<TcpStream, HttpError> {
     let broken = |error: hyper::Error| HttpError::Proxy(reason(&error));
-    let _ = stream.set_nodelay(true);
     let handshake = http1::Builder::new().max_headers(MOST_HEADERS).handshake(TokioIo::new(stream));
-    let (mut sender, connection) = handshake.await.map_err(broken)?;
-    tokio::spawn(connection.with_upgrades());
+    let (mut sender, mut connection) = handshake.await.map_err(broken)?;
     let target = format!("{}:{}", route.host, route.port);
-    let mut request = Request::new(Empty::<Bytes>::new());
-    *request.method_mut() = Method::CONNECT;
-    *request.uri_mut() = target.parse().map_err(|_| HttpError::Malformed("the host".into()))?;
-    let host = HeaderValue::from_str(&target).map_err(|_| HttpError::Malformed("the host".into()))?;
-    request.headers_mut().insert(header::HOST, host);
-    if let Some(authorization) = &proxy.authorization {
-        request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
-    }
-    let answer = sender.send_request(request).await.map_err(broken)?;
-    match answer.status() {
-        status if status.is_success() => hyper::upgrade::on(answer).await.map_err(broken),
+    let sending = pin!(sender.send_request(connect_request(&target, proxy)?));
+    // Not driven to its end, because the stream is needed; hyper's own upgrade does not know 204.
+    let driving = poll_fn(|context| connection.poll_without_shutdown(context));
+    let answer = match select(sending, driving).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right((ended, sending)) => {
+            ended.map_err(broken)?;
+            sending.await
+        }
+    };
+    match answer.map_err(broken)?.status() {
+        status if status.is_success() => Ok(connection.into_parts().io.into_inner()),
         status @ (StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
             Err(HttpError::ProxyRefuses(status.as_u16()))
         }
         status => Err(HttpError::Proxy(format!("it answered {} for a tunnel to {target}", status.as_u16()))),
     }
+}
+
+fn connect_request(target: &str, proxy: &Proxy) -> Result<Request<Empty<Bytes>>, HttpError> {
+    let mut request = Request::connect(target).header(header::HOST, target);
+    if let Some(authorization) = &proxy.authorization {
+        request = request.header(header::PROXY_AUTHORIZATION, authorization);
+    }
+    request.body(Empty::new()).map_err(|_| HttpError::Malformed("the host".into()))
 }

@@ -1,7 +1,7 @@
 //! One HTTP/1.1 connection to an origin.
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -57,9 +57,6 @@ impl Connection {
         let body = body.map_err(|_| HttpError::TooLarge(self.route.host.clone(), BODY_LIMIT))?;
         self.idle = Some(sender);
         self.http.clock().seen(parts.headers.get(header::DATE).and_then(|date| date.to_str().ok()));
-        if parts.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED && self.route.proxy.is_some() {
-            return Err(HttpError::ProxyRefuses(parts.status.as_u16()));
-        }
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
 

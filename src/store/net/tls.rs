@@ -10,7 +10,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::error::{Exit, Failure, io_text, printable};
@@ -43,11 +43,7 @@ impl Tls {
     }
 
     /// Connects to this host over an open stream.
-    pub async fn handshake(
-        &self,
-        host: &str,
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    ) -> Result<Box<dyn Stream>, HttpError> {
+    pub async fn handshake(&self, host: &str, stream: TcpStream) -> Result<Box<dyn Stream>, HttpError> {
         let name = ServerName::try_from(bare(host).to_owned());
         let name = name.map_err(|_| HttpError::Malformed("the host name".into()))?;
         match self.0.connect(name, stream).await {

@@ -1,7 +1,8 @@
 //! One deadline over everything, back-off, and which errors are worth another attempt.
 
 #[cfg(test)]
+#[path = "../../../tests/boots/simulation.rs"]
 mod boots;
 mod meaning;
-pub mod patience;
+pub mod retrier;
 pub mod trouble;

@@ -15,9 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Exit, Failure};
 use crate::secret::Secret;
 use crate::store::config::clock::Clock;
-use crate::store::net::connection::Connection;
-use crate::store::retry::trouble::{Cause, Trouble, pause, sort_answer, sort_http};
-use crate::store::ssm::workers::Activity;
+use crate::store::retry::trouble::{Cause, Trouble, pause, sort_answer};
 
 /// For messages.
 pub const NAME: &str = "Parameter Store";
@@ -58,39 +56,17 @@ fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D
     Ok(Option::<String>::deserialize(from)?.map(Secret::new))
 }
 
-/// A connection to Systems Manager, and who is told of its answers.
-pub struct Line<'a> {
-    pub connection: Connection,
-    pub activity: &'a Activity,
-}
-
 impl Client {
-    /// One attempt at an action, such as `GetParameters`.
-    pub async fn call<T: DeserializeOwned>(
-        &self,
-        line: &mut Line<'_>,
-        credentials: &Credentials,
-        action: &str,
-        body: &serde_json::Value,
-    ) -> Result<T, Trouble> {
-        let request = self.request(credentials, action, body.to_string()).ok_or_else(|| {
+    /// The signed request for an action, such as `GetParameters`. CONFIG when it cannot be made.
+    pub fn request(&self, credentials: &Credentials, action: &str, body: String) -> Result<Request<Bytes>, Trouble> {
+        self.signed(credentials, action, body).ok_or_else(|| {
             let what = format!("a request to {NAME} cannot be made");
             let help = "look at the Region, the endpoint and the credentials";
             Trouble::Permanent(Failure::new(Exit::Config, what).help(help))
-        })?;
-        let answer = line.connection.send(request).await.map_err(|error| sort_http(&error))?;
-        line.activity.answered();
-        if !answer.status().is_success() {
-            return Err(refusal(&answer));
-        }
-        // What is wrong with it could quote it.
-        serde_json::from_slice(answer.body()).map_err(|_| {
-            let status = answer.status().as_u16();
-            Trouble::Temporary(Cause::new(format!("{NAME} answered {status} with something that is no answer")))
         })
     }
 
-    fn request(&self, credentials: &Credentials, action: &str, body: String) -> Option<Request<Bytes>> {
+    fn signed(&self, credentials: &Credentials, action: &str, body: String) -> Option<Request<Bytes>> {
         let mut request = Request::post(&self.endpoint)
             .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
             .header(header::USER_AGENT, concat!("stepzero/", env!("CARGO_PKG_VERSION")))
@@ -114,6 +90,18 @@ impl Client {
         instructions.apply_to_request_http1x(&mut request);
         Some(request)
     }
+}
+
+/// What the whole answer to a request says.
+pub fn read<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, Trouble> {
+    if !answer.status().is_success() {
+        return Err(refusal(answer));
+    }
+    // What is wrong with it could quote it.
+    serde_json::from_slice(answer.body()).map_err(|_| {
+        let status = answer.status().as_u16();
+        Trouble::Temporary(Cause::new(format!("{NAME} answered {status} with something that is no answer")))
+    })
 }
 
 /// The code is in a header or in the body; both can have a namespace before and an address after it. The fields are taken

@@ -1,15 +1,12 @@
-//! The calls: `GetParameters` for ten names each, many at once, and `GetParametersByPath` page by page. What has arrived is
-//! kept while the rest is tried again.
+//! Everything that is asked for: ten names a call, many calls at once. What has arrived is kept while the rest is tried again.
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::rc::Rc;
 
-use serde_json::json;
 use tokio::sync::SetOnce;
 
-use crate::answers::{Answers, Denial, Kind, LoadReply, Parameter, Reply};
-use crate::error::{Exit, Failure, printable};
+use crate::answers::{Answers, Denial, LoadReply, Reply};
+use crate::error::Failure;
 use crate::parameter::Request;
 use crate::plan::NAMES_PER_CALL;
 use crate::spec::entry::Load;
@@ -18,15 +15,11 @@ use crate::store::net::connection::Connection;
 use crate::store::net::error::HttpError;
 use crate::store::net::http::Http;
 use crate::store::net::route::Route;
-use crate::store::retry::patience::Patience;
-use crate::store::retry::trouble::{Cause, Trouble, sort_http};
-use crate::store::ssm::answers::{Item, match_call};
-use crate::store::ssm::client::{self, Answer, Line, NAME};
+use crate::store::retry::retrier::Retrier;
+use crate::store::retry::trouble::{Trouble, sort_http};
+use crate::store::ssm::calls::Line;
 use crate::store::ssm::session::Session;
 use crate::store::ssm::workers::{self, Activity, Next, Work};
-
-/// Ten parameters each: more than any environment holds, or a server that never ends.
-const MOST_PAGES: usize = 1000;
 
 /// Connections that are opened ahead leave this file descriptor to the second request to IMDS at the same time.
 const SPARE_DESCRIPTORS: usize = 1;
@@ -52,13 +45,14 @@ pub struct Wanted<'a> {
 pub async fn all(
     settings: &Settings,
     http: &Http,
-    patience: &Patience,
+    retrier: &Retrier,
     wanted: Wanted<'_>,
     accepts: impl FnOnce(&str) -> Result<(), Failure>,
 ) -> Result<Answers, Trouble> {
-    let (endpoint, opened, activity) = (SetOnce::new(), SetOnce::new(), Activity::new());
+    let activity = Activity::new();
+    let (endpoint, opened) = (SetOnce::new(), SetOnce::new());
     let opening = async {
-        let session = Session::open(settings, http, patience, &endpoint).await?;
+        let session = Session::open(settings, http, retrier, &activity, &endpoint).await?;
         accepts(&session.client.region).map_err(Trouble::Permanent)?;
         // It is set here only, once.
         let _ = opened.set(session);
@@ -71,7 +65,7 @@ pub async fn all(
             loads: wanted.loads.iter().map(|_| LoadReply::Open).collect(),
         };
         let route = http.route(endpoint).map_err(|error| sort_http(&error))?;
-        let fetch = Fetch { http, route, session: &opened, wanted, activity: &activity, answers: answers.into() };
+        let fetch = Fetch { http, route, opened: &opened, wanted, answers: answers.into() };
         let names = (0..wanted.requests.len()).step_by(NAMES_PER_CALL);
         let names = names.map(|from| Call::Names(from..wanted.requests.len().min(from + NAMES_PER_CALL)));
         let calls = names.chain((0..wanted.loads.len()).map(Call::Load)).collect();
@@ -84,9 +78,8 @@ pub async fn all(
 struct Fetch<'a, 's> {
     http: &'a Http,
     route: Route,
-    session: &'a SetOnce<Session<'s>>,
+    opened: &'a SetOnce<Session<'s>>,
     wanted: Wanted<'a>,
-    activity: &'a Activity,
     answers: RefCell<Answers>,
 }
 
@@ -98,35 +91,35 @@ enum Call {
     Load(usize),
 }
 
-impl<'a> Work for Fetch<'a, '_> {
+impl Work for Fetch<'_, '_> {
     type Call = Call;
-    type Connection = Line<'a>;
+    type Connection = Connection;
 
-    fn connection(&self) -> Line<'a> {
-        Line { connection: Connection::new(self.http.clone(), self.route.clone()), activity: self.activity }
+    fn connection(&self) -> Connection {
+        Connection::new(self.http.clone(), self.route.clone())
     }
 
-    async fn preconnect(&self, line: &mut Line<'a>) -> Result<(), HttpError> {
+    async fn preconnect(&self, connection: &mut Connection) -> Result<(), HttpError> {
         crate::sys::spare_descriptors(1 + SPARE_DESCRIPTORS)
             .map_err(|error| HttpError::Connect(self.route.host.clone(), error))?;
-        line.connection.preconnect().await
+        connection.preconnect().await
     }
 
-    async fn call(&self, call: Call, line: &mut Line<'a>) -> Result<Next, Trouble> {
-        let session = self.session.wait().await;
+    async fn call(&self, call: Call, connection: &mut Connection) -> Result<Next, Trouble> {
+        let mut line = Line { session: self.opened.wait().await, connection };
         match call {
-            Call::Names(range) => self.names(session, line, range).await,
-            Call::Load(at) => self.load(session, line, at).await,
+            Call::Names(range) => self.names(&mut line, range).await,
+            Call::Load(at) => self.load(&mut line, at).await,
         }
     }
 }
 
 impl Fetch<'_, '_> {
-    async fn names(&self, session: &Session<'_>, line: &mut Line<'_>, range: Range<usize>) -> Result<Next, Trouble> {
+    async fn names(&self, line: &mut Line<'_>, range: Range<usize>) -> Result<Next, Trouble> {
         let mut left = vec![range];
         while let Some(range) = left.pop() {
             let asked = &self.wanted.requests[range.clone()];
-            let replies = match get_parameters(session, line, asked).await {
+            let replies = match line.get_parameters(asked).await {
                 Ok(replies) => replies,
                 Err(Trouble::Denied(_)) if self.wanted.on_denial == OnDenial::Bisect && range.len() > 1 => {
                     let middle = range.start + range.len() / 2;
@@ -149,9 +142,9 @@ impl Fetch<'_, '_> {
         Ok(Next::Continue)
     }
 
-    async fn load(&self, session: &Session<'_>, line: &mut Line<'_>, at: usize) -> Result<Next, Trouble> {
+    async fn load(&self, line: &mut Line<'_>, at: usize) -> Result<Next, Trouble> {
         let load = &self.wanted.loads[at];
-        let reply = match get_parameters_by_path(session, line, load).await {
+        let reply = match line.get_parameters_by_path(load).await {
             Ok(reply) => reply,
             Err(Trouble::Denied(denial)) => LoadReply::Denied(Denial { asked: vec![load.path.clone()], ..denial }),
             Err(Trouble::GaveUp(failure)) => return Ok(self.gave_up(&failure)),
@@ -173,108 +166,4 @@ impl Fetch<'_, '_> {
         }
         Next::Stop
     }
-}
-
-/// One call. The replies are in the order of the requests.
-async fn get_parameters(session: &Session<'_>, line: &mut Line<'_>, asked: &[Request]) -> Result<Vec<Reply>, Trouble> {
-    let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
-    let body = json!({ "Names": names, "WithDecryption": true });
-    let read = |answer: Answer| {
-        let items = items(answer.parameters);
-        let items = items.ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
-        match_call(asked, items, &answer.invalid_parameters.unwrap_or_default()).map_err(garbled)
-    };
-    session.call(line, "GetParameters", &body, read).await
-}
-
-/// All pages of a path, or nothing.
-async fn get_parameters_by_path(session: &Session<'_>, line: &mut Line<'_>, load: &Load) -> Result<LoadReply, Trouble> {
-    let mut found = Vec::new();
-    let mut tokens: Vec<String> = Vec::new();
-    loop {
-        let (page, token) = get_page(session, line, load, tokens.last()).await?;
-        found.extend(page);
-        // A page can be empty and still not be the last one; only a missing token ends it.
-        match token.filter(|token| !token.is_empty()) {
-            None => return Ok(LoadReply::Found(found)),
-            Some(token) if !tokens.contains(&token) && tokens.len() < MOST_PAGES - 1 => tokens.push(token),
-            Some(token) => return Ok(LoadReply::GaveUp(endless(load, tokens.contains(&token)))),
-        }
-    }
-}
-
-async fn get_page(
-    session: &Session<'_>,
-    line: &mut Line<'_>,
-    load: &Load,
-    token: Option<&String>,
-) -> Result<(Vec<Parameter>, Option<String>), Trouble> {
-    let mut body = json!({ "Path": load.path, "Recursive": load.recursive, "WithDecryption": true, "MaxResults": 10 });
-    if let Some(label) = &load.label {
-        let label = label.to_string();
-        let label = label.trim_start_matches(':');
-        body["ParameterFilters"] = json!([{ "Key": "Label", "Option": "Equals", "Values": [label] }]);
-    }
-    if let Some(token) = token {
-        body["NextToken"] = json!(token);
-    }
-    let read = |answer: Answer| {
-        let items = items(answer.parameters)
-            .filter(|items| items.iter().all(|item| is_below(&load.path, &item.parameter.name)))
-            .ok_or_else(|| garbled("a parameter without its parts, or of another path"))?;
-        Ok((items.into_iter().map(|item| item.parameter).collect(), answer.next_token))
-    };
-    session.call(line, "GetParametersByPath", &body, read).await.map_err(by_path)
-}
-
-/// Where AWS does not say the action, it was this one.
-fn by_path(trouble: Trouble) -> Trouble {
-    match trouble {
-        Trouble::Denied(denial) if denial.action == "ssm:GetParameters" && denial.resource.is_none() => {
-            Trouble::Denied(Denial { action: "ssm:GetParametersByPath".into(), ..denial })
-        }
-        other => other,
-    }
-}
-
-/// A path that cannot be listed to its end.
-fn endless(load: &Load, turns: bool) -> Failure {
-    let path = printable(&load.path);
-    if turns {
-        let what = format!("Parameter Store lists {path} without end: the same page token again");
-        return Failure::new(Exit::TempFail, what);
-    }
-    Failure::new(
-        Exit::DataErr,
-        format!("{}: there are more than {MOST_PAGES} pages of parameters under {path}", load.origin),
-    )
-    .help("load a deeper path, or name what the command needs under [env]")
-}
-
-fn is_below(path: &str, name: &str) -> bool {
-    path == "/" || name.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
-}
-
-/// An answer that is none.
-fn garbled(why: &str) -> Trouble {
-    Trouble::Temporary(Cause::new(format!("{NAME}'s answer is not usable: {why}")))
-}
-
-/// `None` when one of them lacks a part.
-fn items(parameters: Option<Vec<client::Item>>) -> Option<Vec<Item>> {
-    parameters.unwrap_or_default().into_iter().map(item).collect()
-}
-
-/// `None` when a part is missing.
-fn item(item: client::Item) -> Option<Item> {
-    let kind = match item.r#type?.as_str() {
-        "String" => Kind::String,
-        "StringList" => Kind::StringList,
-        "SecureString" => Kind::SecureString,
-        _ => return None,
-    };
-    let parameter =
-        Parameter { name: item.name?, version: item.version.unwrap_or_default(), kind, value: Rc::new(item.value?) };
-    let selector = item.selector.filter(|selector| !selector.is_empty());
-    Some(Item { arn: item.arn, selector, parameter })
 }

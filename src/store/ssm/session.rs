@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use aws_credential_types::Credentials;
 use http::Uri;
-use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, SetOnce};
 
 use crate::error::{Exit, Failure};
@@ -15,15 +14,18 @@ use crate::store::auth::imds::Imds;
 use crate::store::config::clock::SKEW_SECONDS;
 use crate::store::config::endpoint::Wanted;
 use crate::store::config::settings::Settings;
+use crate::store::net::connection::Connection;
 use crate::store::net::http::Http;
-use crate::store::retry::patience::{LOCAL, Patience, SERVICE};
-use crate::store::retry::trouble::{Cause, Trouble};
-use crate::store::ssm::client::{Client, Line, NAME};
+use crate::store::retry::retrier::{LOCAL, Retrier, SERVICE};
+use crate::store::retry::trouble::{Cause, Trouble, sort_http};
+use crate::store::ssm::client::{self, Answer, Client, NAME};
+use crate::store::ssm::workers::Activity;
 
 /// Signed calls to Systems Manager.
 pub struct Session<'a> {
     pub client: Client,
-    patience: &'a Patience,
+    retrier: &'a Retrier,
+    activity: &'a Activity,
     chain: Chain,
     credentials: RefCell<Credentials>,
     /// Counts what was done about a refusal, so that parallel calls do it once.
@@ -35,24 +37,26 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Finds the Region and the credentials. `endpoint` is set as soon as it is known, which is usually earlier.
+    /// `activity` is told of every answer.
     pub async fn open(
         settings: &Settings,
         http: &Http,
-        patience: &'a Patience,
+        retrier: &'a Retrier,
+        activity: &'a Activity,
         endpoint: &SetOnce<Uri>,
     ) -> Result<Self, Trouble> {
         let imds =
             settings.imds_endpoint().map(|base| Rc::new(Imds::new(http.clone(), &base, settings.gives_up_on_imds())));
-        let locating = locate(settings, imds.as_deref(), patience, endpoint);
+        let locating = locate(settings, imds.as_deref(), retrier, endpoint);
         let chain = |region| Chain::new(settings, region, http, http.clock(), imds.clone());
         let (located, chain, credentials) = if settings.region.is_none() && settings.asks_sts() {
             let located = locating.await?;
             let chain = chain(Some(&located.0));
-            let credentials = load(&chain, patience).await;
+            let credentials = load(&chain, retrier).await;
             (Ok(located), chain, credentials)
         } else {
             let chain = chain(settings.region.as_deref());
-            let (located, credentials) = tokio::join!(locating, load(&chain, patience));
+            let (located, credentials) = tokio::join!(locating, load(&chain, retrier));
             (located, chain, credentials)
         };
         // Without credentials the Region does not matter: an IMDS that is not there takes both away.
@@ -60,26 +64,28 @@ impl<'a> Session<'a> {
         let (region, endpoint) = located?;
         let client = Client { endpoint, region, clock: http.clock().clone() };
         let (epoch, skew_applied, refreshed, refreshing) = Default::default();
-        Ok(Session { client, patience, chain, credentials, epoch, skew_applied, refreshed, refreshing })
+        Ok(Session { client, retrier, activity, chain, credentials, epoch, skew_applied, refreshed, refreshing })
     }
 
     /// Makes a call until `read` accepts its answer, or until the deadline. After credentials or a signature were refused, it
     /// is made again at once with others.
-    pub async fn call<T: DeserializeOwned, R>(
+    pub async fn call<R>(
         &self,
-        line: &mut Line<'_>,
+        connection: &mut Connection,
         action: &str,
         body: &serde_json::Value,
-        read: impl Fn(T) -> Result<R, Trouble>,
+        read: impl Fn(Answer) -> Result<R, Trouble>,
     ) -> Result<R, Trouble> {
         loop {
             let epoch = Cell::new(0);
             let attempt = async || {
                 epoch.set(self.epoch.get());
-                let credentials = self.credentials.borrow().clone();
-                read(self.client.call(line, &credentials, action, body).await?)
+                let request = self.client.request(&self.credentials.borrow(), action, body.to_string())?;
+                let answer = connection.send(request).await.map_err(|error| sort_http(&error))?;
+                self.activity.answered();
+                read(client::read(&answer)?)
             };
-            match self.patience.insist(NAME, SERVICE, attempt).await {
+            match self.retrier.retry(NAME, SERVICE, attempt).await {
                 // In a box, because it is large and rare.
                 Err(Trouble::Rejected(cause)) => Box::pin(self.after_refusal(epoch.get(), &cause)).await?,
                 settled => return settled,
@@ -101,7 +107,7 @@ impl<'a> Session<'a> {
                 return Err(Trouble::Permanent(self.rejected(cause)));
             }
             crate::log::debug(format_args!("{}: fetching the credentials anew", cause.what));
-            let fresh = load(&self.chain, self.patience).await?;
+            let fresh = load(&self.chain, self.retrier).await?;
             self.credentials.replace(fresh);
         }
         self.epoch.set(epoch + 1);
@@ -123,7 +129,7 @@ impl<'a> Session<'a> {
 async fn locate(
     settings: &Settings,
     imds: Option<&Imds>,
-    patience: &Patience,
+    retrier: &Retrier,
     found: &SetOnce<Uri>,
 ) -> Result<(String, Uri), Trouble> {
     // It is set here only, once.
@@ -133,7 +139,7 @@ async fn locate(
     named.iter().for_each(tell);
     let region = match &settings.region {
         Some(region) => region.clone(),
-        None => region_of_instance(imds, patience).await?,
+        None => region_of_instance(imds, retrier).await?,
     };
     if let Some(endpoint) = named {
         return Ok((region, endpoint));
@@ -143,16 +149,16 @@ async fn locate(
     Ok((region, endpoint))
 }
 
-async fn region_of_instance(imds: Option<&Imds>, patience: &Patience) -> Result<String, Trouble> {
+async fn region_of_instance(imds: Option<&Imds>, retrier: &Retrier) -> Result<String, Trouble> {
     let unknown = || {
         let what = "no Region: not in a flag, the spec, AWS_REGION or a profile, and IMDS does not say";
         Trouble::Permanent(Failure::new(Exit::Config, what).help("say --region, or AWS_REGION"))
     };
     let imds = imds.ok_or_else(unknown)?;
-    let asking = patience.insist("the Region from IMDS", LOCAL, async || imds.region().await);
+    let asking = retrier.retry("the Region from IMDS", LOCAL, async || imds.region().await);
     imds.while_present(asking).await.unwrap_or_else(|| Err(unknown()))
 }
 
-async fn load(chain: &Chain, patience: &Patience) -> Result<Credentials, Trouble> {
-    chain.unless_absent(patience.insist("credentials", LOCAL, async || chain.load().await)).await
+async fn load(chain: &Chain, retrier: &Retrier) -> Result<Credentials, Trouble> {
+    chain.unless_absent(retrier.retry("credentials", LOCAL, async || chain.load().await)).await
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
-use crate::store::retry::patience::{Patience, SERVICE};
+use crate::store::retry::retrier::{Retrier, SERVICE};
 use crate::store::retry::trouble::{Cause, Trouble};
 
 /// How many machines, with how many calls each, against how many calls a second.
@@ -92,12 +92,12 @@ impl Fleet {
             }
             return true;
         }
-        let patience = Rc::new(Patience::new(self.timeout));
+        let retrier = Rc::new(Retrier::new(self.timeout));
         let calls: Vec<_> = (0..self.calls)
             .map(|_| {
-                let (store, patience) = (store.clone(), patience.clone());
+                let (store, retrier) = (store.clone(), retrier.clone());
                 tokio::task::spawn_local(async move {
-                    patience.insist("Parameter Store", SERVICE, async || store.ask().await).await.is_ok()
+                    retrier.retry("Parameter Store", SERVICE, async || store.ask().await).await.is_ok()
                 })
             })
             .collect();

@@ -1,4 +1,4 @@
-//! One deadline over everything, and the one retry loop: exponential backoff with full jitter, bounded by the deadline and
+//! One deadline over everything, and the one retry loop: exponential back-off with full jitter, bounded by the deadline and
 //! not by a number of attempts. What is waited for can be told to a person and to systemd.
 //! <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
 
@@ -15,7 +15,7 @@ use crate::store::retry::trouble::{Cause, Trouble};
 
 /// How long one attempt may take, and how the pauses between attempts grow.
 #[derive(Clone, Copy, Debug)]
-pub struct Policy {
+pub struct Backoff {
     pub attempt: Duration,
     /// The longest first pause; it doubles with every failure.
     pub base: Duration,
@@ -23,45 +23,43 @@ pub struct Policy {
 }
 
 /// For AWS's services: a thousand simultaneous boots against 40 calls a second all get through within 120 s.
-pub const SERVICE: Policy =
-    Policy { attempt: Duration::from_secs(10), base: Duration::from_secs(1), cap: Duration::from_secs(20) };
+pub const SERVICE: Backoff =
+    Backoff { attempt: Duration::from_secs(10), base: Duration::from_secs(1), cap: Duration::from_secs(20) };
 
 /// For credentials and the Region, mostly from this machine. IMDS has a limit of its own for a request.
-pub const LOCAL: Policy =
-    Policy { attempt: Duration::from_secs(10), base: Duration::from_millis(500), cap: Duration::from_secs(3) };
+pub const LOCAL: Backoff =
+    Backoff { attempt: Duration::from_secs(10), base: Duration::from_millis(500), cap: Duration::from_secs(3) };
 
 /// What is left for one last attempt before the deadline.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
-/// The silence after which a wait is told.
-const SILENCE: Duration = Duration::from_secs(3);
+/// A wait is told after this long.
+const REPORT_AFTER: Duration = Duration::from_secs(3);
 /// How often it is told again.
-const AGAIN: Duration = Duration::from_secs(30);
+const REPORT_EVERY: Duration = Duration::from_secs(30);
 
 /// The deadline, and what is being waited for.
 #[derive(Debug)]
-pub struct Patience {
+pub struct Retrier {
     started: Instant,
     timeout: Duration,
-    waiting: RefCell<Waiting>,
-    /// Throttled calls are tried again one after the other: many at once only take each other's places in the quota.
-    /// Whoever has the turn counts the throttles since it came up.
-    turn: Mutex<u32>,
+    progress: RefCell<Progress>,
+    /// Throttled calls are tried again one after the other: many at once only take each other's places in the quota. A call
+    /// holds it from its first throttle on, until it gets through. The number of throttles so far.
+    throttle_gate: Mutex<u32>,
 }
 
-type Turn<'a> = Option<MutexGuard<'a, u32>>;
-
 #[derive(Debug, Default)]
-struct Waiting {
+struct Progress {
     what: &'static str,
     tries: u32,
     cause: Option<String>,
-    told: bool,
+    reported: bool,
 }
 
-impl Patience {
+impl Retrier {
     pub fn new(timeout: Duration) -> Self {
-        Patience { started: Instant::now(), timeout, waiting: RefCell::default(), turn: Mutex::default() }
+        Retrier { started: Instant::now(), timeout, progress: RefCell::default(), throttle_gate: Mutex::default() }
     }
 
     fn remaining(&self) -> Duration {
@@ -70,19 +68,19 @@ impl Patience {
 
     /// Tries until it works, until it fails for good, or until the deadline: then TEMPFAIL with the last cause, the number
     /// of tries and the time. A cut attempt counts as one that failed.
-    pub async fn insist<T>(
+    pub async fn retry<T>(
         &self,
         what: &'static str,
-        policy: Policy,
+        backoff: Backoff,
         mut attempt: impl AsyncFnMut() -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let mut last: Option<Cause> = None;
-        let mut turn: Turn<'_> = None;
+        let mut gate = None;
         self.begin(what);
         let mut tries = 0;
         loop {
             tries += 1;
-            let limit = policy.attempt.min(self.remaining());
+            let limit = backoff.attempt.min(self.remaining());
             let cause = match timeout(limit, attempt()).await {
                 Ok(Err(Trouble::Temporary(cause))) => cause,
                 Ok(settled) => return settled,
@@ -94,7 +92,11 @@ impl Patience {
             };
             crate::log::debug(format_args!("{what}: try {tries}: {}", cause.what));
             self.failed(what, tries, &cause);
-            self.rest(policy, tries, &cause, &mut turn).await;
+            let pause = match cause.throttled {
+                true => self.after_throttle(backoff, &cause, &mut gate).await,
+                false => delay(backoff, tries, &cause, self.remaining()),
+            };
+            sleep(pause.min(self.remaining())).await;
             if self.remaining().is_zero() {
                 return Err(Trouble::GaveUp(self.gave_up(what, tries, cause)));
             }
@@ -102,50 +104,29 @@ impl Patience {
         }
     }
 
-    /// The pause between two attempts, at most until the deadline.
-    async fn rest<'a>(&'a self, policy: Policy, tries: u32, cause: &Cause, turn: &mut Turn<'a>) {
-        let begun = Instant::now();
-        if cause.throttled && turn.is_none() {
-            let taken = self.turn.try_lock().is_err();
-            *turn = timeout(self.remaining(), self.turn.lock()).await.ok();
-            if taken {
-                // Whoever had the turn before got through, so this one goes on as soon as the server permits.
-                let asked = cause.pause.unwrap_or_default().saturating_sub(begun.elapsed());
-                return sleep(asked.min(self.remaining())).await;
+    /// The pause after a throttle. Whoever holds the gate counts for all.
+    async fn after_throttle<'a>(
+        &'a self,
+        backoff: Backoff,
+        cause: &Cause,
+        gate: &mut Option<MutexGuard<'a, u32>>,
+    ) -> Duration {
+        if gate.is_none() {
+            let begun = Instant::now();
+            let is_held = self.throttle_gate.try_lock().is_err();
+            *gate = timeout(self.remaining(), self.throttle_gate.lock()).await.ok();
+            if is_held {
+                // Whoever held it got through, so this one goes on as soon as the server permits.
+                return cause.pause.unwrap_or_default().saturating_sub(begun.elapsed());
             }
         }
-        let failures = match turn {
-            Some(failures) if cause.throttled => {
-                **failures += 1;
-                **failures
-            }
-            _ => tries,
-        };
-        sleep(self.pause(policy, failures, cause)).await;
-    }
-
-    /// Full jitter, at least what the server asked for. A pause that would outlast the deadline leaves a second for one
-    /// last attempt, unless the server does not want one.
-    fn pause(&self, policy: Policy, failures: u32, cause: &Cause) -> Duration {
-        // A throttle is known to last; anything else can be over in a moment.
-        let base = if cause.throttled { policy.base * 2 } else { policy.base };
-        let ceiling = base.saturating_mul(1 << (failures - 1).min(16)).min(policy.cap);
-        let jittered = ceiling.mul_f64(fastrand::f64());
-        let asked = cause.pause.unwrap_or_default();
-        let remaining = self.remaining();
-        let last_call = remaining.saturating_sub(LAST_CALL).max(asked);
-        let wanted = jittered.max(asked);
-        if wanted < remaining {
-            wanted
-        } else if last_call.is_zero() {
-            remaining
-        } else {
-            last_call.min(remaining)
-        }
+        let Some(throttles) = gate else { return self.remaining() };
+        **throttles += 1;
+        delay(backoff, **throttles, cause, self.remaining())
     }
 
     fn gave_up(&self, what: &str, tries: u32, cause: Cause) -> Failure {
-        let (tries, seconds) = (said(tries), self.started.elapsed().as_secs_f64());
+        let (tries, seconds) = (count(tries), self.started.elapsed().as_secs_f64());
         let failure = Failure::new(Exit::TempFail, format!("gave up on {what} after {tries} in {seconds:.1} s"))
             .detail(format!("last: {}", cause.what));
         match cause.help {
@@ -158,33 +139,34 @@ impl Patience {
 
     /// Something else is waited for: what went wrong before is over.
     fn begin(&self, what: &'static str) {
-        let mut waiting = self.waiting.borrow_mut();
-        if waiting.what != what {
-            *waiting = Waiting { what, told: waiting.told, ..Waiting::default() };
+        let mut progress = self.progress.borrow_mut();
+        if progress.what != what {
+            *progress = Progress { what, reported: progress.reported, ..Progress::default() };
         }
     }
 
     fn failed(&self, what: &'static str, tries: u32, cause: &Cause) {
-        let mut waiting = self.waiting.borrow_mut();
-        *waiting = Waiting { what, tries, cause: Some(cause.what.clone()), told: waiting.told };
+        let mut progress = self.progress.borrow_mut();
+        *progress = Progress { what, tries, cause: Some(cause.what.clone()), reported: progress.reported };
     }
 
     /// Runs `work`, telling about a long wait: a line on stderr, and under systemd more time and a status (sd_notify(3)).
-    pub async fn tell<T>(&self, work: impl Future<Output = T>) -> T {
+    pub async fn report_progress<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::select! {
             biased;
             done = work => done,
-            never = self.keep_telling() => match never {},
+            never = self.keep_reporting() => match never {},
         }
     }
 
-    async fn keep_telling(&self) -> Infallible {
-        sleep(SILENCE).await;
+    async fn keep_reporting(&self) -> Infallible {
+        sleep(REPORT_AFTER).await;
         let mut next = Instant::now();
         loop {
             if Instant::now() >= next {
-                self.say();
-                next = Instant::now() + AGAIN;
+                crate::log::notice(&self.status());
+                self.progress.borrow_mut().reported = true;
+                next = Instant::now() + REPORT_EVERY;
             }
             notify::extend(self.remaining() + Duration::from_secs(10), &self.status());
             sleep(Duration::from_secs(2)).await;
@@ -192,25 +174,37 @@ impl Patience {
     }
 
     /// Whether a wait was told, and systemd's time extended.
-    pub fn told(&self) -> bool {
-        self.waiting.borrow().told
-    }
-
-    fn say(&self) {
-        let status = self.status();
-        self.waiting.borrow_mut().told = true;
-        crate::log::notice(&status);
+    pub fn reported(&self) -> bool {
+        self.progress.borrow().reported
     }
 
     fn status(&self) -> String {
-        let waiting = self.waiting.borrow();
+        let progress = self.progress.borrow();
         let left = self.remaining().as_secs();
-        let cause = waiting.cause.as_deref().unwrap_or("no answer yet");
-        format!("waiting for {}: {cause} ({}, {left} s left)", waiting.what, said(waiting.tries.max(1)))
+        let cause = progress.cause.as_deref().unwrap_or("no answer yet");
+        format!("waiting for {}: {cause} ({}, {left} s left)", progress.what, count(progress.tries.max(1)))
     }
 }
 
-fn said(tries: u32) -> String {
+/// The pause after so many failures: full jitter, at least what the server asked for. A pause that would outlast the deadline
+/// leaves a second for one last attempt, unless the server does not want one.
+fn delay(backoff: Backoff, failures: u32, cause: &Cause, remaining: Duration) -> Duration {
+    // A throttle is known to last; anything else can be over in a moment.
+    let base = if cause.throttled { backoff.base * 2 } else { backoff.base };
+    let ceiling = base.saturating_mul(1 << (failures - 1).min(16)).min(backoff.cap);
+    let asked = cause.pause.unwrap_or_default();
+    let wanted = ceiling.mul_f64(fastrand::f64()).max(asked);
+    let last_call = remaining.saturating_sub(LAST_CALL).max(asked);
+    if wanted < remaining {
+        wanted
+    } else if last_call.is_zero() {
+        remaining
+    } else {
+        last_call.min(remaining)
+    }
+}
+
+fn count(tries: u32) -> String {
     if tries == 1 { "1 try".into() } else { format!("{tries} tries") }
 }
 
@@ -220,10 +214,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_tries_until_it_works() {
-        let patience = Patience::new(Duration::from_secs(120));
+        let retrier = Retrier::new(Duration::from_secs(120));
         let mut tries = 0;
-        let result = patience
-            .insist("x", SERVICE, async || {
+        let result = retrier
+            .retry("x", SERVICE, async || {
                 tries += 1;
                 if tries < 5 { Err(Trouble::Temporary(Cause::new("busy"))) } else { Ok(tries) }
             })
@@ -233,10 +227,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_ends_at_the_deadline_with_the_cause() {
-        let patience = Patience::new(Duration::from_secs(7));
+        let retrier = Retrier::new(Duration::from_secs(7));
         let started = Instant::now();
         let result: Result<(), _> =
-            patience.insist("SSM", SERVICE, async || Err(Trouble::Temporary(Cause::new("busy")))).await;
+            retrier.retry("SSM", SERVICE, async || Err(Trouble::Temporary(Cause::new("busy")))).await;
         let Err(Trouble::GaveUp(failure)) = result else { panic!("it gave up: {result:?}") };
         assert_eq!(failure.exit, Exit::TempFail);
         assert!(failure.to_string().contains("last: busy"), "{failure}");
@@ -246,10 +240,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_attempt_is_cut_and_a_permanent_failure_ends_it() {
-        let patience = Patience::new(Duration::from_secs(60));
+        let retrier = Retrier::new(Duration::from_secs(60));
         let mut tries = 0;
-        let result: Result<(), _> = patience
-            .insist("x", SERVICE, async || {
+        let result: Result<(), _> = retrier
+            .retry("x", SERVICE, async || {
                 tries += 1;
                 if tries == 1 {
                     std::future::pending::<()>().await;
@@ -262,11 +256,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_server_s_pause_is_respected() {
-        let patience = Patience::new(Duration::from_secs(60));
+        let retrier = Retrier::new(Duration::from_secs(60));
         let started = Instant::now();
         let mut tries = 0;
-        let _: Result<(), _> = patience
-            .insist("x", SERVICE, async || {
+        let _: Result<(), _> = retrier
+            .retry("x", SERVICE, async || {
                 tries += 1;
                 let pause = Some(Duration::from_secs(9));
                 if tries == 1 { Err(Trouble::Temporary(Cause { pause, ..Cause::new("busy") })) } else { Ok(()) }
@@ -277,10 +271,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_deadline_s_cut_does_not_hide_the_cause() {
-        let patience = Patience::new(Duration::from_secs(8));
+        let retrier = Retrier::new(Duration::from_secs(8));
         let mut tries = 0;
-        let result: Result<(), _> = patience
-            .insist("x", SERVICE, async || {
+        let result: Result<(), _> = retrier
+            .retry("x", SERVICE, async || {
                 tries += 1;
                 if tries > 1 {
                     std::future::pending::<()>().await;
@@ -294,11 +288,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_beyond_the_deadline_is_respected_too() {
-        let patience = Patience::new(Duration::from_secs(5));
+        let retrier = Retrier::new(Duration::from_secs(5));
         let started = Instant::now();
         let mut tries = 0;
-        let result: Result<(), _> = patience
-            .insist("x", SERVICE, async || {
+        let result: Result<(), _> = retrier
+            .retry("x", SERVICE, async || {
                 tries += 1;
                 Err(Trouble::Temporary(Cause { pause: Some(Duration::from_secs(3600)), ..Cause::new("busy") }))
             })

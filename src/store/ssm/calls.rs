@@ -1,0 +1,127 @@
+//! The two calls of Parameter Store, on one connection: `GetParameters`, and `GetParametersByPath` page by page.
+//! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>
+
+use std::rc::Rc;
+
+use serde_json::json;
+
+use crate::answers::{Denial, Kind, LoadReply, Parameter, Reply};
+use crate::error::{Exit, Failure, printable};
+use crate::parameter::Request;
+use crate::spec::entry::Load;
+use crate::store::net::connection::Connection;
+use crate::store::retry::trouble::{Cause, Trouble};
+use crate::store::ssm::answers::{Item, match_call};
+use crate::store::ssm::client::{self, Answer, NAME};
+use crate::store::ssm::session::Session;
+
+/// Ten parameters each: more than any environment holds, or a server that never ends.
+const MOST_PAGES: usize = 1000;
+
+/// A connection with somebody who signs.
+pub struct Line<'a> {
+    pub session: &'a Session<'a>,
+    pub connection: &'a mut Connection,
+}
+
+impl Line<'_> {
+    /// One call. The replies are in the order of the requests.
+    pub async fn get_parameters(&mut self, asked: &[Request]) -> Result<Vec<Reply>, Trouble> {
+        let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
+        let body = json!({ "Names": names, "WithDecryption": true });
+        let read = |answer: Answer| {
+            let items = items(answer.parameters);
+            let items = items.ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
+            match_call(asked, items, &answer.invalid_parameters.unwrap_or_default()).map_err(garbled)
+        };
+        self.session.call(self.connection, "GetParameters", &body, read).await
+    }
+
+    /// All pages of a path, or nothing.
+    pub async fn get_parameters_by_path(&mut self, load: &Load) -> Result<LoadReply, Trouble> {
+        let mut found = Vec::new();
+        let mut tokens: Vec<String> = Vec::new();
+        loop {
+            let (page, token) = self.page(load, tokens.last()).await?;
+            found.extend(page);
+            // A page can be empty and still not be the last one; only a missing token ends it.
+            match token.filter(|token| !token.is_empty()) {
+                None => return Ok(LoadReply::Found(found)),
+                Some(token) if !tokens.contains(&token) && tokens.len() < MOST_PAGES - 1 => tokens.push(token),
+                Some(token) => return Ok(LoadReply::GaveUp(endless(load, tokens.contains(&token)))),
+            }
+        }
+    }
+
+    async fn page(&mut self, load: &Load, token: Option<&String>) -> Result<(Vec<Parameter>, Option<String>), Trouble> {
+        let mut body =
+            json!({ "Path": load.path, "Recursive": load.recursive, "WithDecryption": true, "MaxResults": 10 });
+        if let Some(label) = &load.label {
+            let label = label.to_string();
+            let label = label.trim_start_matches(':');
+            body["ParameterFilters"] = json!([{ "Key": "Label", "Option": "Equals", "Values": [label] }]);
+        }
+        if let Some(token) = token {
+            body["NextToken"] = json!(token);
+        }
+        let read = |answer: Answer| {
+            let items = items(answer.parameters)
+                .filter(|items| items.iter().all(|item| is_below(&load.path, &item.parameter.name)))
+                .ok_or_else(|| garbled("a parameter without its parts, or of another path"))?;
+            Ok((items.into_iter().map(|item| item.parameter).collect(), answer.next_token))
+        };
+        self.session.call(self.connection, "GetParametersByPath", &body, read).await.map_err(by_path)
+    }
+}
+
+/// Where AWS does not say the action, it was this one.
+fn by_path(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Denied(denial) if denial.action == "ssm:GetParameters" && denial.resource.is_none() => {
+            Trouble::Denied(Denial { action: "ssm:GetParametersByPath".into(), ..denial })
+        }
+        other => other,
+    }
+}
+
+/// A path that cannot be listed to its end.
+fn endless(load: &Load, turns: bool) -> Failure {
+    let path = printable(&load.path);
+    if turns {
+        let what = format!("Parameter Store lists {path} without end: the same page token again");
+        return Failure::new(Exit::TempFail, what);
+    }
+    Failure::new(
+        Exit::DataErr,
+        format!("{}: there are more than {MOST_PAGES} pages of parameters under {path}", load.origin),
+    )
+    .help("load a deeper path, or name what the command needs under [env]")
+}
+
+fn is_below(path: &str, name: &str) -> bool {
+    path == "/" || name.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// An answer that is none.
+fn garbled(why: &str) -> Trouble {
+    Trouble::Temporary(Cause::new(format!("{NAME}'s answer is not usable: {why}")))
+}
+
+/// `None` when one of them lacks a part.
+fn items(parameters: Option<Vec<client::Item>>) -> Option<Vec<Item>> {
+    parameters.unwrap_or_default().into_iter().map(item).collect()
+}
+
+/// `None` when a part is missing.
+fn item(item: client::Item) -> Option<Item> {
+    let kind = match item.r#type?.as_str() {
+        "String" => Kind::String,
+        "StringList" => Kind::StringList,
+        "SecureString" => Kind::SecureString,
+        _ => return None,
+    };
+    let parameter =
+        Parameter { name: item.name?, version: item.version.unwrap_or_default(), kind, value: Rc::new(item.value?) };
+    let selector = item.selector.filter(|selector| !selector.is_empty());
+    Some(Item { arn: item.arn, selector, parameter })
+}
