@@ -175,6 +175,7 @@ impl Patience {
             biased;
             done = work => done,
             never = self.keep_telling() => match never {},
+            never = keep_alive() => match never {},
         }
     }
 
@@ -207,6 +208,15 @@ impl Patience {
         let left = self.remaining().as_secs();
         let cause = waiting.cause.as_deref().unwrap_or("no answer yet");
         format!("waiting for {}: {cause} ({}, {left} s left)", waiting.what, said(waiting.tries.max(1)))
+    }
+}
+
+/// The watchdog does not wait for the first telling.
+async fn keep_alive() -> Infallible {
+    let Some(period) = notify::watchdog() else { return std::future::pending().await };
+    loop {
+        notify::alive();
+        sleep(period).await;
     }
 }
 
