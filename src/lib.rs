@@ -23,6 +23,7 @@ pub mod plan;
 pub mod policy;
 mod reference;
 pub mod refused;
+pub mod region;
 mod report;
 pub mod resolve;
 pub mod scope;
@@ -114,7 +115,7 @@ fn check(options: Options, format: Format, inherited: &Inherited) -> Result<(), 
 fn write_policy(options: Options, wanted: &PolicyOptions, inherited: &Inherited) -> Result<(), Failures> {
     let (plan, fetch_options) = steps::prepare(options, inherited)?;
     let here = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| inherited.value(name)?.to_str());
-    let here = here.filter(|region| wanted.format == PolicyFormat::Json && spec::is_region(region));
+    let here = here.filter(|region| wanted.format == PolicyFormat::Json && region::is_region(region));
     let document = policy::document(&plan, wanted, fetch_options.aws.region.as_deref().or(here))?;
     document.warnings.iter().for_each(|warning| log::warn(format_args!("{warning}")));
     print(&document.text)

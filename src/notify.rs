@@ -43,6 +43,23 @@ pub fn extend(time: Duration, status: &str) {
 /// Before the exec, when a wait was told.
 pub fn hand_over() {
     send(&format!("EXTEND_TIMEOUT_USEC={}\nSTATUS=", GENEROUS.as_micros()));
+    if watchdog().is_some() {
+        alive();
+    }
+}
+
+/// How often the supervisor's watchdog is to be told that we are alive: three times in its limit, when it watches this
+/// process (sd_watchdog_enabled(3)).
+pub fn watchdog() -> Option<Duration> {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>());
+    let limit = number("WATCHDOG_USEC")?.ok().filter(|limit| *limit > 0)?;
+    let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == Ok(u64::from(std::process::id())));
+    (is_ours && supervisor().is_some()).then(|| Duration::from_micros(limit / 3))
+}
+
+/// Resets the watchdog.
+pub fn alive() {
+    send("WATCHDOG=1");
 }
 
 fn send(message: &str) {

@@ -12,6 +12,10 @@ use crate::name::{BadName, Selector};
 /// <https://docs.aws.amazon.com/systems-manager/latest/userguide/integration-ps-secretsmanager.html>
 pub const SECRET_PREFIX: &str = "/aws/reference/secretsmanager/";
 
+/// Under this prefix are the parameters that AWS publishes, which belong to no account and are not encrypted.
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html>
+pub const PUBLIC_PREFIX: &str = "/aws/service/";
+
 /// At most so many levels has a name with slashes.
 const LEVELS: usize = 15;
 
@@ -65,6 +69,11 @@ impl ParameterName {
         self.0.strip_prefix('/').unwrap_or(&self.0)
     }
 
+    /// Whether AWS publishes it.
+    pub fn is_public(&self) -> bool {
+        self.0.starts_with(PUBLIC_PREFIX)
+    }
+
     pub fn is_secret(&self) -> bool {
         self.0.starts_with(SECRET_PREFIX)
     }
@@ -77,6 +86,7 @@ impl fmt::Display for ParameterName {
 }
 
 /// The ARN of a parameter: `arn:PARTITION:ssm:REGION:ACCOUNT:parameter/NAME`. Only so can another account's be read.
+/// That of a public parameter has no account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Arn {
     text: String,
@@ -92,8 +102,13 @@ impl Arn {
             return Err(wrong("is not arn:PARTITION:ssm:REGION:ACCOUNT:parameter/NAME"));
         };
         let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        if !word(partition) || !word(region) || account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()) {
+        let is_public = account.is_empty() && resource.starts_with(&format!("parameter{PUBLIC_PREFIX}"));
+        let owned = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
+        if !word(partition) || !word(region) || !(owned || is_public) {
             return Err(wrong("has no partition, Region and account of 12 digits"));
+        }
+        if let Some(fault) = crate::region::fault(region) {
+            return Err(wrong(&format!("names no Region: {fault}")));
         }
         let path = resource.strip_prefix("parameter/").ok_or_else(|| wrong("is not of a parameter"))?;
         // In an ARN the leading slash of the name is the one after `parameter`; only a name with levels begins with it.
@@ -190,6 +205,7 @@ mod tests {
             "X",
             "arn:aws:ssm:us-east-1:123456789012:parameter/app/db:3",
             "arn:aws-cn:ssm:cn-north-1:123456789012:parameter/shared.key",
+            "arn:aws:ssm:us-east-1::parameter/aws/service/ami-amazon-linux-latest/al2023",
             "/aws/reference/secretsmanager/prod/stripe+x@1:AWSPREVIOUS",
         ] {
             assert_eq!(Request::parse(text).map(|request| request.to_string()), Ok(text.to_owned()));
@@ -215,6 +231,8 @@ mod tests {
             "arn:aws:ssm:us-east-1:123456789012",
             "arn:aws:s3:us-east-1:123456789012:parameter/x",
             "arn:aws:ssm:us-east-1:12345:parameter/x",
+            "arn:aws:ssm:us-east-1::parameter/x",
+            "arn:aws:ssm:us-east-1a:123456789012:parameter/x",
             "arn:aws:ssm:us-east-1:123456789012:document/x",
             "/aws/reference/secretsmanager/",
         ] {

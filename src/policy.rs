@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::{PolicyFormat, PolicyOptions};
 use crate::error::Failures;
-use crate::parameter::{Request, SECRET_PREFIX, Subject};
+use crate::parameter::{PUBLIC_PREFIX, Request, SECRET_PREFIX, Subject};
 use crate::plan::Plan;
 use place::Place;
 
@@ -71,6 +71,10 @@ impl Needs {
         }
         for load in &plan.loads {
             let path = load.path.trim_start_matches('/');
+            if format!("{}/", load.path).starts_with(PUBLIC_PREFIX) {
+                add(&mut needs.paths, place.public(path));
+                continue;
+            }
             add(&mut needs.paths, place.parameter(path));
             let below = if path.is_empty() { "*".to_owned() } else { format!("{path}/*") };
             needs.encrypts(place.parameter(&below), &place.account);
@@ -80,6 +84,10 @@ impl Needs {
 
     fn request(&mut self, request: &Request, place: &Place) {
         let name = request.name();
+        if name.is_public() {
+            // AWS's own: of no account, and never encrypted.
+            return add(&mut self.parameters, place.public(name.folded()));
+        }
         let (arn, account) = match &request.subject {
             Subject::Name(name) => (place.parameter(name.folded()), place.account.as_str()),
             Subject::Arn(arn) => (arn.as_str().to_owned(), arn.as_str().split(':').nth(4).unwrap_or_default()),
@@ -196,7 +204,7 @@ fn warnings(plan: &Plan, needs: &Needs, policy: &Json, place: &Place) -> Vec<Str
         let kept: Vec<String> = plan.kept.iter().map(ToString::to_string).collect();
         warnings.push(format!("left out, because --existing is keep and it is set here: {}", kept.join(", ")));
     }
-    if needs.accounts.is_empty() {
+    if needs.parameters.is_empty() && needs.paths.is_empty() {
         warnings.push("the plan asks for nothing, so the policy allows nothing, which IAM refuses".to_owned());
     }
     warnings

@@ -12,6 +12,11 @@ use crate::parameter::Request;
 pub fn find(inherited: &Inherited, errors: &mut Vec<Failure>) -> Vec<(EnvName, Request)> {
     let mut found = Vec::new();
     for (name, value) in inherited.variables() {
+        if let Some(why) = almost(value) {
+            let shown = printable(&String::from_utf8_lossy(name));
+            errors.push(Failure::new(Exit::Config, format!("the reference in {shown} {}", why.what)).help(why.help));
+            continue;
+        }
         let Some(rest) = value.strip_prefix(b"ssm:") else { continue };
         let Some(name) = std::str::from_utf8(name).ok().and_then(|name| EnvName::new(name).ok()) else {
             let shown = printable(&String::from_utf8_lossy(name));
@@ -35,6 +40,38 @@ pub fn find(inherited: &Inherited, errors: &mut Vec<Failure>) -> Vec<(EnvName, R
 struct Why {
     what: &'static str,
     help: &'static str,
+}
+
+/// What would be a reference, but for how it is written: the command would get the text in place of the value.
+fn almost(value: &[u8]) -> Option<Why> {
+    const BARE: &str = "write it bare, as in ssm:/app/db; `docker run --env-file` and systemd's Environment= with quotes \
+                        inside a word keep quotes as part of the value";
+    let text = std::str::from_utf8(value).ok()?;
+    let trimmed = text.trim();
+    let unquoted = ['"', '\'', '`'].iter().find_map(|quote| trimmed.strip_prefix(*quote)?.strip_suffix(*quote));
+    let inner = unquoted.unwrap_or(trimmed).trim();
+    if ["{{resolve:ssm:", "{{resolve:ssm-secure:", "{{resolve:secretsmanager:"].iter().any(|start| begins(inner, start))
+    {
+        let help = "write ssm:NAME; of a secret, ssm:/aws/reference/secretsmanager/ID";
+        return Some(Why {
+            what: "is written as CloudFormation's dynamic reference, which is not resolved here",
+            help,
+        });
+    }
+    if text.starts_with("ssm:") && text == inner || !begins(inner, "ssm:") || parse(&inner.as_bytes()[4..]).is_err() {
+        return None;
+    }
+    let what = match unquoted {
+        Some(_) => "has quotes around it",
+        None if trimmed != text => "has white space around it",
+        None => return Some(Why { what: "begins with ssm: in upper case", help: "write ssm: in lower case" }),
+    };
+    Some(Why { what, help: BARE })
+}
+
+/// In any case.
+fn begins(text: &str, start: &str) -> bool {
+    text.get(..start.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(start))
 }
 
 /// What follows `ssm:`.
@@ -88,6 +125,29 @@ mod tests {
         assert_eq!(found[0].1.to_string(), "x");
         assert_eq!(errors.len(), 1);
         assert!(errors[0].to_string().contains("in D") && !errors[0].to_string().contains("hunter"));
+    }
+
+    #[test]
+    fn what_is_almost_a_reference_is_told() {
+        for (value, what) in [
+            ("\"ssm:/app/db\"", "quotes"),
+            ("'ssm:/app/db'", "quotes"),
+            (" \"SSM:/app/db:3\" ", "quotes"),
+            ("\" ssm:x\"", "quotes"),
+            (" ssm:/app/db", "white space"),
+            ("ssm:/app/db\n", "white space"),
+            ("SSM:/app/db", "upper case"),
+            ("Ssm:///app/db", "upper case"),
+            ("{{resolve:ssm:/app/db}}", "CloudFormation"),
+            ("{{resolve:ssm-secure:/app/db:1}}", "CloudFormation"),
+            ("'{{resolve:secretsmanager:prod/db:SecretString:k}}'", "CloudFormation"),
+        ] {
+            assert!(almost(value.as_bytes()).is_some_and(|why| why.what.contains(what)), "{value}");
+        }
+        for value in ["", "\"", "ssm:/app/db", "see ssm:x", "\"ssm:hunter 2\"", "SSM: a note", "{{ssm:x}}", "é", "ssmé"]
+        {
+            assert!(almost(value.as_bytes()).is_none(), "{value}");
+        }
     }
 
     #[test]

@@ -42,6 +42,11 @@ impl Place {
         self.arn("ssm", &self.account, &format!("parameter/{name}"))
     }
 
+    /// Of a parameter that AWS publishes.
+    pub fn public(&self, name: &str) -> String {
+        self.arn("ssm", "", &format!("parameter/{name}"))
+    }
+
     /// How KMS names the service that asks it.
     pub fn via(&self, service: &str) -> Vec<String> {
         let host = format!("{service}.{}.amazonaws.com", self.region);

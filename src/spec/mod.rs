@@ -16,6 +16,7 @@ use crate::cli::Options;
 use crate::environment::{Inherited, Policy};
 use crate::error::{Exit, Failure, Failures, printable};
 use crate::name::Segment;
+use crate::region;
 use crate::scope::Placeholders;
 use crate::setting::{self, Aws, Credentials, Origin, Separator};
 use entry::{Entry, Load};
@@ -180,16 +181,7 @@ fn checked_region((region, origin): (String, Origin), errors: &mut Vec<Failure>)
     if region.is_empty() {
         return None;
     }
-    if is_region(&region) {
-        return Some(region);
-    }
-    errors.push(Failure::new(Exit::Config, format!("{origin}: \"{}\" is not a Region", printable(&region))));
+    let Some(fault) = region::fault(&region) else { return Some(region) };
+    errors.push(Failure::new(Exit::Config, format!("{origin}: {fault}")));
     None
-}
-
-/// Whether a text can be the name of a Region.
-pub fn is_region(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 63
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }

@@ -137,6 +137,36 @@ fn systemd_is_asked_for_time_and_gets_a_generous_last_word() {
     assert_eq!(supervisor.last().as_deref(), Some("EXTEND_TIMEOUT_USEC=600000000\nSTATUS="));
 }
 
+/// `WatchdogSec=2`: the wait is told after three seconds, which would be too late.
+#[test]
+fn the_watchdog_is_told_at_once_and_again() {
+    let fake = plain();
+    let gate = Gate::new();
+    fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
+    let supervisor = Supervisor::start();
+    let run = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path).env("WATCHDOG_USEC", "2000000");
+    let child = run.spawn();
+    for _ in 0..3 {
+        assert_eq!(supervisor.wait(), "WATCHDOG=1");
+    }
+    gate.release();
+    started(crate::common::Ran(child.wait_with_output().expect("our child")), "held");
+}
+
+#[test]
+fn the_watchdog_of_another_process_is_left_alone() {
+    let fake = plain();
+    let gate = Gate::new();
+    fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
+    let supervisor = Supervisor::start();
+    let run = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path);
+    let child = run.env("WATCHDOG_USEC", "2000000").env("WATCHDOG_PID", "1").spawn();
+    let first = supervisor.wait();
+    assert!(first.starts_with("EXTEND_TIMEOUT_USEC="), "{first}");
+    gate.release();
+    started(crate::common::Ran(child.wait_with_output().expect("our child")), "held");
+}
+
 #[test]
 fn a_short_fetch_says_nothing_to_systemd() {
     let fake = plain();
@@ -165,7 +195,7 @@ fn a_name_server_that_is_silent_or_fails_at_first() {
         let begun = std::time::Instant::now();
         let ran = crate::kit::ran(wrapped(&["unshare", "--mount", "sh", "-c", &script, "sh"], &keyed(&fake, args)));
         if *bad == u32::MAX {
-            refused(ran, 75, &["ssm.us-east-1.amazonaws.com does not resolve"], case);
+            refused(ran, 75, &["ssm.us-east-1.amazonaws.com does not resolve", "is there a Region us-east-1?"], case);
             at_deadline(begun.elapsed(), 5, case);
         } else {
             started(ran, case);

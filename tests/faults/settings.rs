@@ -34,7 +34,7 @@ fn the_sdk_s_own_settings_change_nothing() {
 
 #[test]
 fn settings_that_say_nothing_sensible_are_refused_without_a_panic() {
-    let cases: [(&str, &str, i32, &[&str]); 12] = [
+    let cases: [(&str, &str, i32, &[&str]); 15] = [
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:99999", 78, &["port", "65535"]),
         ("AWS_ENDPOINT_URL", "http://[::1]:99999", 78, &["port", "65535"]),
         ("ALL_PROXY", "socks5://127.0.0.1:1", 78, &["only http:// proxies"]),
@@ -44,6 +44,9 @@ fn settings_that_say_nothing_sensible_are_refused_without_a_panic() {
         ("AWS_SECRET_ACCESS_KEY", "secret\r\n", 77, &["secret access key"]),
         ("AWS_SESSION_TOKEN", "a\nb", 77, &["session token"]),
         ("AWS_REGION", "us east\n1", 78, &["AWS_REGION", "us-east-1"]),
+        ("AWS_REGION", "eu-west-3a", 78, &["AWS_REGION: \"eu-west-3a\" is a zone, the Region is eu-west-3"]),
+        ("AWS_REGION", "us-east", 78, &["AWS_REGION: \"us-east\" is not a Region"]),
+        ("AWS_REGION", "aws-global", 78, &["AWS_REGION: \"aws-global\" is not a Region"]),
         ("AWS_ENDPOINT_URL", "not a url", 78, &["AWS_ENDPOINT_URL"]),
         ("AWS_CA_BUNDLE", "/nowhere.pem", 78, &["AWS_CA_BUNDLE", "/nowhere.pem"]),
         ("STEPZERO_TIMEOUT", "garbage", 78, &["STEPZERO_TIMEOUT"]),

@@ -289,3 +289,27 @@ fn cfn_lint_accepts_the_templates() {
         policy(SPEC, &["--format", "cloudformation"]).expect(0).stdout().replace("PolicyDocument", "PolicyDocumen");
     assert!(!verdict(&text).status.success(), "it does find what is wrong");
 }
+
+/// AWS publishes them: the ARN has no account, and nothing is encrypted.
+#[test]
+fn public_parameters_have_no_account_and_no_key() {
+    let arn = "arn:aws:ssm:us-east-1::parameter/aws/service/eks/optimized-ami/1.33/image_id";
+    let spec = format!(
+        "[env]\nAMI = {{ parameter = \"/aws/service/ami-amazon-linux-latest/al2023\" }}\n\
+         EKS = {{ parameter = \"{arn}\" }}\n[[load]]\npath = \"/aws/service/bottlerocket\"\n"
+    );
+    let document = document(&spec, &PLACE);
+    let statements = document["Statement"].as_array().expect("a list");
+    let shown: Vec<(&Value, &Value)> = statements.iter().map(|one| (&one["Action"], &one["Resource"])).collect();
+    let ami = "arn:aws:ssm:us-east-1::parameter/aws/service/ami-amazon-linux-latest/al2023";
+    let path = "arn:aws:ssm:us-east-1::parameter/aws/service/bottlerocket";
+    assert_eq!(
+        shown,
+        [(&json!("ssm:GetParameters"), &json!([ami, arn])), (&json!("ssm:GetParametersByPath"), &json!(path))]
+    );
+    let warned = policy(&spec, &PLACE).expect(0).stderr();
+    assert!(!warned.contains("allows nothing"), "{warned}");
+    // As a flag too.
+    let plan = offline(["plan", "--parameter", &format!("X={arn}")]).output().expect(0).stdout();
+    assert!(plan.contains(arn), "{plan}");
+}

@@ -58,12 +58,31 @@ fn several_of_one_name_are_asked_once() {
 fn what_is_none_is_left_alone_and_costs_no_network() {
     let fake = store();
     let plain =
-        [("A", "see ssm:shared.key"), ("B", ARN), ("C", "SSM:shared.key"), ("D", "ssm"), ("E", " ssm:shared.key")];
+        [("A", "see ssm:shared.key"), ("B", ARN), ("C", "SSM: a note"), ("D", "ssm"), ("E", "\"see ssm:shared.key\"")];
     let ran = run(&fake, &[], &plain);
     for (name, value) in plain {
         assert_eq!(variable(&ran, name).as_deref(), Some(value), "{name}");
     }
     assert!(fake.log().is_empty() && fake.connections().accepted == 0 && fake.imds_connections().accepted == 0);
+}
+
+/// The command must not start with the reference in place of the secret.
+#[test]
+fn a_reference_but_for_how_it_is_written_is_refused() {
+    let fake = store();
+    for (text, why) in [
+        ("\"ssm:/app/db\"", "has quotes around it"),
+        ("'ssm:/app/db'", "has quotes around it"),
+        (" ssm:/app/db", "has white space around it"),
+        ("ssm:/app/db ", "has white space around it"),
+        ("SSM:/app/db", "in upper case"),
+        ("{{resolve:ssm:/app/db}}", "CloudFormation"),
+        ("{{resolve:secretsmanager:prod/db:SecretString:hunter2}}", "CloudFormation"),
+    ] {
+        let ran = run(&fake, &[], &[("V", text)]).expect(78).says(&["the reference in V", why]);
+        assert!(!ran.stderr().contains("hunter2") && !ran.stderr().contains("/app/db}"), "{}", ran.stderr());
+    }
+    assert!(fake.log().is_empty(), "nobody was asked");
 }
 
 #[test]

@@ -65,6 +65,9 @@ const GOOD: &[&str] = &[
 ];
 
 const BAD: &[&str] = &[
+    "region = \"eu-west-3a\"\n",
+    "region = \"us-west-2-lax-1a\"\n",
+    "region = \"us-east\"\n",
     "[[load]]\npath = \"/x\"\nonly = []\n",
     "[[load]]\npath = \"/x\"\nonly = [\"\"]\n",
     "[[load]]\npath = \"/x\"\nonly = [\"A[\"]\n",

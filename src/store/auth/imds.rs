@@ -68,7 +68,7 @@ impl Imds {
     pub async fn region(&self) -> Result<String, Trouble> {
         let text = self.get(REGION, "the Region").await?;
         let region = text.trim();
-        if crate::spec::is_region(region) {
+        if crate::region::is_region(region) {
             return Ok(region.to_owned());
         }
         Err(failed("IMDS answered something that is no Region"))

@@ -10,8 +10,8 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_types::os_shim_internal::{Env, Fs};
 
 use crate::error::{Exit, Failure, printable};
+use crate::region::fault;
 use crate::setting::{Aws, Credentials as Source};
-use crate::spec::is_region;
 use crate::store::config::clock::Clock;
 use crate::store::net::connect::Connector;
 use crate::store::net::http::Http;
@@ -49,13 +49,10 @@ impl Settings {
             Some(region) => Some(("--region", region.clone())),
             None => variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).or_else(from_profile),
         };
-        let region = match found {
-            Some((place, region)) if !is_region(&region) => {
-                let what = format!("{place}: \"{}\" is not a Region", printable(&region));
-                return Err(Failure::new(Exit::Config, what).help("a Region is a name such as us-east-1"));
-            }
-            found => found.map(|(_, region)| region),
-        };
+        if let Some((place, fault)) = found.as_ref().and_then(|(place, region)| Some((place, fault(region)?))) {
+            return Err(Failure::new(Exit::Config, format!("{place}: {fault}")));
+        }
+        let region = found.map(|(_, region)| region);
         Ok(Settings { aws, region, profiles, files })
     }
 

@@ -156,6 +156,7 @@ impl Retrier {
             biased;
             done = work => done,
             never = self.keep_reporting() => match never {},
+            never = keep_alive() => match never {},
         }
     }
 
@@ -201,6 +202,15 @@ fn delay(backoff: Backoff, failures: u32, cause: &Cause, remaining: Duration) ->
         remaining
     } else {
         last_call.min(remaining)
+    }
+}
+
+/// systemd's watchdog is served from the start: the first report of a wait could come too late for it.
+async fn keep_alive() -> Infallible {
+    let Some(period) = notify::watchdog() else { return std::future::pending().await };
+    loop {
+        notify::alive();
+        sleep(period).await;
     }
 }
 

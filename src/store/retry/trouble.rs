@@ -125,12 +125,24 @@ pub fn sort_http(error: &HttpError) -> Trouble {
             Failure::new(Exit::Config, error.to_string())
                 .help("look at HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT, at NO_PROXY, and at the proxy's own rules"),
         ),
+        HttpError::Resolve(host) => Trouble::Temporary(match region_of(host) {
+            Some(region) => Cause::new(error.to_string()).help(format!(
+                "is there a Region {region}? If so, look at the name servers of this host, or allow more time with --timeout"
+            )),
+            None => Cause::new(error.to_string()),
+        }),
         HttpError::Malformed(_) => Trouble::Permanent(Failure::new(Exit::Config, error.to_string())),
         _ if error.is_exhaustion() => {
             Trouble::Permanent(Failure::new(Exit::OsErr, error.to_string()).help("raise the limit (ulimit -n, -v, -u)"))
         }
         _ => Trouble::Temporary(Cause::new(error.to_string())),
     }
+}
+
+/// The Region in the name of an endpoint of AWS: the part after the service.
+fn region_of(host: &str) -> Option<&str> {
+    let region = host.split('.').nth(1)?;
+    (host.contains(".amazonaws.") && crate::region::is_region(region)).then_some(region)
 }
 
 /// Sorts a service's error whose answer the SDK did not keep.

@@ -128,6 +128,20 @@ inside journalctl --no-pager -u stepzero@down.service > "$work/status"
 grep -q 'status=75/TEMPFAIL' "$work/status" || fail "no 75/TEMPFAIL in $(cat "$work/status")"
 inside systemctl stop stepzero@down.service
 proven "a store that is down is waited for, retried, and recovers"
+# The watchdog of a unit that waits for longer than its limit.
+dropin stepzero@down.service <<< $'[Service]\nType=exec\nWatchdogSec=2\nRestart=no\nEnvironment=STEPZERO_TIMEOUT=60s'
+control down
+inside systemctl start --no-block stepzero@down.service
+await 60 waiting
+# The status that was told once more: the wait has outlasted the limit.
+first=$(show stepzero@down.service StatusText)
+another() { [[ $(show stepzero@down.service StatusText) == *"waiting for Parameter Store"* \
+    && $(show stepzero@down.service StatusText) != "$first" ]]; }
+await 60 another
+same "active success" "$(show stepzero@down.service ActiveState) $(show stepzero@down.service Result)" "the watched service"
+control up
+inside systemctl stop stepzero@down.service
+proven "WatchdogSec=2 does not end a start that waits for the store"
 inside systemctl reset-failed
 rm -r "$root"/etc/systemd/system/stepzero@* "$root"/usr/bin/{down,denied} "$root"/etc/stepzero/*.toml
 inside systemctl daemon-reload
