@@ -38,14 +38,11 @@ pub enum Stopped {
 
 /// Fetches what the plan asks for, with memory locked where that is allowed. All of it, or a failure by the deadline.
 pub fn fetch(plan: &Rc<Plan>, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Stopped> {
-    let cannot_start = |error: std::io::Error| {
-        let failure = Failure::new(Exit::OsErr, format!("cannot start: {}", io_text(&error)));
-        Stopped::Failed(failure.help("raise the limit of file descriptors (ulimit -n): 16 are enough for a few names"))
-    };
-    spare_descriptors().map_err(cannot_start)?;
+    spare_descriptors().map_err(|error| Stopped::Failed(cannot_start(&error)))?;
     crate::notify::open();
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build_local(LocalOptions::default()).map_err(cannot_start)?;
+    let runtime = builder.enable_all().build_local(LocalOptions::default());
+    let runtime = runtime.map_err(|error| Stopped::Failed(cannot_start(&error)))?;
     let patience = Rc::new(Patience::new(timeout));
     let has_files = plan.has_files();
     let (plan, patient) = (plan.clone(), patience.clone());
@@ -89,15 +86,30 @@ async fn set_timer() {
     tokio::task::yield_now().await;
 }
 
+/// Why the runtime does not start: for want of descriptors, or because a call is refused.
+fn cannot_start(error: &std::io::Error) -> Failure {
+    let refused = crate::sys::refused_call();
+    let error = refused.as_ref().map_or(error, |(_, error)| error);
+    let call = refused.as_ref().map(|(call, _)| format!("{call}: ")).unwrap_or_default();
+    let failure = Failure::new(Exit::OsErr, format!("cannot start: {call}{}", io_text(error)));
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => {
+            failure.help("raise the limit of file descriptors (ulimit -n): 16 are enough for a few names")
+        }
+        _ => {
+            failure.help("allow the call in the seccomp filter (SystemCallFilter=, the container's profile) or module")
+        }
+    }
+}
+
 /// The least that a fetch needs: six for the runtime, which panics on fewer, one for IMDS and one for Parameter Store.
 const DESCRIPTORS: usize = 8;
 
 /// Whether they are there.
 fn spare_descriptors() -> std::io::Result<()> {
-    if crate::sys::has_free_descriptors(DESCRIPTORS) {
-        return Ok(());
-    }
-    let pairs: std::io::Result<Vec<_>> = (0..DESCRIPTORS / 2).map(|_| std::os::unix::net::UnixStream::pair()).collect();
+    // One pair always: the runtime makes one, and panics where it is refused.
+    let wanted = if crate::sys::has_free_descriptors(DESCRIPTORS) { 1 } else { DESCRIPTORS / 2 };
+    let pairs: std::io::Result<Vec<_>> = (0..wanted).map(|_| std::os::unix::net::UnixStream::pair()).collect();
     pairs.map(|_| ())
 }
 
