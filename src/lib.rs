@@ -187,6 +187,17 @@ fn read_spec(path: &Path, trusting: bool, patience: Duration) -> Result<Vec<u8>,
         }
     })?;
     if sys::is_root() && !trusting && (owner.uid != 0 || owner.writable_by_others) {
+        let unmapped = owner.is_unmapped();
+        if unmapped && !owner.writable_by_others {
+            // Nobody in this user namespace can write it, its root included (user_namespaces(7)).
+            return Ok(bytes);
+        }
+        if unmapped {
+            let what = format!(
+                "the spec {shown} can be written by group or others, and its owner is not in this user namespace"
+            );
+            return Err(Failure::new(Exit::Config, what).help("chmod go-w it outside, or say --allow-writable-spec"));
+        }
         return Err(Failure::new(Exit::Config, format!("the spec {shown} can be written by others than root"))
             .detail(format!("owner {}, writable by group or others: {}", owner.uid, owner.writable_by_others))
             .help("chown root and chmod go-w it, or say --allow-writable-spec"));
