@@ -143,6 +143,14 @@ impl Request {
 
     /// `NAME`, `NAME:SELECTOR`, `ARN` or `ARN:SELECTOR`.
     pub fn parse(text: &str) -> Result<Self, BadName> {
+        if let Some(rest) = text.strip_prefix("ssm:") {
+            let name = rest.strip_prefix("//").unwrap_or(rest);
+            return Err(BadName(format!(
+                "\"{}\" is written as a reference; here it is the name alone: {}",
+                printable(text),
+                printable(name)
+            )));
+        }
         let (subject, selector) = if text.starts_with("arn:") {
             let end = text.match_indices(':').nth(5).map_or(text.len(), |(at, _)| at);
             (Subject::Arn(Arn::new(&text[..end])?), text.get(end + 1..))
@@ -226,6 +234,8 @@ mod tests {
             "a:",
             "a:0",
             "a:b:c",
+            "ssm:x",
+            "ssm:///a/b",
             deep.as_str(),
             "a\nb",
             "arn:aws:ssm:us-east-1:123456789012",

@@ -40,6 +40,8 @@ impl Secret {
     /// One field of a JSON value. A string comes as it is; a number, boolean, array or object as its JSON text, byte for byte.
     pub fn json_field(&self, path: &JsonPath) -> Result<Secret, Unusable> {
         let text = std::str::from_utf8(self.bytes()).map_err(|_| Unusable::NotJson)?;
+        // Editors of Windows begin a text with a byte order mark, which JSON does not know.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut here: &RawValue = serde_json::from_str(text).map_err(|_| Unusable::NotJson)?;
         for (depth, step) in path.0.iter().enumerate() {
             here = descend(here, step).ok_or_else(|| Unusable::NoField(path.0[..=depth].join(".")))?;
@@ -159,6 +161,7 @@ mod tests {
         assert_eq!(field(json, "deep.nope.x"), Err(Unusable::NoField("deep.nope".into())));
         assert_eq!(field(json, "host.x"), Err(Unusable::NoField("host.x".into())));
         assert_eq!(field(json, "none"), Err(Unusable::Null("none".into())));
+        assert_eq!(field("\u{feff}{\"a\":1}", "a").as_deref(), Ok("1"), "behind a byte order mark");
         assert_eq!(field("not json", "a"), Err(Unusable::NotJson));
     }
 

@@ -77,7 +77,14 @@ fn read_file(path: &Path, trusting: bool, patience: Duration) -> Result<Vec<u8>,
             _ => failure,
         }
     })?;
-    if sys::is_root() && !trusting && (owner.uid != 0 || owner.writable_by_others) {
+    // Nobody in this user namespace is an owner that is not mapped into it, not even its root (user_namespaces(7)).
+    let others_can_write = owner.writable_by_others || (owner.uid != 0 && !owner.is_unmapped());
+    if sys::is_root() && !trusting && others_can_write {
+        if owner.is_unmapped() {
+            let what = "can be written by group or others, and its owner is not in this user namespace";
+            return Err(Failure::new(Exit::Config, format!("the spec {shown} {what}"))
+                .help("chmod go-w it outside, or say --allow-writable-spec"));
+        }
         return Err(Failure::new(Exit::Config, format!("the spec {shown} can be written by others than root"))
             .detail(format!("owner {}, writable by group or others: {}", owner.uid, owner.writable_by_others))
             .help("chown root and chmod go-w it, or say --allow-writable-spec"));

@@ -50,6 +50,13 @@ impl Spec {
     ) -> Result<Self, Failures> {
         let path = options.spec.clone().or_else(|| inherited.value("STEPZERO_SPEC").map(PathBuf::from));
         let references = if options.references { Some(true) } else { flag(inherited, "STEPZERO_REFERENCES")? };
+        if path.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+            let what =
+                "the spec \"-\": standard input is the command's, and no spec is read from it unless it is named";
+            return Err(Failure::new(Exit::Usage, what)
+                .help("write /dev/stdin, or ./- for a file of that name")
+                .into());
+        }
         let nothing = options.key.is_empty() && options.parameter.is_empty() && options.load.is_empty();
         if path.is_none() && nothing && references != Some(true) {
             return Err(Failure::new(

@@ -33,11 +33,10 @@ pub enum Stopped {
 
 /// Fetches what the plan asks for, with memory locked where that is allowed. All of it, or a failure by the deadline.
 pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Stopped> {
-    let cannot_start = |error: std::io::Error| {
-        let failure = Failure::new(Exit::OsErr, format!("cannot start: {}", io_text(&error)));
-        Stopped::Failed(failure.help("raise the limit of file descriptors (ulimit -n): 16 are enough for a few names"))
-    };
+    let cannot_start = |error| Stopped::Failed(cannot_start(&error));
     crate::sys::spare_descriptors(DESCRIPTORS).map_err(cannot_start)?;
+    // The runtime makes such a pair, and panics where it is refused.
+    std::os::unix::net::UnixStream::pair().map_err(cannot_start)?;
     crate::notify::open();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
     let retrier = Retrier::new(timeout);
@@ -53,6 +52,22 @@ async fn answers(plan: &Plan, aws: Aws, retrier: &Retrier, on_denial: OnDenial) 
     crate::sys::guard_secrets();
     let wanted = ssm::fetch::Wanted { requests: &plan.requests, loads: &plan.loads, on_denial };
     ssm::fetch::all(&settings, &http, retrier, wanted, |region| plan.in_region(region)).await
+}
+
+/// Why the runtime does not start: for want of descriptors, or because a call is refused.
+fn cannot_start(error: &std::io::Error) -> Failure {
+    let refused = crate::sys::refused_call();
+    let error = refused.as_ref().map_or(error, |(_, error)| error);
+    let call = refused.as_ref().map(|(call, _)| format!("{call}: ")).unwrap_or_default();
+    let failure = Failure::new(Exit::OsErr, format!("cannot start: {call}{}", io_text(error)));
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => {
+            failure.help("raise the limit of file descriptors (ulimit -n): 16 are enough for a few names")
+        }
+        _ => {
+            failure.help("allow the call in the seccomp filter (SystemCallFilter=, the container's profile) or module")
+        }
+    }
 }
 
 /// The least that a fetch needs: six for the runtime, which panics on fewer, one for IMDS and one for Parameter Store.

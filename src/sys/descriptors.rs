@@ -52,6 +52,27 @@ pub fn spare_descriptors(wanted: usize) -> io::Result<()> {
     opened.map(drop)
 }
 
+/// The first of the calls that the runtime cannot do without and that is refused, with the reason: by a seccomp filter, or
+/// for want of descriptors.
+pub fn refused_call() -> Option<(&'static str, io::Error)> {
+    // The runtime panics without a pair of sockets, so that is tried even where nothing else went wrong.
+    if let Err(error) = std::os::unix::net::UnixStream::pair() {
+        return Some(("socketpair", error));
+    }
+    // SAFETY: both calls take a number alone, and give a new descriptor, which is closed below.
+    let made = [
+        ("epoll_create1", unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }),
+        ("eventfd2", unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }),
+    ];
+    let error = Errno::last();
+    let refused = made.iter().find(|(_, descriptor)| *descriptor < 0).map(|(call, _)| (*call, error.into()));
+    for (_, descriptor) in made.into_iter().filter(|(_, descriptor)| *descriptor >= 0) {
+        // SAFETY: it was made above, and nobody else knows it.
+        unsafe { libc::close(descriptor) };
+    }
+    refused
+}
+
 /// Writes all of it to stdout. Not by `std`, which takes a descriptor that cannot be written for one that nobody wants.
 pub fn write_stdout(mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {

@@ -11,7 +11,7 @@ mod signals;
 
 pub use children::{children, end_children_but};
 pub use connection::{accepted_connection, keep_at_exit, peer_name, peer_uid, refuse, refuse_at_exit};
-pub use descriptors::{sealed_file, spare_descriptors, write_stdout};
+pub use descriptors::{refused_call, sealed_file, spare_descriptors, write_stdout};
 pub use memory::guard_secrets;
 pub use process::{arguments, environment, executable, execve, forget_empty_settings, is_root, read_file, stack_limit};
 pub use signals::{Inheritance, ignore_sigpipe};

@@ -67,6 +67,24 @@ pub struct Owner {
     pub writable_by_others: bool,
 }
 
+impl Owner {
+    /// Whether the kernel shows this user in place of one that has no number in our user namespace (user_namespaces(7)).
+    /// Without `/proc` it is taken for the user that it says.
+    pub fn is_unmapped(&self) -> bool {
+        let number = |text: Option<&str>| text?.parse::<u64>().ok();
+        let overflow = std::fs::read_to_string("/proc/sys/kernel/overflowuid").ok();
+        let Ok(map) = std::fs::read_to_string("/proc/self/uid_map") else { return false };
+        let covers = |line: &str| {
+            let mut fields = line.split_whitespace();
+            let (Some(first), _, Some(count)) = (number(fields.next()), fields.next(), number(fields.next())) else {
+                return true;
+            };
+            (first..first.saturating_add(count)).contains(&u64::from(self.uid))
+        };
+        number(overflow.as_deref().map(str::trim)) == Some(u64::from(self.uid)) && !map.lines().any(covers)
+    }
+}
+
 /// Reads a file of at most `limit` bytes, and tells whose it is. A pipe, or a terminal, is read to its end, for at most so
 /// long: nobody may ever write to it.
 pub fn read_file(path: &Path, limit: u64, patience: Duration) -> io::Result<(Vec<u8>, Owner)> {

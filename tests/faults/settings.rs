@@ -1,9 +1,11 @@
 //! Settings of the environment that make the AWS SDK panic, or that would let its retries multiply ours.
 
+use std::path::Path;
+
 use fake_aws::{Action, Fault};
 
-use crate::common::stepzero;
-use crate::kit::{at_deadline, keyed, one, plain, refused, started, timed, together};
+use crate::common::{Spec, offline, stepzero};
+use crate::kit::{at_deadline, can_unshare, keyed, one, plain, ran, refused, started, timed, together, wrapped};
 
 #[test]
 fn the_sdk_s_own_settings_change_nothing() {
@@ -34,7 +36,7 @@ fn the_sdk_s_own_settings_change_nothing() {
 
 #[test]
 fn settings_that_say_nothing_sensible_are_refused_without_a_panic() {
-    let cases: [(&str, &str, i32, &[&str]); 15] = [
+    let cases: [(&str, &str, i32, &[&str]); 16] = [
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:99999", 78, &["port", "65535"]),
         ("AWS_ENDPOINT_URL", "http://[::1]:99999", 78, &["port", "65535"]),
         ("ALL_PROXY", "socks5://127.0.0.1:1", 78, &["only http:// proxies"]),
@@ -47,6 +49,7 @@ fn settings_that_say_nothing_sensible_are_refused_without_a_panic() {
         ("AWS_REGION", "eu-west-3a", 78, &["AWS_REGION: \"eu-west-3a\" is a zone, the Region is eu-west-3"]),
         ("AWS_REGION", "us-east", 78, &["AWS_REGION: \"us-east\" is not a Region"]),
         ("AWS_REGION", "aws-global", 78, &["AWS_REGION: \"aws-global\" is not a Region"]),
+        ("AWS_ENDPOINT_URL_SSM", "127.0.0.1:99", 78, &["https://127.0.0.1:99", "AWS_ENDPOINT_URL_SSM"]),
         ("AWS_ENDPOINT_URL", "not a url", 78, &["AWS_ENDPOINT_URL"]),
         ("AWS_CA_BUNDLE", "/nowhere.pem", 78, &["AWS_CA_BUNDLE", "/nowhere.pem"]),
         ("STEPZERO_TIMEOUT", "garbage", 78, &["STEPZERO_TIMEOUT"]),
@@ -99,4 +102,33 @@ fn a_bundle_that_is_not_there_is_told_while_imds_is_silent() {
     let run =
         stepzero(&fake, one("20s")).env("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}", fake.black_hole()));
     refused(run.env("AWS_CA_BUNDLE", "/nowhere.pem").output(), 78, &["AWS_CA_BUNDLE", "/nowhere.pem"], "no bundle");
+}
+
+/// In a user namespace the kernel shows the overflow user in place of an owner that has no number there.
+#[test]
+fn a_spec_whose_owner_is_not_in_the_user_namespace() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    const NAME: &str = "user namespace";
+    let flags = ["--user", "--map-root-user"];
+    if !can_unshare(NAME, &flags) {
+        return;
+    }
+    let spec = Spec::new("[env]\nA = { parameter = \"/a\" }\n");
+    let directory = spec.path.parent().expect("it has one");
+    if chown(&spec.path, Some(12345), Some(12345)).is_err() {
+        println!("SKIPPED {NAME}: only root may give a file away");
+        assert!(std::env::var_os("STEPZERO_NO_SKIP").is_none(), "{NAME} must not be skipped here");
+        return;
+    }
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("we are root");
+    };
+    mode(directory, 0o755);
+    let run = offline(["plan", "-s", &spec.arg()]);
+    let program = [&["unshare"], &flags[..]].concat();
+    mode(&spec.path, 0o644);
+    assert_eq!(run.output().code(), 78, "outside, the owner is another user");
+    assert_eq!(ran(wrapped(&program, &run)).code(), 0, "inside, nobody can write it");
+    mode(&spec.path, 0o666);
+    ran(wrapped(&program, &run)).expect(78).says(&["its owner is not in this user namespace", "go-w"]);
 }

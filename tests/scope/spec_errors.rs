@@ -123,3 +123,26 @@ fn every_way_that_toml_writes_a_table() {
         );
     }
 }
+
+/// What another tool writes so: the message has what to write here.
+#[test]
+fn foreign_spellings_are_told_what_to_write() {
+    for (source, says) in [
+        ("parameter = \"ssm:///app/a\"", "here it is the name alone: /app/a"),
+        (
+            "secret = \"arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/my-db-AbCdEf\"",
+            "spec.toml:2:16: `secret` is the name of a secret, and this is an ARN: write { secret = \"prod/my-db\" }",
+        ),
+        (
+            "secret = \"arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/my-db:k::\"",
+            "write { secret = \"prod/my-db\", json = \"k\" }",
+        ),
+        ("secret = \"prod/x:api_key::\"", "write { secret = \"prod/x\", json = \"api_key\" }"),
+        ("secret = \"prod/x:k:AWSPREVIOUS:\"", "write { secret = \"prod/x\", json = \"k\", label = \"AWSPREVIOUS\" }"),
+    ] {
+        let said = said(&format!("[env]\nA = {{ {source} }}\n"));
+        assert!(said.contains(says), "{said}");
+    }
+    offline(["plan", "--parameter", "ssm:///app/a"]).output().expect(78).says(&["--parameter", "/app/a"]);
+    offline(["plan", "-s", "-"]).output().expect(64).says(&["standard input", "/dev/stdin"]);
+}

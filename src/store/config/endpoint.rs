@@ -14,6 +14,12 @@ fn usable(url: String) -> Option<Uri> {
     uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
 }
 
+/// `HOST` or `HOST:PORT` without a scheme. Anything else can hold a password, and is not shown.
+fn address_alone(url: &str) -> Option<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".:-[]".contains(c);
+    (url.parse::<http::uri::Authority>().is_ok() && url.chars().all(plain)).then_some(url)
+}
+
 /// What the settings say about it.
 pub struct Wanted {
     url: Option<String>,
@@ -43,6 +49,14 @@ impl Wanted {
             None => by_rules(region, self).await,
         };
         url.and_then(usable).ok_or_else(|| {
+            if let Some(address) = self.url.as_deref().and_then(address_alone) {
+                let what = "the endpoint is an address without http:// or https://";
+                let help = format!(
+                    "write https://{address} (or http://, which is not encrypted) in --endpoint-url, AWS_ENDPOINT_URL, \
+                     AWS_ENDPOINT_URL_SSM or the profile's endpoint_url"
+                );
+                return Trouble::Permanent(Failure::new(Exit::Config, what).help(help));
+            }
             let what = "there is no endpoint of Systems Manager for this Region and these settings";
             let help = "look at --region, --endpoint-url, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SSM, \
                         AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT";
