@@ -175,7 +175,7 @@ pub const TABLE: &[(&[&str], &str)] = &[
 ];
 
 /// Of those families, what services do keep in the store.
-pub const ALLOWED: &[&str] = &["NODE_ENV"];
+pub const ALLOWED: &[&str] = &["NODE_ENV", "DOTNET_ENVIRONMENT"];
 
 /// Why a loaded path may not set this variable; `None` when it may. Case does not count: some programs read either.
 pub fn reason(name: &str) -> Option<&'static str> {
