@@ -27,7 +27,15 @@ fn enter(addresses: &[&str]) -> io::Result<()> {
         |request| request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16,
         libc::SIOCSIFFLAGS,
     )?;
-    for (at, address) in addresses.iter().enumerate() {
+    // iproute2 knows how to tell the kernel of an address of IPv6, and of one that is there at once.
+    for address in addresses.iter().filter(|address| address.contains(':')) {
+        let line = ["-6", "address", "add", &format!("{address}/128"), "dev", "lo", "nodad"].map(str::to_owned);
+        let status = std::process::Command::new("ip").args(line).status()?;
+        if !status.success() {
+            return Err(io::Error::other(format!("ip address add {address}: {status}")));
+        }
+    }
+    for (at, address) in addresses.iter().filter(|address| !address.contains(':')).enumerate() {
         let address: Ipv4Addr = address.parse().map_err(io::Error::other)?;
         interface(
             &format!("lo:{at}"),

@@ -1,137 +1,171 @@
-//! Who we are: the chain of the AWS SDKs under `auto`, or the instance profile alone.
+//! Who we are: the chain of the AWS SDKs under `auto`, or the instance profile alone. A place that is only half set up ends the
+//! chain: to pass over it would be to go on as somebody else.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
 use std::rc::Rc;
 
 use aws_config::Region;
-use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileSet};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use crate::error::{Exit, Failure};
-use crate::setting::Credentials as Source;
-use crate::store::auth::explain::{SSO, explain};
+use crate::error::{Exit, Failure, printable};
+use crate::setting::Credentials as Setting;
+use crate::store::auth::container::Container;
+use crate::store::auth::explain::{SSO, explain, no_role};
 use crate::store::auth::imds::Imds;
+use crate::store::auth::process;
+use crate::store::auth::profile::{RoleChain, Source};
 use crate::store::config::clock::Clock;
-use crate::store::config::settings::Settings;
+use crate::store::config::settings::{Settings, variable};
 use crate::store::net::http::Http;
-use crate::store::retry::trouble::Trouble;
-
-type Provider = (&'static str, Box<dyn ProvideCredentials>);
+use crate::store::retry::trouble::{Cause, Trouble};
 
 /// The places where credentials can be, in order.
 pub struct Chain {
-    /// Before IMDS, each with its name for messages.
-    providers: Vec<Provider>,
+    /// Before IMDS.
+    places: Vec<Place>,
     imds: Option<Rc<Imds>>,
+    http: Http,
     uses_sso: bool,
-    /// The profile names a role: without it, going on would be as somebody else.
-    assumes_role: bool,
-    /// A profile has a credential_process.
-    runs_process: bool,
-    clock: Clock,
 }
 
-/// An attempt that is cut would leave its credential_process behind: to ask once more at the same time, and to the
-/// command as a child that it did not start.
-struct EndsWithUs {
-    /// The children before it.
-    others: Vec<i32>,
-    settled: bool,
+enum Place {
+    Environment,
+    Profile(Box<FromProfile>),
+    WebIdentity(Box<WebIdentityTokenCredentialsProvider>),
+    Container(Container),
+    /// Only a part of what it needs is set.
+    Half(Failure),
 }
 
-impl EndsWithUs {
-    fn begin() -> Self {
-        EndsWithUs { others: crate::sys::children(), settled: false }
-    }
-
-    /// It has ended by itself. What it leaves running is its own matter, also where that becomes a child of PID 1.
-    fn settled(mut self) {
-        self.settled = true;
-    }
-}
-
-impl Drop for EndsWithUs {
-    fn drop(&mut self) {
-        if !self.settled {
-            crate::sys::end_children_but(&self.others);
-        }
-    }
+struct FromProfile {
+    profiles: ProfileSet,
+    files: EnvConfigFiles,
+    chosen: String,
+    sdk: ProviderConfig,
 }
 
 impl Chain {
     /// The chain of these settings. `region` is for STS, which only some places ask.
     pub fn new(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock, imds: Option<Rc<Imds>>) -> Self {
-        if settings.aws.credentials == Source::InstanceProfile {
-            return Chain {
-                providers: Vec::new(),
-                imds,
-                uses_sso: false,
-                assumes_role: false,
-                runs_process: false,
-                clock: clock.clone(),
-            };
-        }
-        let runs_process = settings.profiles.profiles().any(|name| {
-            settings.profiles.get_profile(name).is_some_and(|profile| profile.get("credential_process").is_some())
-        });
-        Chain {
-            providers: providers(settings, region, http, clock),
-            imds,
-            uses_sso: settings.profile_uses_sso(),
-            assumes_role: settings.profile_assumes_role(),
-            runs_process,
-            clock: clock.clone(),
-        }
+        let (places, uses_sso) = match settings.aws.credentials {
+            Setting::InstanceProfile => (Vec::new(), false),
+            Setting::Auto => (places(settings, region, http, clock), settings.profile_uses_sso()),
+        };
+        Chain { places, imds, http: http.clone(), uses_sso }
     }
 
     /// One try, and a second one when STS refused what was signed at the wrong time.
     pub async fn load(&self) -> Result<Credentials, Trouble> {
-        let loaded = match self.look().await {
-            Err(Trouble::Rejected(_)) if self.clock.correct() => self.look().await,
+        let loaded = match self.first().await {
+            Err(Trouble::Rejected(_)) if self.http.clock().correct() => self.first().await,
             loaded => loaded,
         };
-        loaded.map_err(refused)
+        loaded.map_err(|trouble| no_role(trouble, self.role_needs_mfa()))
     }
 
-    async fn look(&self) -> Result<Credentials, Trouble> {
-        for (place, provider) in &self.providers {
-            let process = (self.runs_process && *place == "the profile").then(EndsWithUs::begin);
-            let provided = provider.provide_credentials().await;
-            process.into_iter().for_each(EndsWithUs::settled);
-            match provided {
-                Ok(credentials) => return checked(place, credentials),
-                Err(CredentialsError::CredentialsNotLoaded(_)) if self.assumes_role && *place == "the profile" => {
-                    let what = "the profile names a role, but its source_profile does not exist";
-                    let failure = Failure::new(Exit::Config, what);
-                    return Err(Trouble::Permanent(
-                        failure.help("look at role_arn and source_profile in ~/.aws/config"),
-                    ));
-                }
-                // As with boto3: half a key would end with the identity of the next place.
-                Err(CredentialsError::CredentialsNotLoaded(_)) if *place == "the environment" && has_key_id() => {
-                    let what = "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not";
-                    return Err(Trouble::Permanent(Failure::new(Exit::NoPerm, what).help("set both, or none")));
-                }
-                Err(CredentialsError::CredentialsNotLoaded(_)) => {
-                    crate::log::debug(format_args!("no credentials in {place}"))
-                }
-                Err(error) => return Err(explain(place, &error, self.uses_sso)),
+    /// Those of the first place that has some.
+    async fn first(&self) -> Result<Credentials, Trouble> {
+        for place in &self.places {
+            match self.ask(place).await? {
+                Some(credentials) => return checked(place.name(), credentials),
+                None => crate::log::debug(format_args!("no credentials in {}", place.name())),
             }
         }
         let Some(imds) = &self.imds else {
             return Err(Trouble::Permanent(self.nowhere()));
         };
-        let credentials = imds.credentials().await?;
-        checked("the instance profile", credentials)
+        checked("the instance profile", imds.credentials().await?)
+    }
+
+    /// `None` when this place has none.
+    async fn ask(&self, place: &Place) -> Result<Option<Credentials>, Trouble> {
+        let provided = match place {
+            Place::Half(failure) => return Err(Trouble::Permanent(failure.clone())),
+            Place::Container(container) => return Ok(Some(container.credentials(&self.http).await?)),
+            Place::Environment => EnvironmentVariableCredentialsProvider::new().provide_credentials().await,
+            Place::WebIdentity(provider) => provider.provide_credentials().await,
+            Place::Profile(profile) => return self.ask_profile(profile).await,
+        };
+        self.explained(place.name(), provided)
+    }
+
+    async fn ask_profile(&self, from: &FromProfile) -> Result<Option<Credentials>, Trouble> {
+        let chain = RoleChain::new(&from.profiles, &from.chosen);
+        let first = match chain.source {
+            Source::Sdk => None,
+            Source::Process(profile, command) => Some(run_process(profile, command).await?),
+            Source::Named(profile, word) => {
+                let source = format!("credential_source = {} of profile {}", printable(word), printable(profile));
+                Some(self.ask_named(word, &source).await.map_err(|trouble| of_source(trouble, &source))?)
+            }
+        };
+        let (files, name) = match first {
+            Some(credentials) if chain.roles.is_empty() => return Ok(Some(credentials)),
+            Some(credentials) => chain.with_keys(&checked("the profile", credentials)?),
+            None => (from.files.clone(), from.chosen.clone()),
+        };
+        let provider = ProfileFileCredentialsProvider::builder().configure(&from.sdk).profile_files(files);
+        let provided = provider.profile_name(name).build().provide_credentials().await;
+        if matches!(provided, Err(CredentialsError::CredentialsNotLoaded(_))) && !chain.roles.is_empty() {
+            // Without the role, going on would be as somebody else.
+            let what = "the profile names a role, but its source_profile does not exist";
+            let failure = Failure::new(Exit::Config, what);
+            return Err(Trouble::Permanent(failure.help("look at role_arn and source_profile in ~/.aws/config")));
+        }
+        self.explained("the profile", provided)
+    }
+
+    /// The credentials that a role is assumed with, by the word of `credential_source`.
+    async fn ask_named(&self, word: &str, source: &str) -> Result<Credentials, Trouble> {
+        let wrong = |exit, why: &str| Trouble::Permanent(Failure::new(exit, format!("{source}: {why}")));
+        match word {
+            "Environment" => {
+                let provided = EnvironmentVariableCredentialsProvider::new().provide_credentials().await;
+                let missing = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set";
+                self.explained("the environment", provided)?.ok_or_else(|| wrong(Exit::NoPerm, missing))
+            }
+            "Ec2InstanceMetadata" => match &self.imds {
+                Some(imds) => imds.credentials().await,
+                None => Err(wrong(Exit::NoPerm, "IMDS is switched off (AWS_EC2_METADATA_DISABLED)")),
+            },
+            "EcsContainer" => match Container::from_environment().map_err(Trouble::Permanent)? {
+                Some(container) => container.credentials(&self.http).await,
+                None => Err(wrong(Exit::Config, "no AWS_CONTAINER_CREDENTIALS_* variable says where that is")),
+            },
+            _ => Err(wrong(Exit::Config, "it is Environment, Ec2InstanceMetadata or EcsContainer")),
+        }
+    }
+
+    fn explained(
+        &self,
+        place: &'static str,
+        provided: Result<Credentials, CredentialsError>,
+    ) -> Result<Option<Credentials>, Trouble> {
+        match provided {
+            Ok(credentials) => Ok(Some(credentials)),
+            Err(CredentialsError::CredentialsNotLoaded(_)) => Ok(None),
+            Err(error) => Err(explain(place, &error, self.uses_sso)),
+        }
+    }
+
+    fn role_needs_mfa(&self) -> bool {
+        self.places.iter().any(|place| match place {
+            Place::Profile(from) => {
+                let chain = RoleChain::new(&from.profiles, &from.chosen);
+                chain.roles.iter().any(|role| role.get("mfa_serial").is_some())
+            }
+            _ => false,
+        })
     }
 
     /// Does `work`; NOPERM when credentials depend on an IMDS that is not there.
@@ -152,56 +186,88 @@ impl Chain {
     }
 }
 
-/// The SDK's, for each place that can have credentials here. One that has none is not made: its client would be a tenth of
-/// a start.
-fn providers(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock) -> Vec<Provider> {
-    let is_set = |name| crate::store::config::settings::variable(name).is_some();
-    let local = ProviderConfig::empty().with_http_client(http.clone()).with_time_source(clock.clone());
-    let remote = local
-        .clone()
+impl Place {
+    /// For messages.
+    fn name(&self) -> &'static str {
+        match self {
+            Place::Environment => "the environment",
+            Place::Profile(_) => "the profile",
+            Place::WebIdentity(_) => "the web identity",
+            Place::Container(_) => "the container",
+            Place::Half(_) => "a place that is half set up",
+        }
+    }
+}
+
+/// Each place that can have credentials here. One that has none is not made: its client would be a tenth of a start.
+fn places(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock) -> Vec<Place> {
+    let sdk = ProviderConfig::empty()
+        .with_http_client(http.clone())
+        .with_time_source(clock.clone())
         .with_region(region.map(|region| Region::new(region.to_owned())))
         .with_sleep_impl(TokioSleep::new())
         .with_retry_config(RetryConfig::disabled())
         .with_timeout_config(TimeoutConfig::disabled());
-    let mut providers: Vec<Provider> = Vec::new();
-    let profile = settings.aws.profile.as_deref();
-    // A profile that is named goes before the environment's keys, which are not asked then, as with the aws command.
-    if profile.is_none() {
-        providers.push(("the environment", Box::new(EnvironmentVariableCredentialsProvider::new())));
+    let mut places = Vec::new();
+    // A profile that is named by the flag goes before the environment's keys, as with the aws command.
+    if settings.aws.profile.is_none() {
+        places.extend(environment());
     }
     if !settings.profiles.is_empty() {
-        let mut from_profile =
-            ProfileFileCredentialsProvider::builder().configure(&remote).profile_files(settings.profile_files());
-        if let Some(name) = profile {
-            from_profile = from_profile.profile_name(name);
-        }
-        providers.push(("the profile", Box::new(from_profile.build())));
+        let (profiles, files) = (settings.profiles.clone(), settings.profile_files());
+        let chosen = settings.profiles.selected_profile().to_owned();
+        places.push(Place::Profile(Box::new(FromProfile { profiles, files, chosen, sdk: sdk.clone() })));
     }
-    if is_set("AWS_WEB_IDENTITY_TOKEN_FILE") {
-        let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&remote).build();
-        providers.push(("the web identity", Box::new(web_identity)));
+    places.extend(web_identity(&sdk));
+    match Container::from_environment() {
+        Ok(container) => places.extend(container.map(Place::Container)),
+        Err(failure) => places.push(Place::Half(failure)),
     }
-    if ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"].into_iter().any(is_set) {
-        // Without a sleep implementation this provider does not retry: `patience` does.
-        let container = EcsCredentialsProvider::builder().configure(&local).build();
-        providers.push(("the container", Box::new(container)));
-    }
-    providers
+    places
 }
 
-/// Credentials that STS refuses are not fetched anew here: they are the operator's own.
-fn refused(trouble: Trouble) -> Trouble {
+fn environment() -> Option<Place> {
+    let is_set = |name| variable(name).is_some_and(|(_, value)| !value.trim().is_empty());
+    let half = |exit, what| Some(Place::Half(Failure::new(exit, what).help("set both, or none")));
+    match (is_set("AWS_ACCESS_KEY_ID"), is_set("AWS_SECRET_ACCESS_KEY"), is_set("AWS_SESSION_TOKEN")) {
+        (true, true, _) => Some(Place::Environment),
+        (true, false, _) => half(Exit::NoPerm, "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not"),
+        (false, true, _) => half(Exit::Config, "AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not"),
+        (false, false, true) => half(Exit::Config, "AWS_SESSION_TOKEN is set, but the keys that it belongs to are not"),
+        (false, false, false) => None,
+    }
+}
+
+/// botocore and Go refuse a token file without a role, too. A role without a token file is for other tools.
+fn web_identity(sdk: &ProviderConfig) -> Option<Place> {
+    variable("AWS_WEB_IDENTITY_TOKEN_FILE")?;
+    if variable("AWS_ROLE_ARN").is_none() {
+        let what = "AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not";
+        return Some(Place::Half(
+            Failure::new(Exit::Config, what).help("set the role that the token is for, or unset both"),
+        ));
+    }
+    Some(Place::WebIdentity(Box::new(WebIdentityTokenCredentialsProvider::builder().configure(sdk).build())))
+}
+
+async fn run_process(profile: &str, command: &str) -> Result<Credentials, Trouble> {
+    process::credentials(command).await.map_err(|why| {
+        let what = format!("the credential_process of profile {}: {why}", printable(profile));
+        Trouble::Permanent(
+            Failure::new(Exit::NoPerm, what).help("run it by hand, in the same environment and without input"),
+        )
+    })
+}
+
+/// Says which source it was about.
+fn of_source(trouble: Trouble, source: &str) -> Trouble {
     match trouble {
-        Trouble::Rejected(cause) => Trouble::Permanent(
-            Failure::new(Exit::NoPerm, format!("the role cannot be assumed: {}", cause.what))
-                .help("look at the credentials that assume it, and at the role's trust policy"),
-        ),
+        Trouble::Temporary(cause) => Trouble::Temporary(Cause { what: format!("{source}: {}", cause.what), ..cause }),
+        Trouble::Permanent(failure) if !failure.what().starts_with(source) => {
+            Trouble::Permanent(failure.detail(source))
+        }
         other => other,
     }
-}
-
-fn has_key_id() -> bool {
-    crate::store::config::settings::variable("AWS_ACCESS_KEY_ID").is_some_and(|(_, id)| !id.trim().is_empty())
 }
 
 /// A line break in a key would panic the SDK when it makes the header of it.

@@ -13,7 +13,9 @@ use crate::store::net::error::HttpError;
 use crate::store::retry::trouble::{Cause, Trouble, sort, sort_http, sort_modelled};
 
 pub const SSO: &str =
-    "stepzero does not speak SSO: run `eval \"$(aws configure export-credentials --format env)\"` first";
+    "stepzero does not speak SSO or `aws login`: run `eval \"$(aws configure export-credentials --format env)\"` first";
+
+const SSO_OR_MFA: &str = "run `eval \"$(aws configure export-credentials --format env)\"` first, which asks for it";
 
 /// Sorts the error of a place. Where the profile is for SSO, that is the cause.
 pub fn explain(place: &'static str, error: &CredentialsError, uses_sso: bool) -> Trouble {
@@ -25,7 +27,7 @@ pub fn explain(place: &'static str, error: &CredentialsError, uses_sso: bool) ->
     }
     if matches!(error, CredentialsError::InvalidConfiguration(_)) {
         if uses_sso {
-            let what = format!("{place} gives credentials by SSO only");
+            let what = format!("{place} gives credentials by SSO or `aws login` only");
             return Trouble::Permanent(Failure::new(Exit::NoPerm, what).help(SSO));
         }
         let failure = Failure::new(Exit::Config, format!("{place} is not set up to give credentials"));
@@ -35,10 +37,6 @@ pub fn explain(place: &'static str, error: &CredentialsError, uses_sso: bool) ->
         };
         return Trouble::Permanent(failure.help("look at the AWS_* variables and ~/.aws/config"));
     }
-    // A credential_process that fails stays so.
-    if place == "the container" {
-        return sort_container(error);
-    }
     let failure = Failure::new(Exit::NoPerm, format!("{place} gave no credentials"));
     let failure = match file_error(error) {
         Some(error) => failure.detail(format!("a file of it cannot be read: {}", io_text(error))),
@@ -46,11 +44,11 @@ pub fn explain(place: &'static str, error: &CredentialsError, uses_sso: bool) ->
     };
     Trouble::Permanent(failure.help(match place {
         "the web identity" => "look at AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN",
-        _ => "run `aws sts get-caller-identity` with the same environment, or the profile's credential_process by hand",
+        _ => "run `aws sts get-caller-identity` with the same environment",
     }))
 }
 
-/// Of the token of a web identity: the system's word. That of a process is not repeated, because it can be a secret.
+/// Of the token of a web identity: the system's word.
 fn file_error(error: &CredentialsError) -> Option<&std::io::Error> {
     let mut sources = std::iter::successors(error.source(), |inner| (*inner).source());
     sources.find_map(|inner| inner.downcast_ref::<std::io::Error>())
@@ -77,18 +75,27 @@ fn sort_sources(error: &CredentialsError) -> Option<Trouble> {
     None
 }
 
-/// The container's endpoint answers errors for a moment, but not those that are about who asks. The SDK tells the status
-/// in words only: `… provider: StatusCode(403)`.
-fn sort_container(error: &CredentialsError) -> Trouble {
-    let text = error.source().map(ToString::to_string).unwrap_or_default();
-    let status = text.rsplit_once("StatusCode(").and_then(|(_, rest)| rest.trim_end_matches(')').parse::<u16>().ok());
-    let what = "the container's credential endpoint";
-    match status {
-        Some(status @ (401 | 403)) => Trouble::Permanent(
-            Failure::new(Exit::NoPerm, format!("{what} refuses to give credentials (status {status})"))
-                .help("look at AWS_CONTAINER_AUTHORIZATION_TOKEN or its _FILE, and at the role of the task or the pod"),
+/// When STS gives no role: the credentials that ask are the operator's own, and are not fetched anew.
+pub fn no_role(trouble: Trouble, needs_mfa: bool) -> Trouble {
+    let (what, help) = match trouble {
+        Trouble::Rejected(cause) => (
+            format!("the role cannot be assumed: {}", cause.what),
+            "look at the credentials that assume it, and at the role's trust policy",
         ),
-        Some(status) => Trouble::Temporary(Cause::new(format!("{what} answered {status}"))),
-        None => Trouble::Temporary(Cause::new(format!("{what} gave no credentials"))),
+        Trouble::Denied(denial) => {
+            let on = denial.resource.as_deref().unwrap_or("the role");
+            let by = denial.principal.map(|principal| format!(" to {principal}")).unwrap_or_default();
+            (
+                format!("the role cannot be assumed: denied: {} on {on}{by}", denial.action),
+                "allow it to the credentials that assume the role, and name them in the role's trust policy",
+            )
+        }
+        other => return other,
+    };
+    let failure = Failure::new(Exit::NoPerm, what);
+    if needs_mfa {
+        let why = "the profile has mfa_serial, and stepzero cannot ask for a code";
+        return Trouble::Permanent(failure.detail(why).help(SSO_OR_MFA));
     }
+    Trouble::Permanent(failure.help(help))
 }

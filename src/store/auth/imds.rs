@@ -7,13 +7,12 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{Exit, Failure};
+use crate::store::auth::document;
 use crate::store::net::http::Http;
 use crate::store::retry::trouble::{Cause, Trouble};
 
@@ -35,7 +34,11 @@ const EXPIRED_TRIES: u32 = 3;
 /// What IMDS told so far. Used from one task.
 pub struct Imds {
     http: Http,
-    base: String,
+    /// Where it can be, and which of these is asked.
+    addresses: Vec<String>,
+    at: Cell<usize>,
+    /// Whether the last request found no way there.
+    unreachable: Cell<bool>,
     /// Whether it is taken as not there when it stays silent.
     can_be_absent: bool,
     token: tokio::sync::Mutex<Option<String>>,
@@ -49,11 +52,13 @@ pub struct Imds {
 }
 
 impl Imds {
-    /// `base` is `http://169.254.169.254`, or what the AWS conventions put in its place.
-    pub fn new(http: Http, base: &str, can_be_absent: bool) -> Self {
-        Imds {
+    /// `addresses` are those of [`Settings::imds_endpoints`](crate::store::config::settings::Settings::imds_endpoints). Without
+    /// one, IMDS is switched off: `None`.
+    pub fn new(http: Http, addresses: Vec<String>, can_be_absent: bool) -> Option<Self> {
+        let imds = Imds {
             http,
-            base: base.trim_end_matches('/').to_owned(),
+            at: Cell::default(),
+            unreachable: Cell::default(),
             can_be_absent,
             token: tokio::sync::Mutex::default(),
             role: RefCell::default(),
@@ -61,7 +66,9 @@ impl Imds {
             asked: Cell::default(),
             answered: Cell::default(),
             due: Cell::new(Instant::now()),
-        }
+            addresses,
+        };
+        (!imds.addresses.is_empty()).then_some(imds)
     }
 
     /// One try for the Region of this instance.
@@ -86,7 +93,8 @@ impl Imds {
             // The profile can have been replaced: ask for the role again.
             self.role.borrow_mut().take();
         })?;
-        let credentials = parse(&text).map_err(|why| failed(format!("IMDS: {why}")))?;
+        let credentials = document::from_endpoint(text.as_bytes(), "instance profile")
+            .map_err(|why| failed(format!("IMDS: {why}")))?;
         let expired = credentials.expiry().is_some_and(|expiry| expiry <= SystemTime::now());
         if expired && self.expired.get() < EXPIRED_TRIES {
             self.expired.set(self.expired.get() + 1);
@@ -130,13 +138,18 @@ impl Imds {
     /// NOPERM when it is not there.
     pub fn absence(&self) -> Failure {
         let what = "no credentials: not in the environment, a profile or a container, and IMDS never answered";
-        Failure::new(Exit::NoPerm, what)
-            .detail(format!("asked {} for {} s", self.address(), ABSENT_AFTER.as_secs()))
-            .help(
-                "on EC2 in a container, the metadata hop limit must be 2 (aws ec2 modify-instance-metadata-options \
+        let failure = Failure::new(Exit::NoPerm, what);
+        if self.unreachable.get() {
+            let tried: Vec<String> = (0..self.addresses.len()).map(|at| self.shown(at)).collect();
+            return failure
+                .detail(format!("there is no route to {}", tried.join(" or ")))
+                .help("on EC2, look at the host's addresses and routes; elsewhere, give credentials by the environment or --profile");
+        }
+        failure.detail(format!("asked {} for {} s", self.address(), ABSENT_AFTER.as_secs())).help(
+            "on EC2 in a container, the metadata hop limit must be 2 (aws ec2 modify-instance-metadata-options \
                  --http-put-response-hop-limit 2); elsewhere, give credentials by the environment or --profile \
                  (for SSO: aws configure export-credentials)",
-            )
+        )
     }
 
     async fn get(&self, path: &str, what: &str) -> Result<String, Trouble> {
@@ -162,11 +175,14 @@ impl Imds {
         if let Some(token) = &*held {
             return Ok(token.clone());
         }
-        let request = Request::builder()
-            .method(Method::PUT)
-            .uri(self.uri("/latest/api/token")?)
-            .header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
-        let (status, body, is_session) = self.send(request.body(Bytes::new()), "a session token").await?;
+        let (status, body, is_session) = match self.ask_for_session_token().await {
+            Err(_) if self.unreachable.get() && self.addresses.len() > 1 => {
+                // A host can have one of the two alone. The next try begins with the one that is asked last.
+                self.at.set((self.at.get() + 1) % self.addresses.len());
+                self.ask_for_session_token().await?
+            }
+            asked => asked?,
+        };
         let token = body.trim();
         let good = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         if status == StatusCode::FORBIDDEN {
@@ -182,14 +198,27 @@ impl Imds {
         Ok(token.to_owned())
     }
 
-    /// For messages: without a user and a password, which an address can have.
+    async fn ask_for_session_token(&self) -> Result<(StatusCode, String, bool), Trouble> {
+        let request = Request::builder()
+            .method(Method::PUT)
+            .uri(self.uri("/latest/api/token")?)
+            .header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+        self.send(request.body(Bytes::new()), "a session token").await
+    }
+
+    /// For messages.
     fn address(&self) -> String {
-        let address = self.base.rsplit_once('@').map_or(self.base.as_str(), |(_, address)| address);
-        crate::error::printable(address)
+        self.shown(self.at.get())
+    }
+
+    /// Without a user and a password, which an address can have.
+    fn shown(&self, at: usize) -> String {
+        let address = self.addresses[at].as_str();
+        crate::error::printable(address.rsplit_once('@').map_or(address, |(_, address)| address))
     }
 
     fn uri(&self, path: &str) -> Result<Uri, Trouble> {
-        format!("{}{path}", self.base).parse().map_err(|_| {
+        format!("{}{path}", self.addresses[self.at.get()].trim_end_matches('/')).parse().map_err(|_| {
             let what = format!("the IMDS endpoint \"{}\" is not an http:// address", self.address());
             Trouble::Permanent(Failure::new(Exit::Config, what).help("look at AWS_EC2_METADATA_SERVICE_ENDPOINT"))
         })
@@ -205,12 +234,16 @@ impl Imds {
         self.asked.set(self.asked.get().or_else(|| Some(Instant::now())));
         let answer = match timeout(REQUEST_LIMIT, self.http.send(request)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(crate::store::retry::trouble::sort_http(&error)),
+            Ok(Err(error)) => {
+                self.unreachable.set(error.is_unreachable());
+                return Err(crate::store::retry::trouble::sort_http(&error));
+            }
             Err(_) => {
                 return Err(failed(format!("IMDS did not answer within {} s for {what}", REQUEST_LIMIT.as_secs())));
             }
         };
         self.answered.set(true);
+        self.unreachable.set(false);
         let is_session = answer.headers().contains_key("x-aws-ec2-metadata-token-ttl-seconds");
         let (status, body) = (answer.status(), answer.into_body());
         let body = String::from_utf8(body.to_vec()).map_err(|_| failed("IMDS answered something that is no text"))?;
@@ -232,24 +265,4 @@ impl Imds {
 
 fn failed(what: impl Into<String>) -> Trouble {
     Trouble::Temporary(Cause::new(what))
-}
-
-/// The JSON document of a role's credentials.
-fn parse(text: &str) -> Result<Credentials, String> {
-    let document: serde_json::Value =
-        serde_json::from_str(text).map_err(|_| "the credentials are not JSON".to_owned())?;
-    let field = |name: &str| document.get(name).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty());
-    match field("Code") {
-        None | Some("Success") => {}
-        Some(code) if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) => {
-            return Err(format!("the role cannot be assumed: {code}; does its trust policy name ec2.amazonaws.com?"));
-        }
-        Some(_) => return Err("the credentials carry an unknown code".into()),
-    }
-    let (Some(id), Some(secret)) = (field("AccessKeyId"), field("SecretAccessKey")) else {
-        return Err("the credentials are incomplete".into());
-    };
-    let expiry = field("Expiration").and_then(|text| DateTime::from_str(text, Format::DateTime).ok());
-    let expiry = expiry.and_then(|time| SystemTime::try_from(time).ok());
-    Ok(Credentials::new(id, secret, field("Token").map(str::to_owned), expiry, "instance profile"))
 }

@@ -97,7 +97,9 @@ impl Settings {
         const LONGEST: usize = 5;
         let source = |profile: &&'_ Profile| self.profiles.get_profile(profile.get("source_profile")?);
         let is_sso = |profile: &Profile| {
-            ["sso_session", "sso_start_url", "sso_account_id"].iter().any(|key| profile.get(key).is_some())
+            ["sso_session", "sso_start_url", "sso_account_id", "login_session"]
+                .iter()
+                .any(|key| profile.get(key).is_some())
         };
         std::iter::successors(self.profile(), source).take(LONGEST).any(is_sso)
     }
@@ -108,23 +110,34 @@ impl Settings {
         self.profiles.get_profile(chosen)
     }
 
-    /// Where IMDS is; `None` when it is switched off. `instance-profile` takes no variable's word for it.
-    pub fn imds_endpoint(&self) -> Option<String> {
+    /// Where IMDS can be, the first choice first. Empty when it is switched off. Both fixed addresses are IMDS's own, so each may
+    /// take the other's place; `instance-profile` takes no variable's word for another one. CONFIG for a mode that is none.
+    pub fn imds_endpoints(&self) -> Result<Vec<String>, Failure> {
         const V4: &str = "http://169.254.169.254";
-        if self.aws.credentials == Source::InstanceProfile {
-            return Some(V4.to_owned());
+        const V6: &str = "http://[fd00:ec2::254]";
+        let is_auto = self.aws.credentials == Source::Auto;
+        let off = || variable("AWS_EC2_METADATA_DISABLED").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"));
+        if is_auto && off() {
+            return Ok(Vec::new());
         }
-        if variable("AWS_EC2_METADATA_DISABLED").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true")) {
-            return None;
-        }
-        let setting = |name: &'static str, key: &str| {
-            variable(name).map(|(_, value)| value).or_else(|| self.profiles.get(key).map(str::to_owned))
+        let setting = |name: &'static str, key: &'static str| {
+            let from_profile = || self.profiles.get(key).filter(|value| !value.is_empty());
+            variable(name).or_else(|| Some((key, from_profile()?.to_owned())))
         };
-        setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint").or_else(|| {
-            let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
-            let v6 = mode.is_some_and(|mode| mode.eq_ignore_ascii_case("IPv6"));
-            Some(if v6 { "http://[fd00:ec2::254]" } else { V4 }.to_owned())
-        })
+        let named = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
+        if let Some((_, endpoint)) = named.filter(|_| is_auto) {
+            return Ok(vec![endpoint]);
+        }
+        let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+        let addresses = match mode {
+            Some((_, mode)) if mode.eq_ignore_ascii_case("IPv6") => [V6, V4],
+            Some((name, mode)) if !mode.eq_ignore_ascii_case("IPv4") => {
+                let what = format!("{name}: \"{}\" is neither IPv4 nor IPv6", printable(&mode));
+                return Err(Failure::new(Exit::Config, what).help("write one of the two, or unset it"));
+            }
+            _ => [V4, V6],
+        };
+        Ok(addresses.map(str::to_owned).into())
     }
 
     /// Whether an IMDS that stays silent is taken as not there. On an instance whose profile is the only source, it is
@@ -141,17 +154,17 @@ impl Settings {
         };
         let profile = || self.profiles.get("ca_bundle").map(|path| Bundle { named_by: "ca_bundle", path: path.into() });
         let bundle = bundle("AWS_CA_BUNDLE").or_else(profile).or_else(|| bundle("SSL_CERT_FILE"));
-        let routes = Routes::new(direct_authorities(self.imds_endpoint()));
+        let routes = Routes::new(direct_authorities(self.imds_endpoints()?));
         Ok(Http::new(Connector::new(Tls::new(bundle.as_ref())?), routes, clock))
     }
 }
 
 /// The authorities that give credentials, and so are never reached through a proxy.
-fn direct_authorities(imds: Option<String>) -> HashSet<String> {
+fn direct_authorities(imds: Vec<String>) -> HashSet<String> {
     let container = std::env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI").ok();
     let authority =
         |url: String| url.parse::<http::Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
-    [imds, container].into_iter().flatten().filter_map(authority).collect()
+    imds.into_iter().chain(container).filter_map(authority).collect()
 }
 
 fn no_files() -> EnvConfigFiles {
@@ -171,12 +184,14 @@ fn exists(profiles: &ProfileSet) -> Result<(), Failure> {
     }
     let what = format!("there is no profile \"{}\" in the AWS configuration files", printable(name));
     Err(Failure::new(Exit::Config, what)
-        .help("look at --profile and AWS_PROFILE, and at `aws configure list-profiles`"))
+        .help("look at --profile, AWS_PROFILE and AWS_DEFAULT_PROFILE, and at `aws configure list-profiles`"))
 }
 
 async fn profiles(aws: &Aws, files: &EnvConfigFiles) -> Result<ProfileSet, Failure> {
     let (fs, env) = (Fs::real(), Env::real());
-    let selected = aws.profile.clone().map(Cow::Owned);
+    // The SDK for Rust does not know AWS_DEFAULT_PROFILE, which the aws command and botocore honour.
+    let named = || variable("AWS_PROFILE").or_else(|| variable("AWS_DEFAULT_PROFILE")).map(|(_, name)| name);
+    let selected = aws.profile.clone().or_else(named).map(Cow::Owned);
     aws_config::profile::load(&fs, &env, files, selected).await.map_err(|error| {
         let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         Failure::new(Exit::Config, "the AWS configuration files cannot be read")

@@ -29,6 +29,17 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// This host has no way to the address: no route, or no address of that kind.
+    pub fn is_unreachable(&self) -> bool {
+        let is_no_way = |code| {
+            matches!(
+                code,
+                libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT | libc::ENETDOWN
+            )
+        };
+        matches!(self, HttpError::Connect(_, error) if error.raw_os_error().is_some_and(is_no_way))
+    }
+
     /// Out of file descriptors, memory or threads.
     pub fn is_exhaustion(&self) -> bool {
         let lacks = |code| matches!(code, libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN);

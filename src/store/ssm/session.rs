@@ -45,8 +45,12 @@ impl<'a> Session<'a> {
         activity: &'a Activity,
         endpoint: &SetOnce<Uri>,
     ) -> Result<Self, Trouble> {
-        let imds =
-            settings.imds_endpoint().map(|base| Rc::new(Imds::new(http.clone(), &base, settings.gives_up_on_imds())));
+        let imds = Imds::new(
+            http.clone(),
+            settings.imds_endpoints().map_err(Trouble::Permanent)?,
+            settings.gives_up_on_imds(),
+        )
+        .map(Rc::new);
         let locating = locate(settings, imds.as_deref(), retrier, endpoint);
         let chain = |region| Chain::new(settings, region, http, http.clock(), imds.clone());
         let (located, chain, credentials) = if settings.region.is_none() && settings.asks_sts() {

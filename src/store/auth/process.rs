@@ -1,0 +1,64 @@
+//! `credential_process` of a profile: a program that prints credentials. The only child that stepzero ever starts.
+//! Of our own, because the SDK's provider hands the command's standard input to it, and tells its failures by its output.
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
+
+use aws_credential_types::Credentials;
+use tokio::io::AsyncReadExt as _;
+
+use crate::error::io_text;
+use crate::store::auth::document;
+
+/// Credentials are 2 KiB; a program that prints without end must not take all memory.
+const OUTPUT_LIMIT: u64 = 64 * 1024;
+
+/// A child that is cut at the deadline would stay behind: to ask once more at the same time, and to the command as a child
+/// that it did not start.
+struct EndsWithUs {
+    /// The children before it.
+    others: Vec<i32>,
+    has_ended: bool,
+}
+
+impl Drop for EndsWithUs {
+    fn drop(&mut self) {
+        // What it leaves running after its own end is its own matter.
+        if !self.has_ended {
+            crate::sys::end_children_but(&self.others);
+        }
+    }
+}
+
+/// Runs the command by `sh -c`, as the SDKs do, and reads what it prints. Its standard input is empty: ours is the command's.
+/// The error says why there are no credentials, and repeats nothing of its output, which can be a secret.
+pub async fn credentials(command: &str) -> Result<Credentials, String> {
+    let mut running = EndsWithUs { others: crate::sys::children(), has_ended: false };
+    let mut shell = tokio::process::Command::new("sh");
+    shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = shell.spawn().map_err(|error| format!("it cannot be started: {}", io_text(&error)))?;
+    let mut output = Vec::new();
+    let stdout = child.stdout.take().expect("it was asked for above");
+    let read = stdout.take(OUTPUT_LIMIT + 1).read_to_end(&mut output).await;
+    read.map_err(|error| format!("its output cannot be read: {}", io_text(&error)))?;
+    if output.len() as u64 > OUTPUT_LIMIT {
+        return Err(format!("it prints more than {OUTPUT_LIMIT} bytes"));
+    }
+    let status = child.wait().await.map_err(|error| format!("its end cannot be seen: {}", io_text(&error)))?;
+    running.has_ended = true;
+    if !status.success() {
+        return Err(ended(status));
+    }
+    document::from_process(&output)
+}
+
+fn ended(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(127), _) => "its program is not found (exit status 127)".into(),
+        (Some(126), _) => "its program cannot be executed (exit status 126)".into(),
+        (Some(code), _) => format!("it failed with exit status {code}"),
+        (None, Some(signal)) => format!("it was ended by signal {signal}"),
+        (None, None) => "it failed".into(),
+    }
+}

@@ -1,0 +1,68 @@
+//! Half of a source of credentials is never passed over: the next place would be somebody else.
+
+use super::*;
+
+type Variables = &'static [(&'static str, &'static str)];
+
+/// IMDS could give credentials in each case, and must not be asked.
+#[test]
+fn half_of_a_source_ends_the_chain() {
+    let machine = Machine::new(article());
+    let cases: [(Variables, i32, &str); 8] = [
+        (&[("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT")], 77, "AWS_SECRET_ACCESS_KEY is not"),
+        (&[("AWS_SECRET_ACCESS_KEY", "secret")], 78, "AWS_ACCESS_KEY_ID is not"),
+        (&[("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_SESSION_TOKEN", "t")], 78, "AWS_ACCESS_KEY_ID is not"),
+        (&[("AWS_SESSION_TOKEN", "t")], 78, "AWS_SESSION_TOKEN is set"),
+        (&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/etc/hostname")], 78, "AWS_ROLE_ARN is not"),
+        (&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/etc/hostname"), ("AWS_ROLE_ARN", "")], 78, "AWS_ROLE_ARN is not"),
+        (&[("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t")], 78, "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+        (&[("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/t")], 78, "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+    ];
+    for (variables, code, words) in cases {
+        machine.fake.clear_log();
+        let run = variables.iter().fold(machine.run(&[]), |run, (name, value)| run.env(*name, *value));
+        run.output().expect(code).says(&[words]);
+        assert!(machine.fake.log().is_empty(), "{variables:?}: somebody was asked: {:#?}", machine.fake.log());
+    }
+    // A role without a token file is for other tools: botocore and Go pass it over as well.
+    assert_eq!(machine.signer(machine.run(&[]).env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x")), INSTANCE);
+    // A whole source before the half wins, as in botocore.
+    let run = with(machine.run(&[]), machine.variables("environment"));
+    assert_eq!(machine.signer(run.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t")), "environment");
+}
+
+#[test]
+fn half_of_a_profile_ends_the_chain() {
+    let machine = Machine::new(article());
+    let role = "role_arn = arn:aws:iam::123456789012:role/app";
+    for (profile, words) in [
+        ("aws_access_key_id = AKIDOTHER".to_owned(), "aws_secret_access_key"),
+        ("aws_secret_access_key = secret".to_owned(), "aws_access_key_id"),
+        ("aws_session_token = t".to_owned(), "aws_access_key_id"),
+        ("web_identity_token_file = /etc/hostname".to_owned(), "role_arn"),
+        (role.to_owned(), "source_profile"),
+        (format!("{role}\nsource_profile = nope"), "source_profile"),
+        (format!("{role}\ncredential_source = Moon"), "it is Environment, Ec2InstanceMetadata or EcsContainer"),
+        (format!("{role}\ncredential_source = EcsContainer"), "AWS_CONTAINER_CREDENTIALS_*"),
+        (format!("{role}\nsource_profile = x\ncredential_source = Environment"), "source_profile"),
+    ] {
+        machine.fake.clear_log();
+        let config = Spec::new(&format!("[profile half]\nregion = us-east-1\n{profile}\n"));
+        let run = machine.run(&["--profile", "half"]).env("AWS_CONFIG_FILE", config.arg());
+        run.output().expect(78).says(&[words]);
+        assert!(machine.fake.log().is_empty(), "{profile}: somebody was asked: {:#?}", machine.fake.log());
+    }
+}
+
+#[test]
+fn the_default_profile_can_be_another() {
+    let machine = Machine::new(article());
+    let run = |variables: &[(&str, &str)]| {
+        variables.iter().fold(machine.run(&[]), |run, (name, value)| run.env(*name, *value))
+    };
+    assert_eq!(machine.signer(run(&[("AWS_DEFAULT_PROFILE", "other")])), "other");
+    assert_eq!(machine.signer(run(&[("AWS_DEFAULT_PROFILE", "nope"), ("AWS_PROFILE", "other")])), "other");
+    assert_eq!(machine.signer(run(&[("AWS_DEFAULT_PROFILE", "other"), ("AWS_PROFILE", "")])), "other");
+    assert_eq!(machine.signer(machine.run(&["--profile", "process"]).env("AWS_DEFAULT_PROFILE", "other")), "process");
+    run(&[("AWS_DEFAULT_PROFILE", "nope")]).output().expect(78).says(&["no profile \"nope\"", "AWS_DEFAULT_PROFILE"]);
+}

@@ -1,0 +1,127 @@
+//! The sources of a profile and of a container: patient where it can be over in a moment, and clear about what is wrong.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use fake_aws::{Action, Fault, Service};
+
+use super::*;
+
+#[test]
+fn a_credential_source_is_waited_for() {
+    let machine = Machine::new(article());
+    let garbled = || Action::Body { status: 200, content_type: "text/html".into(), body: "<html>".into() };
+    for fault in [|| Action::status(404), || Action::status(429), || Action::status(503), garbled] {
+        machine.fake.fault(Fault::once(fault()).service(Service::Imds));
+        assert_eq!(machine.signer(with(machine.run(&[]), machine.variables("app-of-instance"))), "app");
+    }
+    let container = |run: Run| with(with(run, machine.variables("app-of-container")), machine.fake.container_env());
+    for fault in [|| Action::status(429), || Action::status(503), garbled] {
+        machine.fake.fault(Fault::once(fault()).service(Service::Container));
+        assert_eq!(machine.signer(container(machine.run(&[]))), "app");
+    }
+    // One that stays away is named.
+    machine.fake.fault(Fault::always(Action::status(404)).service(Service::Imds));
+    let words = ["credential_source = Ec2InstanceMetadata of profile app-of-instance", "IMDS"];
+    with(machine.run(&["--timeout", "2s"]), machine.variables("app-of-instance")).output().expect(75).says(&words);
+    machine.fake.fault(Fault::always(Action::status(500)).service(Service::Container));
+    let words = ["credential_source = EcsContainer of profile app-of-container", "credential endpoint", "500"];
+    container(machine.run(&["--timeout", "2s"])).output().expect(75).says(&words);
+}
+
+/// The command's standard input is the command's.
+#[test]
+fn a_credential_process_reads_nothing_of_the_command_s() {
+    let machine = Machine::new(article());
+    let line = r#"cat > /dev/null; printf '{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}'"#;
+    let config = Spec::new(&format!(
+        "[default]\nregion = us-east-1\ncredential_process = sh -c '{}'\n",
+        line.replace('\'', r"'\''")
+    ));
+    let args = ["exec", "--parameter", "V=shared.newrelic_key", "--", "cat"];
+    let run = stepzero(&machine.fake, args).env("AWS_CONFIG_FILE", config.arg());
+    let mut child = run.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it was built");
+    child.stdin.take().expect("a pipe").write_all(b"a\nb\n").expect("the command reads it");
+    let output = child.wait_with_output().expect("it is our child");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "a\nb\n");
+}
+
+#[test]
+fn why_a_credential_process_failed_is_told_in_words() {
+    let machine = Machine::new(article());
+    for (process, why) in [
+        ("sh -c 'echo hunter2; echo hunter2 >&2; exit 3'", "exit status 3"),
+        ("kill -9 $$", "signal 9"),
+        ("/nowhere/hunter2-is-no-secret-here", "not found"),
+        ("/etc/passwd", "cannot be executed"),
+        ("echo hunter2", "no JSON"),
+        ("true", "no JSON"),
+        ("yes hunter2", "more than 65536 bytes"),
+        (r#"echo '{"AccessKeyId":"hunter2","SecretAccessKey":"hunter2"}'"#, "no `Version`"),
+        (r#"echo '{"Version":2,"AccessKeyId":"hunter2","SecretAccessKey":"hunter2"}'"#, "`Version` 2"),
+        (r#"echo '{"Version":1,"AccessKeyId":"hunter2"}'"#, "no `SecretAccessKey`"),
+    ] {
+        let config = Spec::new(&format!("[profile p]\nregion = us-east-1\ncredential_process = {process}\n"));
+        let run = machine.run(&["-vv", "--profile", "p"]).env("AWS_CONFIG_FILE", config.arg());
+        let ran = run.output().expect(77).says(&["credential_process of profile p", why]);
+        assert!(!ran.stderr().contains("hunter2"), "{}", ran.stderr());
+    }
+    // As the source of a role, too.
+    let role = "[profile r]\nregion = us-east-1\nrole_arn = arn:aws:iam::123456789012:role/app\nsource_profile = p\n";
+    let good = r#"printf '{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}'"#;
+    for (process, code) in [(good, 0), ("exit 3", 77)] {
+        let config = Spec::new(&format!("{role}[profile p]\ncredential_process = {process}\n"));
+        let run = machine.run(&["--profile", "r"]).env("AWS_CONFIG_FILE", config.arg());
+        if code == 0 {
+            assert_eq!(machine.signer(run), "app");
+        } else {
+            run.output().expect(code).says(&["credential_process of profile p", "exit status 3"]);
+        }
+    }
+}
+
+#[test]
+fn a_token_file_that_cannot_be_read_is_told_at_once() {
+    let machine = Machine::new(article());
+    let endpoint = machine.fake.container_env().into_iter().find(|(name, _)| name.ends_with("_FULL_URI")).expect("one");
+    let empty = Spec::new("");
+    let fifo = empty.path.with_file_name("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("the directory is ours");
+    for (file, why) in [
+        ("/nowhere/token", "no such file"),
+        ("/tmp", "is a directory"),
+        (empty.path.to_str().expect("text"), "is empty"),
+        (fifo.to_str().expect("text"), "cannot be read"),
+        ("/dev/zero", "cannot be read"),
+    ] {
+        machine.fake.clear_log();
+        let run = machine.run(&[]).env(&endpoint.0, &endpoint.1).env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file);
+        run.output().expect(77).says(&["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file, why]);
+        assert!(machine.fake.log().is_empty(), "{file}: nobody is asked");
+    }
+}
+
+/// 400 is a token that EKS does not take, 404 a service account without an association: neither is over in a moment.
+#[test]
+fn a_container_s_endpoint_that_refuses_is_final() {
+    let machine = Machine::new(article());
+    for status in [400, 401, 403, 404] {
+        machine.fake.clear_log();
+        machine.fake.clear_faults();
+        machine.fake.fault(Fault::always(Action::status(status)).service(Service::Container));
+        let run = with(machine.run(&[]), machine.fake.container_env());
+        run.output().expect(77).says(&["credential endpoint", &format!("status {status}")]);
+        assert_eq!(machine.fake.calls("GetCredentials").len(), 1, "{status}");
+    }
+}
+
+#[test]
+fn credentials_are_asked_for_over_plain_http_from_known_addresses_only() {
+    let machine = Machine::new(article());
+    for address in
+        ["http://example.com/x", "http://10.0.0.1/x", "http://169.254.169.1/x", "ftp://127.0.0.1/x", "nonsense"]
+    {
+        let run = machine.run(&[]).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", address);
+        run.output().expect(78).says(&["AWS_CONTAINER_CREDENTIALS_FULL_URI", address]);
+    }
+}
