@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::error::printable;
+use crate::foreign;
 use crate::name::{BadName, Selector};
 
 /// Under this prefix Parameter Store passes a read on to Secrets Manager.
@@ -143,13 +144,8 @@ impl Request {
 
     /// `NAME`, `NAME:SELECTOR`, `ARN` or `ARN:SELECTOR`.
     pub fn parse(text: &str) -> Result<Self, BadName> {
-        if let Some(rest) = text.strip_prefix("ssm:") {
-            let name = rest.strip_prefix("//").unwrap_or(rest);
-            return Err(BadName(format!(
-                "\"{}\" is written as a reference; here it is the name alone: {}",
-                printable(text),
-                printable(name)
-            )));
+        if let Some(why) = foreign::parameter(text) {
+            return Err(BadName(why));
         }
         let (subject, selector) = if text.starts_with("arn:") {
             let end = text.match_indices(':').nth(5).map_or(text.len(), |(at, _)| at);
