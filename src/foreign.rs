@@ -3,7 +3,10 @@
 #![forbid(unsafe_code)]
 
 use crate::error::printable;
-use crate::parameter::SECRET_PREFIX;
+
+/// Under this prefix Parameter Store passes a read on to Secrets Manager.
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/integration-ps-secretsmanager.html>
+pub const SECRET_PREFIX: &str = "/aws/reference/secretsmanager/";
 
 /// For `parameter` and `--parameter`: a reference (`ssm:…`), or a secret of Secrets Manager.
 pub fn parameter(text: &str) -> Option<String> {

@@ -7,11 +7,8 @@ use std::fmt;
 
 use crate::error::printable;
 use crate::foreign;
+pub use crate::foreign::SECRET_PREFIX;
 use crate::name::{BadName, Selector};
-
-/// Under this prefix Parameter Store passes a read on to Secrets Manager.
-/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/integration-ps-secretsmanager.html>
-pub const SECRET_PREFIX: &str = "/aws/reference/secretsmanager/";
 
 /// Under this prefix are the parameters that AWS publishes, which belong to no account and are not encrypted.
 /// <https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html>

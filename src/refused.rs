@@ -220,7 +220,8 @@ pub const TABLE: &[(&[&str], &str)] = &[
 ];
 
 /// Of those families, what services do keep in the store.
-pub const ALLOWED: &[&str] = &["NODE_ENV", "NODE_AUTH_TOKEN", "YARN_NPM_AUTH_TOKEN", "COMPOSER_AUTH"];
+pub const ALLOWED: &[&str] =
+    &["NODE_ENV", "NODE_AUTH_TOKEN", "YARN_NPM_AUTH_TOKEN", "COMPOSER_AUTH", "DOTNET_ENVIRONMENT"];
 
 /// Why a loaded path may not set this variable; `None` when it may. Case does not count: some programs read either.
 pub fn reason(name: &str) -> Option<&'static str> {

@@ -88,3 +88,25 @@ fn every_variable_exit_code_and_key() {
         assert!(assigned, "README.md and docs/ show no `{key} = `");
     }
 }
+
+/// The rooms of docs/architecture.md are those of `src`: its files and folders, and the folders of `src/store`.
+#[test]
+fn the_map_has_every_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = std::fs::read_to_string(root.join("docs/architecture.md")).expect("it is there");
+    let rows = map.lines().filter(|line| line.starts_with("| `src/"));
+    let first_cells = rows.filter_map(|line| line.split('|').nth(1));
+    let drawn: BTreeSet<String> =
+        first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+    let rooms = |directory: &str, folders_only: bool| {
+        let entries =
+            std::fs::read_dir(root.join(directory)).expect("it is there").map(|entry| entry.expect("readable"));
+        let wanted = entries.filter(|entry| !folders_only || entry.path().is_dir());
+        // A folder that git has forgotten has no file.
+        let wanted =
+            wanted.filter(|entry| std::fs::read_dir(entry.path()).map_or(true, |mut inside| inside.next().is_some()));
+        wanted.map(|entry| format!("{directory}/{}", entry.file_name().to_string_lossy())).collect::<Vec<_>>()
+    };
+    let built: BTreeSet<String> = rooms("src", false).into_iter().chain(rooms("src/store", true)).collect();
+    assert_eq!(drawn, built, "docs/architecture.md against the tree");
+}

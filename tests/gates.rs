@@ -29,17 +29,11 @@ fn slow_world(count: usize) -> (Fake, Spec) {
     (fake, spec)
 }
 
-/// Says why a gate is open, unless that is forbidden.
-fn skipped(gate: &str, why: &str) {
-    assert!(std::env::var_os("STEPZERO_NO_SKIP").is_none(), "{gate} cannot run: {why}");
-    println!("SKIPPED {gate}: {why}");
-}
-
 /// The release build, or else why there is none.
 fn release(gate: &str) -> Option<PathBuf> {
     let path = std::env::var_os("STEPZERO_BINARY").map(PathBuf::from);
     if path.is_none() {
-        skipped(gate, "STEPZERO_BINARY does not name the release build");
+        common::skip(gate, "STEPZERO_BINARY does not name the release build");
     }
     path
 }
@@ -47,7 +41,7 @@ fn release(gate: &str) -> Option<PathBuf> {
 fn is_there(tool: &str, gate: &str) -> bool {
     let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !found {
-        skipped(gate, &format!("{tool} is not installed"));
+        common::skip(gate, &format!("{tool} is not installed"));
     }
     found
 }

@@ -11,10 +11,7 @@ pub fn with_addresses(name: &str, addresses: &[&str], test: impl FnOnce() + Send
     std::thread::scope(|scope| {
         let inside = scope.spawn(|| match enter(addresses) {
             Ok(()) => test(),
-            Err(error) if std::env::var_os("STEPZERO_NO_SKIP").is_none() => {
-                println!("SKIPPED {name}: no network namespace: {error}");
-            }
-            Err(error) => panic!("no network namespace: {error}"),
+            Err(error) => crate::common::skip(name, &format!("no network namespace: {error}")),
         });
         if let Err(panic) = inside.join() {
             std::panic::resume_unwind(panic);

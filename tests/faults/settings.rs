@@ -116,9 +116,7 @@ fn a_spec_whose_owner_is_not_in_the_user_namespace() {
     let spec = Spec::new("[env]\nA = { parameter = \"/a\" }\n");
     let directory = spec.path.parent().expect("it has one");
     if chown(&spec.path, Some(12345), Some(12345)).is_err() {
-        println!("SKIPPED {NAME}: only root may give a file away");
-        assert!(std::env::var_os("STEPZERO_NO_SKIP").is_none(), "{NAME} must not be skipped here");
-        return;
+        return crate::common::skip(NAME, "only root may give a file away");
     }
     let mode = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("we are root");

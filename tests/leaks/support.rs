@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use fake_aws::{Fake, Put};
 
 use crate::canary::VALUE;
+pub use crate::common::skip;
 
 /// A user who is not root.
 pub const NOBODY: u32 = 65534;
@@ -97,10 +98,4 @@ pub fn shim(directory: &Directory, source: &str) -> PathBuf {
         .status();
     assert!(built.is_ok_and(|status| status.success()), "the linker's cc compiles C");
     library
-}
-
-/// Says why a test cannot run here, and panics where none may be left out.
-pub fn skip(name: &str, why: &str) {
-    assert!(std::env::var_os("STEPZERO_NO_SKIP").is_none(), "{name} cannot run: {why}");
-    println!("SKIPPED {name}: {why}");
 }

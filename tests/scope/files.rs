@@ -137,7 +137,7 @@ fn binary_values_and_nul_bytes() {
 #[test]
 fn a_command_that_drops_root_and_opens_it_late_needs_a_mode() {
     if !nix::unistd::geteuid().is_root() {
-        return crate::skipped("dropping root", "not root");
+        return crate::common::skip("dropping root", "not root");
     }
     let fake = store();
     let late = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", "cat \"$TLS_KEY_FILE\""];

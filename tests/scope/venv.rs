@@ -8,12 +8,15 @@ use std::process::{Command, Output, Stdio};
 /// A program of the virtual environment; `None`, said aloud, when there is none.
 pub fn tool(name: &str) -> Option<PathBuf> {
     let Some(venv) = std::env::var_os("STEPZERO_VENV") else {
-        crate::skipped(name, "STEPZERO_VENV does not say where its virtual environment is (tests/requirements.txt)");
+        crate::common::skip(
+            name,
+            "STEPZERO_VENV does not say where its virtual environment is (tests/requirements.txt)",
+        );
         return None;
     };
     let program = PathBuf::from(venv).join("bin").join(name);
     if !program.exists() {
-        crate::skipped(name, &format!("{} is not there", program.display()));
+        crate::common::skip(name, &format!("{} is not there", program.display()));
         return None;
     }
     Some(program)

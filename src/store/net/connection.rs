@@ -89,3 +89,108 @@ impl Connection {
         Ok(Request::from_parts(parts, Full::new(body)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::store::config::clock::Clock;
+    use crate::store::net::connect::Connector;
+    use crate::store::net::route::Routes;
+    use crate::store::net::tls::Tls;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+    /// Answers one request a connection, and closes it without a word; or closes it, or keeps it, without an answer.
+    struct Server<'a> {
+        listener: TcpListener,
+        accepted: &'a Cell<usize>,
+        answer: &'static [u8],
+        hangs: bool,
+    }
+
+    impl Server<'_> {
+        async fn serve(self) {
+            let mut kept = Vec::new();
+            loop {
+                let (mut stream, _) = self.listener.accept().await.expect("a connection");
+                self.accepted.set(self.accepted.get() + 1);
+                let read = stream.read(&mut [0; 1024]).await.expect("a request");
+                assert!(read > 0);
+                stream.write_all(self.answer).await.expect("the client reads");
+                kept.extend(self.hangs.then_some(stream));
+            }
+        }
+    }
+
+    /// Does it with a connection to a server that gives this answer. How many connections it accepted.
+    async fn with_server(
+        answer: &'static [u8],
+        hangs: bool,
+        work: impl AsyncFnOnce(&mut Connection, http::Uri),
+    ) -> usize {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let uri: http::Uri = format!("http://{address}/").parse().expect("an address");
+        let connector = Connector::new(Tls::new(None).expect("roots are compiled in"));
+        // Direct: whatever proxy the environment names.
+        let http = Http::new(connector, Routes::new(HashSet::from([address])), Clock::default());
+        let mut connection = Connection::new(http.clone(), http.route(&uri).expect("it has a host"));
+        let accepted = Cell::new(0);
+        tokio::select! {
+            () = work(&mut connection, uri) => {}
+            () = Server { listener, accepted: &accepted, answer, hangs }.serve() => unreachable!("it serves for ever"),
+        }
+        accepted.get()
+    }
+
+    fn get(uri: &http::Uri) -> Request<Bytes> {
+        Request::get(uri).body(Bytes::new()).expect("a request")
+    }
+
+    #[tokio::test]
+    async fn a_server_that_closes_after_every_answer_is_asked_on_a_new_connection() {
+        let accepted = with_server(ANSWER, false, async |connection, uri| {
+            for _ in 0..5 {
+                assert_eq!(connection.send(get(&uri)).await.expect("an answer").body(), "ok");
+            }
+        });
+        assert_eq!(accepted.await, 5);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_kept_is_used_again() {
+        let accepted = with_server(ANSWER, true, async |connection, uri| {
+            connection.preconnect().await.expect("it listens");
+            assert_eq!(connection.send(get(&uri)).await.expect("an answer").body(), "ok");
+            assert!(connection.idle.as_ref().is_some_and(|idle| !idle.is_closed()));
+        });
+        assert_eq!(accepted.await, 1);
+    }
+
+    /// The request can have been read: it is not sent a second time.
+    #[tokio::test]
+    async fn a_new_connection_that_breaks_is_an_error() {
+        let accepted = with_server(b"", false, async |connection, uri| {
+            assert!(matches!(connection.send(get(&uri)).await, Err(HttpError::Broken(..))));
+        });
+        assert_eq!(accepted.await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_given_up_takes_its_connection_with_it() {
+        let accepted = with_server(b"", true, async |connection, uri| {
+            for _ in 0..3 {
+                let sent = tokio::time::timeout(Duration::from_millis(20), connection.send(get(&uri))).await;
+                assert!(sent.is_err() && connection.idle.is_none());
+            }
+        });
+        assert_eq!(accepted.await, 3);
+    }
+}

@@ -20,7 +20,7 @@ const MAX_WORKERS: usize = 50;
 
 /// At first there is one worker, and one more for each eight calls, up to three.
 const CALLS_EACH: usize = 8;
-const MAX_AT_FIRST: usize = 3;
+pub const MAX_AT_FIRST: usize = 3;
 
 /// When no answer has come for so long, as many workers start as there are, and at least four.
 const STALL: Duration = Duration::from_millis(2);
