@@ -15,6 +15,7 @@ mod denied;
 pub mod environment;
 pub mod error;
 mod exec;
+mod foreign;
 mod log;
 pub mod name;
 mod notify;

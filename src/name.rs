@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::error::printable;
+use crate::foreign;
 
 /// Why a name is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,9 @@ pub struct Key(String);
 
 impl Key {
     pub fn new(text: &str) -> Result<Self, BadName> {
+        if let Some(why) = foreign::key(text) {
+            return Err(BadName(why));
+        }
         if text.contains(':') {
             return bad(
                 "the key",

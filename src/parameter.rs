@@ -6,11 +6,9 @@
 use std::fmt;
 
 use crate::error::printable;
+use crate::foreign;
+pub use crate::foreign::SECRET_PREFIX;
 use crate::name::{BadName, Selector};
-
-/// Under this prefix Parameter Store passes a read on to Secrets Manager.
-/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/integration-ps-secretsmanager.html>
-pub const SECRET_PREFIX: &str = "/aws/reference/secretsmanager/";
 
 /// Under this prefix are the parameters that AWS publishes, which belong to no account and are not encrypted.
 /// <https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html>
@@ -143,13 +141,8 @@ impl Request {
 
     /// `NAME`, `NAME:SELECTOR`, `ARN` or `ARN:SELECTOR`.
     pub fn parse(text: &str) -> Result<Self, BadName> {
-        if let Some(rest) = text.strip_prefix("ssm:") {
-            let name = rest.strip_prefix("//").unwrap_or(rest);
-            return Err(BadName(format!(
-                "\"{}\" is written as a reference; here it is the name alone: {}",
-                printable(text),
-                printable(name)
-            )));
+        if let Some(why) = foreign::parameter(text) {
+            return Err(BadName(why));
         }
         let (subject, selector) = if text.starts_with("arn:") {
             let end = text.match_indices(':').nth(5).map_or(text.len(), |(at, _)| at);

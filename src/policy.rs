@@ -84,14 +84,15 @@ impl Needs {
 
     fn request(&mut self, request: &Request, place: &Place) {
         let name = request.name();
-        if name.is_public() {
-            // AWS's own: of no account, and never encrypted.
-            return add(&mut self.parameters, place.public(name.folded()));
-        }
         let (arn, account) = match &request.subject {
             Subject::Name(name) => (place.parameter(name.folded()), place.account.as_str()),
             Subject::Arn(arn) => (arn.as_str().to_owned(), arn.as_str().split(':').nth(4).unwrap_or_default()),
         };
+        if name.is_public() {
+            // AWS's own: of no account, and never encrypted.
+            let arn = if account.is_empty() { arn } else { place.public(name.folded()) };
+            return add(&mut self.parameters, arn);
+        }
         if let Some(id) = name.as_str().strip_prefix(SECRET_PREFIX) {
             add(&mut self.parameters, arn);
             add(&mut self.secrets, place.arn("secretsmanager", account, &format!("secret:{id}-??????")));
@@ -190,10 +191,14 @@ fn template(policy: &Json) -> Json {
 
 fn warnings(plan: &Plan, needs: &Needs, policy: &Json, place: &Place) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !place.open.is_empty() {
-        warnings.push(format!("the policy has placeholders: fill them in, or say {}", place.open.join(" and ")));
+    // A policy for public parameters alone has no account in it.
+    let text = policy.to_string();
+    let open = place.open.iter().filter(|option| text.contains(&format!("<{}>", option.trim_start_matches("--"))));
+    let open: Vec<&str> = open.copied().collect();
+    if !open.is_empty() {
+        warnings.push(format!("the policy has placeholders: fill them in, or say {}", open.join(" and ")));
     }
-    let size = policy.to_string().chars().filter(|c| !c.is_whitespace()).count();
+    let size = text.chars().filter(|c| !c.is_whitespace()).count();
     if size > MOST_CHARACTERS {
         let whole = if plan.scopes.is_empty() { "" } else { "say --whole-scopes, or " };
         warnings.push(format!(

@@ -47,9 +47,7 @@ fn almost(value: &[u8]) -> Option<Why> {
     const BARE: &str = "write it bare, as in ssm:/app/db; `docker run --env-file` and systemd's Environment= with quotes \
                         inside a word keep quotes as part of the value";
     let text = std::str::from_utf8(value).ok()?;
-    let trimmed = text.trim();
-    let unquoted = ['"', '\'', '`'].iter().find_map(|quote| trimmed.strip_prefix(*quote)?.strip_suffix(*quote));
-    let inner = unquoted.unwrap_or(trimmed).trim();
+    let inner = text.trim_matches(|c| is_quote(c) || is_blank(c));
     if ["{{resolve:ssm:", "{{resolve:ssm-secure:", "{{resolve:secretsmanager:"].iter().any(|start| begins(inner, start))
     {
         let help = "write ssm:NAME; of a secret, ssm:/aws/reference/secretsmanager/ID";
@@ -58,15 +56,32 @@ fn almost(value: &[u8]) -> Option<Why> {
             help,
         });
     }
-    if text.starts_with("ssm:") && text == inner || !begins(inner, "ssm:") || parse(&inner.as_bytes()[4..]).is_err() {
+    if !begins(inner, "ssm:") {
         return None;
     }
-    let what = match unquoted {
-        Some(_) => "has quotes around it",
-        None if trimmed != text => "has white space around it",
-        None => return Some(Why { what: "begins with ssm: in upper case", help: "write ssm: in lower case" }),
-    };
-    Some(Why { what, help: BARE })
+    // In lower case, bare, it would be a reference, right or wrong. In upper case it can be a text for people as well, so
+    // there the rest has to name something.
+    let is_lower = inner.starts_with("ssm:");
+    let names = parse(&inner.as_bytes()[4..]);
+    if !(is_lower || names.is_ok() || names == Err(TWO_SLASHES)) {
+        return None;
+    }
+    match text.trim_matches(is_blank) {
+        whole if whole != inner => Some(Why { what: "has quotes around it", help: BARE }),
+        whole if whole != text => Some(Why { what: "has white space around it", help: BARE }),
+        _ if is_lower => None,
+        _ => Some(Why { what: "begins with ssm: in upper case", help: "write ssm: in lower case" }),
+    }
+}
+
+/// Also those of word processors, and the backslash before a quote that was escaped once too often.
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`' | '\\' | '“' | '”' | '„' | '‘' | '’' | '«' | '»')
+}
+
+/// White space, and the byte order mark that editors of Windows begin a text with.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == '\u{feff}'
 }
 
 /// In any case.
@@ -74,15 +89,17 @@ fn begins(text: &str, start: &str) -> bool {
     text.get(..start.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(start))
 }
 
+/// `ssm://a/b` looks like a host and a path. It is `ssm:///a/b` that names `/a/b`.
+const TWO_SLASHES: Why = Why { what: "has two slashes before a path", help: "write three: ssm:///a/b names /a/b" };
+
 /// What follows `ssm:`.
 fn parse(rest: &[u8]) -> Result<Request, Why> {
     const NAME: &str = "a reference is ssm:NAME, ssm:///PATH/NAME or ssm:ARN, with an optional :version or :label";
     let malformed = Why { what: "is not the name of a parameter", help: NAME };
     let Ok(text) = std::str::from_utf8(rest) else { return Err(malformed) };
     let name = match text.strip_prefix("//") {
-        // `ssm://a/b` looks like a host and a path. It is `ssm:///a/b` that names `/a/b`.
         Some(name) if name.contains('/') && !name.starts_with('/') && !name.starts_with("arn:") => {
-            return Err(Why { what: "has two slashes before a path", help: "write three: ssm:///a/b names /a/b" });
+            return Err(TWO_SLASHES);
         }
         Some(name) => name,
         None => text,
@@ -134,6 +151,9 @@ mod tests {
             ("'ssm:/app/db'", "quotes"),
             (" \"SSM:/app/db:3\" ", "quotes"),
             ("\" ssm:x\"", "quotes"),
+            ("\"ssm:hunter 2\"", "quotes"),
+            ("“ssm://a/b”", "quotes"),
+            ("\u{feff}ssm:/app/db", "white space"),
             (" ssm:/app/db", "white space"),
             ("ssm:/app/db\n", "white space"),
             ("SSM:/app/db", "upper case"),
@@ -144,7 +164,7 @@ mod tests {
         ] {
             assert!(almost(value.as_bytes()).is_some_and(|why| why.what.contains(what)), "{value}");
         }
-        for value in ["", "\"", "ssm:/app/db", "see ssm:x", "\"ssm:hunter 2\"", "SSM: a note", "{{ssm:x}}", "é", "ssmé"]
+        for value in ["", "\"", "ssm:/app/db", "see ssm:x", "\"SSM: a note\"", "SSM: a note", "{{ssm:x}}", "é", "ssmé"]
         {
             assert!(almost(value.as_bytes()).is_none(), "{value}");
         }

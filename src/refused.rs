@@ -13,11 +13,22 @@ pub const TABLE: &[(&[&str], &str)] = &[
         "the C library is tuned (CVE-2023-4911), or loads converters, locales and catalogues",
     ),
     (&["RES_OPTIONS", "RESOLV_*", "HOSTALIASES", "LOCALDOMAIN", "NIS_PATH"], "names resolve to other hosts"),
-    (&["TMPDIR", "TMP", "TEMP", "TEMPDIR"], "where programs write and trust temporary files"),
+    (&["TMPDIR", "TMP", "TEMP", "TEMPDIR", "TMPPREFIX"], "where programs write and trust temporary files"),
     (&["PATH", "IFS", "CDPATH", "SHELL"], "which program a name starts, and how a shell splits its words"),
     (&["HOME", "XDG_*"], "where programs look for their configuration and their plug-ins"),
     (
-        &["BASH*", "SHELLOPTS", "PS4", "PROMPT_COMMAND", "GLOBIGNORE", "ZDOTDIR", "FPATH", "INPUTRC"],
+        &[
+            "BASH*",
+            "SHELLOPTS",
+            "PS4",
+            "PROMPT_COMMAND",
+            "GLOBIGNORE",
+            "ZDOTDIR",
+            "FPATH",
+            "NULLCMD",
+            "READNULLCMD",
+            "INPUTRC",
+        ],
         "shells run them: a file, a function (CVE-2014-6271), an expansion",
     ),
     (
@@ -109,7 +120,12 @@ pub const TABLE: &[(&[&str], &str)] = &[
         &[
             "KUBECONFIG",
             "KUBERNETES_*",
-            "DOCKER_*",
+            "DOCKER_HOST",
+            "DOCKER_CONFIG",
+            "DOCKER_CONTEXT",
+            "DOCKER_CERT_PATH",
+            "DOCKER_TLS*",
+            "DOCKER_CLI_*",
             "HELM_*",
             "CLOUDSDK_*",
             "ANSIBLE_*",
@@ -168,14 +184,44 @@ pub const TABLE: &[(&[&str], &str)] = &[
         "they speak for the supervisor: descriptors, sockets, buses",
     ),
     (
-        &["CREDENTIALS_DIRECTORY", "CONFIGURATION_DIRECTORY", "RUNTIME_DIRECTORY", "STATE_DIRECTORY"],
-        "the supervisor says where credentials, configuration and state are",
+        &[
+            "CREDENTIALS_DIRECTORY",
+            "CONFIGURATION_DIRECTORY",
+            "RUNTIME_DIRECTORY",
+            "STATE_DIRECTORY",
+            "CACHE_DIRECTORY",
+            "LOGS_DIRECTORY",
+            "MEMORY_PRESSURE_*",
+        ],
+        "the supervisor says where credentials, configuration, state and what it watches are",
+    ),
+    (
+        &[
+            "GNUPGHOME",
+            "MAILCAPS",
+            "PSQLRC",
+            "RSYNC_CONNECT_PROG",
+            "GS_LIB",
+            "GS_OPTIONS",
+            "TCLLIBPATH",
+            "CARGO_HOME",
+            "CARGO_BUILD_*",
+            "RUSTC_*",
+            "ELECTRON_RUN_AS_NODE",
+            "ALSA_CONFIG_*",
+            "LIBGL_DRIVERS_PATH",
+            "VK_ICD_FILENAMES",
+            "VK_DRIVER_FILES",
+            "VK_LAYER_PATH",
+        ],
+        "a tool or a library runs, or loads, what they name",
     ),
     (&["STEPZERO_*"], "a stepzero that the command starts asks for something else"),
 ];
 
 /// Of those families, what services do keep in the store.
-pub const ALLOWED: &[&str] = &["NODE_ENV", "DOTNET_ENVIRONMENT"];
+pub const ALLOWED: &[&str] =
+    &["NODE_ENV", "NODE_AUTH_TOKEN", "YARN_NPM_AUTH_TOKEN", "COMPOSER_AUTH", "DOTNET_ENVIRONMENT"];
 
 /// Why a loaded path may not set this variable; `None` when it may. Case does not count: some programs read either.
 pub fn reason(name: &str) -> Option<&'static str> {
@@ -207,7 +253,9 @@ mod tests {
             PYTHONUSERBASE PYTHONBREAKPOINT GIT_ASKPASS DOTNET_STARTUP_HOOKS COR_PROFILER CLASSPATH ZDOTDIR PHPRC \
             PHP_INI_SCAN_DIR LUA_INIT ERL_AFLAGS ELIXIR_ERL_OPTIONS GEM_PATH BUNDLE_GEMFILE R_PROFILE_USER \
             GUILE_LOAD_PATH LESSOPEN ASPNETCORE_HOSTINGSTARTUPASSEMBLIES KUBECONFIG NPM_CONFIG_SCRIPT_SHELL HOME \
-            XDG_CONFIG_HOME NOTIFY_SOCKET LISTEN_FDS CREDENTIALS_DIRECTORY npm_config_prefix CATALINA_OPTS";
+            XDG_CONFIG_HOME NOTIFY_SOCKET LISTEN_FDS CREDENTIALS_DIRECTORY npm_config_prefix CATALINA_OPTS \
+            NULLCMD TMPPREFIX CACHE_DIRECTORY LOGS_DIRECTORY MEMORY_PRESSURE_WATCH DOCKER_HOST DOCKER_TLS_VERIFY \
+            GNUPGHOME PSQLRC RUSTC_WRAPPER VK_ICD_FILENAMES";
         for name in refused.split_whitespace() {
             assert!(reason(name).is_some(), "{name}");
         }
@@ -220,7 +268,8 @@ mod tests {
             AWS_DEFAULT_REGION AWS_SQS_QUEUE_URL PATHS DATABASE_PASSWORD DATABASE_URL DB_HOST PGHOST PGPASSWORD \
             MYSQL_HOST REDIS_URL GITHUB_TOKEN GOOGLE_API_KEY SSH_PRIVATE_KEY NODE_ENV RAILS_ENV DJANGO_SETTINGS_MODULE \
             SPRING_DATASOURCE_URL ASPNETCORE_ENVIRONMENT GRPC_PORT OTEL_EXPORTER_OTLP_ENDPOINT LESSON_ID LOG_LEVEL TZ \
-            LANG HOST PORT USER R_AND_D SECRET_KEY_BASE VAULT_TOKEN TF_VAR_X";
+            LANG HOST PORT USER R_AND_D SECRET_KEY_BASE VAULT_TOKEN TF_VAR_X \
+            DOCKER_PASSWORD NODE_AUTH_TOKEN COMPOSER_AUTH CARGO_REGISTRY_TOKEN RSYNC_PASSWORD PGSSLMODE VK_TOKEN";
         for name in taken.split_whitespace() {
             assert_eq!(reason(name), None, "{name}");
         }

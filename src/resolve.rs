@@ -87,6 +87,8 @@ pub fn settle(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outco
     let mut loaded = Loaded::default();
     let keeps = |name: &EnvName| plan.policy.existing == Existing::Keep && inherited.has(name, &plan.policy);
     let mut found = Vec::new();
+    // What `only` names may stand under another path, so it is missing only when every path has answered.
+    let answered = loads.iter().all(|reply| matches!(reply, LoadReply::Found(_)));
     for (load, reply) in plan.loads.iter().zip(loads) {
         match reply {
             LoadReply::Found(parameters) if parameters.is_empty() && !load.optional => loaded.empty(load),
@@ -101,7 +103,7 @@ pub fn settle(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outco
             LoadReply::Open => loaded.open(load),
         }
     }
-    for load in found.into_iter().filter(|load| !load.optional) {
+    for load in found.into_iter().filter(|load| answered && !load.optional) {
         loaded.check(load, |name| keeps(name) || taken.contains(name));
     }
     outcomes.extend(loaded.outcomes);

@@ -9,6 +9,7 @@ use super::entry::{Absent, Entry, Shape, Source};
 use super::table::{Table, Text};
 use crate::environment::Target;
 use crate::error::Failure;
+use crate::foreign;
 use crate::name::{BadName, EnvName, Key, Selector};
 use crate::secret::JsonPath;
 
@@ -64,7 +65,7 @@ fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source
         (Some((key, span)), None, None) => at(&table.text, &span, Key::new(&key), errors).map(Source::Key),
         (None, Some((name, _)), None) => Some(Source::Parameter(name)),
         (None, None, Some((id, span))) => {
-            errors.extend(foreign_secret(&id).map(|what| table.text.failure(&span, &what)));
+            errors.extend(foreign::secret(&id).map(|what| table.text.failure(&span, &what)));
             Some(Source::Secret(id))
         }
         (None, None, None) => {
@@ -76,30 +77,6 @@ fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source
             None
         }
     }
-}
-
-/// A secret that is written as an ARN, or as ECS has it (`NAME:FIELD:STAGE:VERSION`): Parameter Store takes the name alone.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html>
-fn foreign_secret(id: &str) -> Option<String> {
-    // arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX, and what ECS puts behind it.
-    let by_arn = id.starts_with("arn:");
-    let mut parts = id.split(':').skip(if by_arn { 6 } else { 0 });
-    let name = parts.next().unwrap_or_default();
-    // AWS adds six characters of its own to the name.
-    let name = if by_arn {
-        name.rsplit_once('-').filter(|(_, suffix)| suffix.len() == 6).map_or(name, |(name, _)| name)
-    } else {
-        name
-    };
-    if !by_arn && id.matches(':').count() < 2 {
-        return None;
-    }
-    let keys = [("json", parts.next()), ("label", parts.next()), ("version", parts.next())];
-    let keys = keys.into_iter().filter_map(|(key, value)| Some((key, value.filter(|value| !value.is_empty())?)));
-    let rest: String = keys.map(|(key, value)| format!(", {key} = \"{value}\"")).collect();
-    let name = if name.is_empty() { "NAME" } else { name };
-    let what = if by_arn { "an ARN" } else { "written as ECS has it" };
-    Some(format!("`secret` is the name of a secret, and this is {what}: write {{ secret = \"{name}\"{rest} }}"))
 }
 
 fn selector(table: &mut Table<'_, '_>, is_secret: bool, errors: &mut Vec<Failure>) -> Option<Selector> {

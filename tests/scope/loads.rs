@@ -1,6 +1,6 @@
 //! `[[load]]` and `--load`: everything under a path.
 
-use fake_aws::{Fake, Put};
+use fake_aws::{Action, Fake, Fault, Put};
 
 use crate::common::stepzero;
 use crate::{exec, exec_with, variable, variables};
@@ -332,4 +332,14 @@ fn a_glob_that_is_none_has_its_place() {
     ] {
         exec(&fake, &format!("[[load]]\npath = \"/app\"\n{line}\n")).expect(78).says(&[says]);
     }
+}
+
+/// What `only` names can stand under the path that gave no answer: a missing name would say never to try again (66).
+#[test]
+fn a_name_is_not_missing_while_another_path_is_unanswered() {
+    let fake = app(&[("/app/db_host", "h"), ("/shared/api_key", "k")]);
+    fake.fault(Fault::always(Action::status(500)).operation("GetParametersByPath").name("/shared"));
+    let spec = format!("{TWO_GLOBS}[[load]]\npath = \"/shared\"\nonly = [\"API_KEY\"]\n");
+    let ran = exec_with(&fake, &spec, &["--timeout", "2s"], &[]).expect(75);
+    assert!(!ran.stderr().contains("which `only` names"), "{}", ran.stderr());
 }

@@ -309,6 +309,19 @@ fn public_parameters_have_no_account_and_no_key() {
     );
     let warned = policy(&spec, &PLACE).expect(0).stderr();
     assert!(!warned.contains("allows nothing"), "{warned}");
+    // What is not in the policy is not left open.
+    for (flags, says) in [
+        (&["--parameter", arn][..], ""),
+        (&["--parameter", "/aws/service/x", "--region", "us-east-1"], ""),
+        (&["--parameter", "/aws/service/x"], "say --partition and --region\n"),
+    ] {
+        let ran = offline(["policy"].iter().chain(flags)).output().expect(0);
+        assert!(
+            if says.is_empty() { ran.stderr().is_empty() } else { ran.stderr().contains(says) },
+            "{}",
+            ran.stderr()
+        );
+    }
     // As a flag too.
     let plan = offline(["plan", "--parameter", &format!("X={arn}")]).output().expect(0).stdout();
     assert!(plan.contains(arn), "{plan}");

@@ -76,6 +76,18 @@ fn a_reference_but_for_how_it_is_written_is_refused() {
         (" ssm:/app/db", "has white space around it"),
         ("ssm:/app/db ", "has white space around it"),
         ("SSM:/app/db", "in upper case"),
+        ("'SSM:/app/db'", "has quotes around it"),
+        ("SSM://hunter2/db", "in upper case"),
+        // What stands between the quotes can be wrong as well: bare it would be refused too.
+        ("\"ssm://hunter2/db\"", "has quotes around it"),
+        ("\"ssm:hunter2 x\"", "has quotes around it"),
+        ("\"ssm:/app/db", "has quotes around it"),
+        ("\"'ssm:/app/db'\"", "has quotes around it"),
+        ("\\\"ssm:/app/db\\\"", "has quotes around it"),
+        ("“ssm:/app/db”", "has quotes around it"),
+        ("ssm:/app/db\r", "has white space around it"),
+        ("\u{feff}ssm:/app/db", "has white space around it"),
+        ("\"{{resolve:ssm-secure:/app/db:1}}\"", "CloudFormation"),
         ("{{resolve:ssm:/app/db}}", "CloudFormation"),
         ("{{resolve:secretsmanager:prod/db:SecretString:hunter2}}", "CloudFormation"),
     ] {
@@ -83,6 +95,15 @@ fn a_reference_but_for_how_it_is_written_is_refused() {
         assert!(!ran.stderr().contains("hunter2") && !ran.stderr().contains("/app/db}"), "{}", ran.stderr());
     }
     assert!(fake.log().is_empty(), "nobody was asked");
+}
+
+/// AWS publishes them, and their ARN has no account.
+#[test]
+fn a_public_parameter_by_its_arn() {
+    let fake = store();
+    fake.put_with(&Put::string("/aws/service/x", "published").account(""));
+    let ran = run(&fake, &[], &[("V", "ssm:arn:aws:ssm:us-east-1::parameter/aws/service/x")]);
+    assert_eq!(variable(&ran, "V").as_deref(), Some("published"));
 }
 
 #[test]

@@ -67,6 +67,10 @@ const GOOD: &[&str] = &[
 const BAD: &[&str] = &[
     "[env]\nA = { secret = \"arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/x-AbCdEf\" }\n",
     "[files]\nA = { secret = \"prod/x:api_key::\" }\n",
+    "[env]\nA = { secret = \"secretsmanager:prod/x\" }\n",
+    "[env]\nA = { secret = \"ssm:/aws/reference/secretsmanager/prod/x\" }\n",
+    "[env]\nA = { secret = \"/aws/reference/secretsmanager/prod/x\" }\n",
+    "[env]\nA = { secret = \"ssm:/app/db\" }\n",
     "region = \"eu-west-3a\"\n",
     "region = \"us-west-2-lax-1a\"\n",
     "region = \"us-east\"\n",

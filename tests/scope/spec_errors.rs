@@ -137,6 +137,21 @@ fn foreign_spellings_are_told_what_to_write() {
             "secret = \"arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/my-db:k::\"",
             "write { secret = \"prod/my-db\", json = \"k\" }",
         ),
+        (
+            "parameter = \"arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/x-AbCdEf\"",
+            "write { secret = \"prod/x\" } in the spec, or the parameter /aws/reference/secretsmanager/prod/x",
+        ),
+        ("parameter = \"secretsmanager:prod/x\"", "write { secret = \"prod/x\" } in the spec"),
+        ("parameter = \"SSM:/app/a\"", "here it is the name alone: /app/a"),
+        ("key = \"ssm:///app/a\"", "is a full name, not a part of one: write { parameter = \"/app/a\" }"),
+        (
+            "key = \"arn:aws:ssm:us-east-1:123456789012:parameter/a\"",
+            "write { parameter = \"arn:aws:ssm:us-east-1:123456789012:parameter/a\" }",
+        ),
+        ("secret = \"secretsmanager:prod/x\"", "write { secret = \"prod/x\" }"),
+        ("secret = \"/aws/reference/secretsmanager/prod/x\"", "write { secret = \"prod/x\" }"),
+        ("secret = \"ssm:/aws/reference/secretsmanager/prod/x\"", "write { secret = \"prod/x\" }"),
+        ("secret = \"ssm:///app/a\"", "this is a parameter: write { parameter = \"/app/a\" }"),
         ("secret = \"prod/x:api_key::\"", "write { secret = \"prod/x\", json = \"api_key\" }"),
         ("secret = \"prod/x:k:AWSPREVIOUS:\"", "write { secret = \"prod/x\", json = \"k\", label = \"AWSPREVIOUS\" }"),
     ] {
@@ -144,5 +159,6 @@ fn foreign_spellings_are_told_what_to_write() {
         assert!(said.contains(says), "{said}");
     }
     offline(["plan", "--parameter", "ssm:///app/a"]).output().expect(78).says(&["--parameter", "/app/a"]);
+    offline(["plan", "-k", "ssm:///app/a"]).output().expect(78).says(&["--key", "--parameter /app/a"]);
     offline(["plan", "-s", "-"]).output().expect(64).says(&["standard input", "/dev/stdin"]);
 }
