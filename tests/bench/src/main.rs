@@ -77,7 +77,6 @@ fn run(options: &Options) {
     let mut bench = Bench {
         fake: Fake::start(&options.bin.join("fake-aws"), &directory, &options.sizes),
         stepzero: options.stepzero.clone().unwrap_or_else(|| options.bin.join("stepzero")),
-        stepzero_static: options.bin.join(tool::STATIC),
         floor: options.bin.join("floor"),
         floor_connections: 1,
         directory: directory.clone(),
