@@ -54,7 +54,7 @@ impl Tool {
     }
 
     /// Whether it can be run at all.
-    pub fn is_there(&self, bin: &Path) -> bool {
+    pub fn is_there(&self) -> bool {
         match self.name {
             BARE | FLOOR | STEPZERO => true,
             peer => on_path(peer),
