@@ -44,12 +44,13 @@ unpack_standard_library() {
 
 # A C compiler, which links and which compiles ring. The cc crate finds the one of arm64 by its name.
 case $target in
-"$host") linker=cc packages="gcc libc6-dev" ;;
-aarch64-unknown-linux-gnu) linker=aarch64-linux-gnu-gcc packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
+"$host") compiler=cc linker=cc packages="gcc libc6-dev" ;;
+aarch64-unknown-linux-gnu)
+    compiler=aarch64-linux-gnu-gcc linker=$PWD/packaging/static-pie.sh packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
 *) fail "$target cannot be built on $host" ;;
 esac
 # shellcheck disable=SC2086 # packages is a list
-command -v $linker > /dev/null || install_packages $packages
+command -v $compiler > /dev/null || install_packages $packages
 
 # Rust: what is here, if it has the target's standard library; else Debian's.
 export RUSTC="${RUSTC:-rustc}" CARGO="${CARGO:-cargo}"
@@ -67,7 +68,7 @@ fi
 
 # Linking takes a minute: nothing is done twice for the same sources, compiler and flags.
 stamp=$({ "$RUSTC" -vV; echo "$profile"; env | grep -E '^(RUSTFLAGS|CFLAGS|CARGO_PROFILE_.*)=' || :
-    find src Cargo.toml Cargo.lock packaging/build.sh -type f -exec sha256sum {} + | LC_ALL=C sort; } | sha256sum)
+    find src Cargo.toml Cargo.lock packaging/build.sh packaging/static-pie.sh -type f -exec sha256sum {} + | LC_ALL=C sort; } | sha256sum)
 if [ "$(cat "$out/.stamp" 2> /dev/null)" = "$stamp" ] && [ -x "$out/stepzero" ]; then
     exit 0
 fi

@@ -10,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, Stdio};
 
-use common::{Ran, STEPZERO, Spec, article, offline, stepzero};
+use common::{Ran, Spec, article, offline, stepzero, tested};
 use fake_aws::Fake;
 
 const EXEC: [&str; 4] = ["exec", "--parameter", "FETCHED=shared.newrelic_key", "--"];
@@ -81,10 +81,10 @@ fn arguments_arrive_byte_for_byte() {
 /// A process with exactly this environment, which std's own would tidy up.
 fn with_raw_environment(args: &[&str], environment: &[Vec<u8>]) -> Command {
     let c = |bytes: &[u8]| CString::new(bytes).expect("no NUL");
-    let program = c(STEPZERO.as_bytes());
+    let path = c(tested().as_bytes());
     let args: Vec<CString> = ["stepzero"].iter().chain(args).map(|arg| c(arg.as_bytes())).collect();
     let entries: Vec<CString> = environment.iter().map(|entry| c(entry)).collect();
-    let mut command = common::program(STEPZERO);
+    let mut command = common::program(tested());
     let pointers = |strings: &[CString]| {
         let pointers = strings.iter().map(|string| string.as_ptr() as usize);
         pointers.chain([0]).collect::<Vec<usize>>()
@@ -94,7 +94,7 @@ fn with_raw_environment(args: &[&str], environment: &[Vec<u8>]) -> Command {
     unsafe {
         command.pre_exec(move || {
             let _owned = (&args, &entries);
-            libc::execve(program.as_ptr(), argv.as_ptr().cast(), envp.as_ptr().cast());
+            libc::execve(path.as_ptr(), argv.as_ptr().cast(), envp.as_ptr().cast());
             Err(io::Error::last_os_error())
         });
     }

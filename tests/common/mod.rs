@@ -10,6 +10,12 @@ use fake_aws::Fake;
 /// The binary under test.
 pub const STEPZERO: &str = env!("CARGO_BIN_EXE_stepzero");
 
+/// The program that the runs below start: `STEPZERO_UNDER_TEST` puts another build in the place of cargo's, so that the same tests
+/// hold for the shipped one, and for that of another architecture in an emulator.
+pub fn tested() -> OsString {
+    std::env::var_os("STEPZERO_UNDER_TEST").unwrap_or_else(|| STEPZERO.into())
+}
+
 /// One run of stepzero. Its environment holds a `PATH`, what the fake needs, and what the test adds, and nothing else.
 pub struct Run {
     args: Vec<OsString>,
@@ -37,7 +43,7 @@ impl Run {
 
     /// The process, to be changed further: descriptors, limits, a namespace.
     pub fn command(&self) -> Command {
-        let mut command = program(STEPZERO);
+        let mut command = program(tested());
         command.args(&self.args).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -66,7 +66,7 @@ token=a-token-of-this-test
 printf '{"container_token": "%s"}' "$token" > "$work/fake/config.json"
 (cp target/debug/fake-aws "$work/fake/" && cd "$work/fake" && ldd fake-aws | grep -o '/[^ ]*' | xargs -I@ cp --parents -L @ .)
 image --tag stepzero-test-fake --file - "$work/fake" <<< $'FROM scratch\nCOPY . /\nENTRYPOINT ["/fake-aws"]'
-proven "the image is the binary alone ($(stat -c %s "$dist/stepzero-static") bytes)"
+proven "the image is the binary alone ($(stat -c %s "$dist/stepzero") bytes)"
 
 # --- the fake -------------------------------------------------------------------------------------------------------
 docker network create --subnet 169.254.160.0/20 stepzero-test > /dev/null

@@ -10,7 +10,7 @@ mod request;
 mod tool;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -73,11 +73,10 @@ fn main() -> ExitCode {
 fn run(options: &Options) {
     let directory = std::env::temp_dir().join(format!("stepzero-bench-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("the temporary directory is writable");
-    let tools = tools(options.only.as_deref(), &options.bin);
+    let tools = tools(options.only.as_deref());
     let mut bench = Bench {
         fake: Fake::start(&options.bin.join("fake-aws"), &directory, &options.sizes),
         stepzero: options.stepzero.clone().unwrap_or_else(|| options.bin.join("stepzero")),
-        stepzero_static: options.bin.join(tool::STATIC),
         floor: options.bin.join("floor"),
         floor_connections: 1,
         directory: directory.clone(),
@@ -134,9 +133,9 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     Ok(options)
 }
 
-fn tools(only: Option<&[String]>, bin: &Path) -> Vec<Tool> {
+fn tools(only: Option<&[String]>) -> Vec<Tool> {
     let wanted = |tool: &&Tool| only.is_none_or(|only| only.iter().any(|name| name == tool.name));
-    let (there, missing): (Vec<Tool>, Vec<Tool>) = TOOLS.iter().filter(wanted).partition(|tool| tool.is_there(bin));
+    let (there, missing): (Vec<Tool>, Vec<Tool>) = TOOLS.iter().filter(wanted).partition(|tool| tool.is_there());
     for tool in missing {
         println!("SKIPPED {}: it is not there", tool.name);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::tool::{BARE, FLOOR, STATIC, STEPZERO};
+use crate::tool::{BARE, FLOOR, STEPZERO};
 use crate::{Case, Outcome};
 
 type Outcomes = [(&'static str, Outcome)];
@@ -86,7 +86,6 @@ pub fn picture(results: &[(Case, Vec<(&'static str, Outcome)>)]) -> String {
          font-size=\"14\">Start to exit of /bin/true, credentials from IMDS, 20 ms an answer</text>\n"
     );
     axes(&mut svg);
-    lines.retain(|(tool, _)| *tool != STATIC);
     for (at, (tool, points)) in lines.iter().enumerate() {
         line(&mut svg, tool, points, COLOURS[at % COLOURS.len()], at);
     }

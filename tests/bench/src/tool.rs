@@ -22,14 +22,11 @@ pub struct Tool {
 pub const BARE: &str = "/bin/true";
 pub const FLOOR: &str = "floor";
 pub const STEPZERO: &str = "stepzero";
-/// The same, linked statically: where it has been built.
-pub const STATIC: &str = "stepzero-static";
 
 pub const TOOLS: &[Tool] = &[
     Tool { name: BARE, start: bare, slow: false },
     Tool { name: FLOOR, start: floor, slow: false },
     Tool { name: STEPZERO, start: stepzero, slow: false },
-    Tool { name: STATIC, start: stepzero_static, slow: false },
     Tool { name: "chamber", start: chamber, slow: false },
     Tool { name: "ssm-env", start: ssm_env, slow: false },
     Tool { name: "ssm-parent", start: ssm_parent, slow: false },
@@ -44,7 +41,6 @@ pub struct Bench {
     pub fake: Fake,
     pub directory: PathBuf,
     pub stepzero: PathBuf,
-    pub stepzero_static: PathBuf,
     pub floor: PathBuf,
     /// Of the floor client, in the case at hand.
     pub floor_connections: usize,
@@ -53,15 +49,14 @@ pub struct Bench {
 impl Tool {
     pub fn command(&self, bench: &Bench, case: &Case) -> Option<Command> {
         // That nothing is to be fetched is said in a spec: the others have none.
-        let can = case.size > 0 || [BARE, STEPZERO, STATIC].contains(&self.name);
+        let can = case.size > 0 || [BARE, STEPZERO].contains(&self.name);
         if can { (self.start)(bench, case) } else { None }
     }
 
     /// Whether it can be run at all.
-    pub fn is_there(&self, bin: &Path) -> bool {
+    pub fn is_there(&self) -> bool {
         match self.name {
             BARE | FLOOR | STEPZERO => true,
-            STATIC => bin.join(STATIC).is_file(),
             peer => on_path(peer),
         }
     }
@@ -129,10 +124,6 @@ pub fn prepare_floor(bench: &Bench, case: &Case) {
 
 fn stepzero(bench: &Bench, case: &Case) -> Option<Command> {
     Some(with_spec(&bench.stepzero, bench, case))
-}
-
-fn stepzero_static(bench: &Bench, case: &Case) -> Option<Command> {
-    Some(with_spec(&bench.stepzero_static, bench, case))
 }
 
 fn with_spec(program: &Path, bench: &Bench, case: &Case) -> Command {
