@@ -4,6 +4,7 @@
 mod auth;
 mod config;
 mod net;
+mod progress;
 mod retry;
 mod ssm;
 
@@ -15,8 +16,8 @@ use crate::answers::{Answers, Denial};
 use crate::error::{Exit, Failure, io_text};
 use crate::plan::Plan;
 use crate::setting::Aws;
+use retry::error::AttemptError;
 use retry::retrier::Retrier;
-use retry::trouble::Trouble;
 
 /// Answers, and whether the wait for them was so long that systemd was asked for more time.
 pub struct Fetched {
@@ -40,15 +41,16 @@ pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> R
     crate::notify::open();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
     let retrier = Retrier::new(timeout);
-    let answers = runtime.block_on(retrier.report_progress(answers(plan, aws, &retrier, on_denial)));
+    let fetching = progress::reported(&retrier, answers(plan, aws, &retrier, on_denial));
+    let (answers, waited) = runtime.block_on(fetching);
     // It closes the connections, whose descriptors the command's files may need, and waits for no thread.
     runtime.shutdown_background();
-    Ok(Fetched { answers: answers.map_err(stopped)?, waited: retrier.reported() })
+    Ok(Fetched { answers: answers.map_err(stopped)?, waited })
 }
 
-async fn answers(plan: &Plan, aws: Aws, retrier: &Retrier, on_denial: OnDenial) -> Result<Answers, Trouble> {
-    let settings = config::settings::Settings::load(aws).await.map_err(Trouble::Permanent)?;
-    let http = settings.http(config::clock::Clock::default()).map_err(Trouble::Permanent)?;
+async fn answers(plan: &Plan, aws: Aws, retrier: &Retrier, on_denial: OnDenial) -> Result<Answers, AttemptError> {
+    let settings = config::settings::Settings::load(aws).await.map_err(AttemptError::Fatal)?;
+    let http = settings.http(config::clock::Clock::default()).map_err(AttemptError::Fatal)?;
     crate::sys::guard_secrets();
     let wanted = ssm::fetch::Wanted { requests: &plan.requests, loads: &plan.loads, on_denial };
     ssm::fetch::all(&settings, &http, retrier, wanted, |region| plan.in_region(region)).await
@@ -73,11 +75,11 @@ fn cannot_start(error: &std::io::Error) -> Failure {
 /// The least that a fetch needs: six for the runtime, which panics on fewer, one for IMDS and one for Parameter Store.
 const DESCRIPTORS: usize = 8;
 
-fn stopped(trouble: Trouble) -> Stopped {
-    match trouble {
-        Trouble::Permanent(failure) | Trouble::GaveUp(failure) => Stopped::Failed(failure),
-        Trouble::Denied(denial) => Stopped::Denied(denial),
-        Trouble::Temporary(cause) => Stopped::Failed(Failure::new(Exit::TempFail, cause.what)),
-        Trouble::Rejected(cause) => Stopped::Failed(Failure::new(Exit::NoPerm, cause.what)),
+fn stopped(error: AttemptError) -> Stopped {
+    match error {
+        AttemptError::Fatal(failure) | AttemptError::DeadlineExceeded(failure) => Stopped::Failed(failure),
+        AttemptError::AccessDenied(denial) => Stopped::Denied(denial),
+        AttemptError::Transient(cause) => Stopped::Failed(Failure::new(Exit::TempFail, cause.what)),
+        AttemptError::Unauthenticated(cause) => Stopped::Failed(Failure::new(Exit::NoPerm, cause.what)),
     }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
+use crate::store::retry::error::{AttemptError, Retryable};
 use crate::store::retry::retrier::{Retrier, SERVICE};
-use crate::store::retry::trouble::{Cause, Trouble};
 
 /// How many machines, with how many calls each, against how many calls a second.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +134,7 @@ impl Store {
         Store { per_second, tokens: RefCell::new((per_second, Instant::now())), calls: Cell::new(0) }
     }
 
-    async fn ask(&self) -> Result<(), Trouble> {
+    async fn ask(&self) -> Result<(), AttemptError> {
         sleep(Duration::from_millis(10)).await;
         self.calls.set(self.calls.get() + 1);
         let taken = self.take();
@@ -142,7 +142,7 @@ impl Store {
         if taken {
             Ok(())
         } else {
-            Err(Trouble::Temporary(Cause { throttled: true, ..Cause::new("ThrottlingException") }))
+            Err(AttemptError::Transient(Retryable { throttled: true, ..Retryable::new("ThrottlingException") }))
         }
     }
 

@@ -27,7 +27,7 @@ use crate::store::auth::profile::{RoleChain, Source};
 use crate::store::config::clock::Clock;
 use crate::store::config::settings::{Settings, variable};
 use crate::store::net::http::Http;
-use crate::store::retry::trouble::{Cause, Trouble};
+use crate::store::retry::error::{AttemptError, Retryable};
 
 /// The places where credentials can be, in order.
 pub struct Chain {
@@ -65,16 +65,16 @@ impl Chain {
     }
 
     /// One try, and a second one when STS refused what was signed at the wrong time.
-    pub async fn load(&self) -> Result<Credentials, Trouble> {
+    pub async fn load(&self) -> Result<Credentials, AttemptError> {
         let loaded = match self.first().await {
-            Err(Trouble::Rejected(_)) if self.http.clock().correct() => self.first().await,
+            Err(AttemptError::Unauthenticated(_)) if self.http.clock().correct() => self.first().await,
             loaded => loaded,
         };
-        loaded.map_err(|trouble| no_role(trouble, self.role_needs_mfa()))
+        loaded.map_err(|error| no_role(error, self.role_needs_mfa()))
     }
 
     /// Those of the first place that has some.
-    async fn first(&self) -> Result<Credentials, Trouble> {
+    async fn first(&self) -> Result<Credentials, AttemptError> {
         for place in &self.places {
             match self.ask(place).await? {
                 Some(credentials) => return checked(place.name(), credentials),
@@ -82,15 +82,15 @@ impl Chain {
             }
         }
         let Some(imds) = &self.imds else {
-            return Err(Trouble::Permanent(self.nowhere()));
+            return Err(AttemptError::Fatal(self.nowhere()));
         };
         checked("the instance profile", imds.credentials().await?)
     }
 
     /// `None` when this place has none.
-    async fn ask(&self, place: &Place) -> Result<Option<Credentials>, Trouble> {
+    async fn ask(&self, place: &Place) -> Result<Option<Credentials>, AttemptError> {
         let provided = match place {
-            Place::Half(failure) => return Err(Trouble::Permanent(failure.clone())),
+            Place::Half(failure) => return Err(AttemptError::Fatal(failure.clone())),
             Place::Container(container) => return Ok(Some(container.credentials(&self.http).await?)),
             Place::Environment => EnvironmentVariableCredentialsProvider::new().provide_credentials().await,
             Place::WebIdentity(provider) => provider.provide_credentials().await,
@@ -99,14 +99,14 @@ impl Chain {
         self.explained(place.name(), provided)
     }
 
-    async fn ask_profile(&self, from: &FromProfile) -> Result<Option<Credentials>, Trouble> {
+    async fn ask_profile(&self, from: &FromProfile) -> Result<Option<Credentials>, AttemptError> {
         let chain = RoleChain::new(&from.profiles, &from.chosen);
         let first = match chain.source {
             Source::Sdk => None,
             Source::Process(profile, command) => Some(run_process(profile, command).await?),
             Source::Named(profile, word) => {
                 let source = format!("credential_source = {} of profile {}", printable(word), printable(profile));
-                Some(self.ask_named(word, &source).await.map_err(|trouble| of_source(trouble, &source))?)
+                Some(self.ask_named(word, &source).await.map_err(|error| of_source(error, &source))?)
             }
         };
         let (files, name) = match first {
@@ -120,14 +120,14 @@ impl Chain {
             // Without the role, going on would be as somebody else.
             let what = "the profile names a role, but its source_profile does not exist";
             let failure = Failure::new(Exit::Config, what);
-            return Err(Trouble::Permanent(failure.help("look at role_arn and source_profile in ~/.aws/config")));
+            return Err(AttemptError::Fatal(failure.help("look at role_arn and source_profile in ~/.aws/config")));
         }
         self.explained("the profile", provided)
     }
 
     /// The credentials that a role is assumed with, by the word of `credential_source`.
-    async fn ask_named(&self, word: &str, source: &str) -> Result<Credentials, Trouble> {
-        let wrong = |exit, why: &str| Trouble::Permanent(Failure::new(exit, format!("{source}: {why}")));
+    async fn ask_named(&self, word: &str, source: &str) -> Result<Credentials, AttemptError> {
+        let wrong = |exit, why: &str| AttemptError::Fatal(Failure::new(exit, format!("{source}: {why}")));
         match word {
             "Environment" => {
                 let provided = EnvironmentVariableCredentialsProvider::new().provide_credentials().await;
@@ -138,7 +138,7 @@ impl Chain {
                 Some(imds) => imds.credentials().await,
                 None => Err(wrong(Exit::NoPerm, "IMDS is switched off (AWS_EC2_METADATA_DISABLED)")),
             },
-            "EcsContainer" => match Container::from_environment().map_err(Trouble::Permanent)? {
+            "EcsContainer" => match Container::from_environment().map_err(AttemptError::Fatal)? {
                 Some(container) => container.credentials(&self.http).await,
                 None => Err(wrong(Exit::Config, "no AWS_CONTAINER_CREDENTIALS_* variable says where that is")),
             },
@@ -150,7 +150,7 @@ impl Chain {
         &self,
         place: &'static str,
         provided: Result<Credentials, CredentialsError>,
-    ) -> Result<Option<Credentials>, Trouble> {
+    ) -> Result<Option<Credentials>, AttemptError> {
         match provided {
             Ok(credentials) => Ok(Some(credentials)),
             Err(CredentialsError::CredentialsNotLoaded(_)) => Ok(None),
@@ -169,9 +169,12 @@ impl Chain {
     }
 
     /// Does `work`; NOPERM when credentials depend on an IMDS that is not there.
-    pub async fn unless_absent<T>(&self, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    pub async fn unless_absent<T>(
+        &self,
+        work: impl Future<Output = Result<T, AttemptError>>,
+    ) -> Result<T, AttemptError> {
         match &self.imds {
-            Some(imds) => imds.while_present(work).await.unwrap_or_else(|| Err(Trouble::Permanent(imds.absence()))),
+            Some(imds) => imds.while_present(work).await.unwrap_or_else(|| Err(AttemptError::Fatal(imds.absence()))),
             None => work.await,
         }
     }
@@ -250,28 +253,30 @@ fn web_identity(sdk: &ProviderConfig) -> Option<Place> {
     Some(Place::WebIdentity(Box::new(WebIdentityTokenCredentialsProvider::builder().configure(sdk).build())))
 }
 
-async fn run_process(profile: &str, command: &str) -> Result<Credentials, Trouble> {
+async fn run_process(profile: &str, command: &str) -> Result<Credentials, AttemptError> {
     process::credentials(command).await.map_err(|why| {
         let what = format!("the credential_process of profile {}: {why}", printable(profile));
-        Trouble::Permanent(
+        AttemptError::Fatal(
             Failure::new(Exit::NoPerm, what).help("run it by hand, in the same environment and without input"),
         )
     })
 }
 
 /// Says which source it was about.
-fn of_source(trouble: Trouble, source: &str) -> Trouble {
-    match trouble {
-        Trouble::Temporary(cause) => Trouble::Temporary(Cause { what: format!("{source}: {}", cause.what), ..cause }),
-        Trouble::Permanent(failure) if !failure.what().starts_with(source) => {
-            Trouble::Permanent(failure.detail(source))
+fn of_source(error: AttemptError, source: &str) -> AttemptError {
+    match error {
+        AttemptError::Transient(cause) => {
+            AttemptError::Transient(Retryable { what: format!("{source}: {}", cause.what), ..cause })
+        }
+        AttemptError::Fatal(failure) if !failure.what().starts_with(source) => {
+            AttemptError::Fatal(failure.detail(source))
         }
         other => other,
     }
 }
 
 /// A line break in a key would panic the SDK when it makes the header of it.
-fn checked(place: &str, credentials: Credentials) -> Result<Credentials, Trouble> {
+fn checked(place: &str, credentials: Credentials) -> Result<Credentials, AttemptError> {
     // A credential_process can say that there is no token by an empty one.
     let credentials = match credentials.session_token() {
         Some("") => {
@@ -290,7 +295,7 @@ fn checked(place: &str, credentials: Credentials) -> Result<Credentials, Trouble
         if text.is_some_and(|text| !visible(text)) {
             let what =
                 format!("the {part} from {place} has a space, a line break or another character that none can have");
-            return Err(Trouble::Permanent(
+            return Err(AttemptError::Fatal(
                 Failure::new(Exit::NoPerm, what).help("look for a stray newline where it was set"),
             ));
         }

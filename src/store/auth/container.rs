@@ -14,7 +14,7 @@ use crate::error::{Exit, Failure, io_text, printable};
 use crate::store::auth::document;
 use crate::store::config::settings::variable;
 use crate::store::net::http::Http;
-use crate::store::retry::trouble::{Cause, Trouble, sort_http};
+use crate::store::retry::error::{AttemptError, Retryable, classify_http};
 
 const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
@@ -81,20 +81,21 @@ impl Container {
 
     /// One try. NOPERM at once when the token cannot be read, or when the endpoint refuses who asks: 400 is a token that it does
     /// not take, 404 a task or a service account without a role. It answers other errors for a moment.
-    pub async fn credentials(&self, http: &Http) -> Result<Credentials, Trouble> {
+    pub async fn credentials(&self, http: &Http) -> Result<Credentials, AttemptError> {
         let mut request = Request::get(self.uri.clone()).header(header::ACCEPT, "application/json");
-        if let Some(token) = self.authorization().map_err(Trouble::Permanent)? {
+        if let Some(token) = self.authorization().map_err(AttemptError::Fatal)? {
             request = request.header(header::AUTHORIZATION, token);
         }
         let request = request.body(Bytes::new());
-        let request = request
-            .map_err(|_| Trouble::Temporary(Cause::new("the request to the container's endpoint cannot be made")))?;
-        let answer = http.send(request).await.map_err(|error| sort_http(&error))?;
+        let request = request.map_err(|_| {
+            AttemptError::Transient(Retryable::new("the request to the container's endpoint cannot be made"))
+        })?;
+        let answer = http.send(request).await.map_err(|error| classify_http(&error))?;
         let endpoint = format!("the container's credential endpoint ({})", self.uri.host().unwrap_or_default());
         match answer.status() {
             StatusCode::OK => {
                 let read = document::from_endpoint(answer.body(), "the container");
-                read.map_err(|why| Trouble::Temporary(Cause::new(format!("{endpoint}: {why}"))))
+                read.map_err(|why| AttemptError::Transient(Retryable::new(format!("{endpoint}: {why}"))))
             }
             status @ (StatusCode::BAD_REQUEST
             | StatusCode::UNAUTHORIZED
@@ -109,9 +110,9 @@ impl Container {
                         "look at AWS_CONTAINER_AUTHORIZATION_TOKEN or its _FILE, and at the role of the task or the pod"
                     }
                 };
-                Err(Trouble::Permanent(Failure::new(Exit::NoPerm, what).help(help)))
+                Err(AttemptError::Fatal(Failure::new(Exit::NoPerm, what).help(help)))
             }
-            status => Err(Trouble::Temporary(Cause::new(format!("{endpoint} answered {}", status.as_u16())))),
+            status => Err(AttemptError::Transient(Retryable::new(format!("{endpoint} answered {}", status.as_u16())))),
         }
     }
 

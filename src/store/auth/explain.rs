@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 
 use crate::error::{Exit, Failure, io_text, printable};
 use crate::store::net::error::HttpError;
-use crate::store::retry::trouble::{Cause, Trouble, sort, sort_http, sort_modelled};
+use crate::store::retry::error::{AttemptError, Retryable, classify, classify_http, classify_modelled};
 
 pub const SSO: &str =
     "stepzero does not speak SSO or `aws login`: run `eval \"$(aws configure export-credentials --format env)\"` first";
@@ -18,31 +18,31 @@ pub const SSO: &str =
 const SSO_OR_MFA: &str = "run `eval \"$(aws configure export-credentials --format env)\"` first, which asks for it";
 
 /// Sorts the error of a place. Where the profile is for SSO, that is the cause.
-pub fn explain(place: &'static str, error: &CredentialsError, uses_sso: bool) -> Trouble {
+pub fn explain(place: &'static str, error: &CredentialsError, uses_sso: bool) -> AttemptError {
     if matches!(error, CredentialsError::ProviderTimedOut(_)) {
-        return Trouble::Temporary(Cause::new(format!("{place} gave no credentials in time")));
+        return AttemptError::Transient(Retryable::new(format!("{place} gave no credentials in time")));
     }
-    if let Some(trouble) = sort_sources(error) {
-        return trouble;
+    if let Some(error) = classify_sources(error) {
+        return error;
     }
     if matches!(error, CredentialsError::InvalidConfiguration(_)) {
         if uses_sso {
             let what = format!("{place} gives credentials by SSO or `aws login` only");
-            return Trouble::Permanent(Failure::new(Exit::NoPerm, what).help(SSO));
+            return AttemptError::Fatal(Failure::new(Exit::NoPerm, what).help(SSO));
         }
         let failure = Failure::new(Exit::Config, format!("{place} is not set up to give credentials"));
         let failure = match error.source() {
             Some(why) => failure.detail(printable(&why.to_string())),
             None => failure,
         };
-        return Trouble::Permanent(failure.help("look at the AWS_* variables and ~/.aws/config"));
+        return AttemptError::Fatal(failure.help("look at the AWS_* variables and ~/.aws/config"));
     }
     let failure = Failure::new(Exit::NoPerm, format!("{place} gave no credentials"));
     let failure = match file_error(error) {
         Some(error) => failure.detail(format!("a file of it cannot be read: {}", io_text(error))),
         None => failure,
     };
-    Trouble::Permanent(failure.help(match place {
+    AttemptError::Fatal(failure.help(match place {
         "the web identity" => "look at AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN",
         _ => "run `aws sts get-caller-identity` with the same environment",
     }))
@@ -55,20 +55,20 @@ fn file_error(error: &CredentialsError) -> Option<&std::io::Error> {
 }
 
 /// Looks for what STS or the connector said, under the SDK's wrapping.
-fn sort_sources(error: &CredentialsError) -> Option<Trouble> {
+fn classify_sources(error: &CredentialsError) -> Option<AttemptError> {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(error) = inner.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
-            return Some(sort("STS", error));
+            return Some(classify("STS", error));
         }
         if let Some(error) = inner.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>() {
-            return Some(sort("STS", error));
+            return Some(classify("STS", error));
         }
         if let Some(error) = inner.downcast_ref::<AssumeRoleError>() {
-            return Some(sort_modelled("STS", error));
+            return Some(classify_modelled("STS", error));
         }
         if let Some(error) = inner.downcast_ref::<HttpError>() {
-            return Some(sort_http(error));
+            return Some(classify_http(error));
         }
         source = inner.source();
     }
@@ -76,13 +76,13 @@ fn sort_sources(error: &CredentialsError) -> Option<Trouble> {
 }
 
 /// When STS gives no role: the credentials that ask are the operator's own, and are not fetched anew.
-pub fn no_role(trouble: Trouble, needs_mfa: bool) -> Trouble {
-    let (what, help) = match trouble {
-        Trouble::Rejected(cause) => (
+pub fn no_role(error: AttemptError, needs_mfa: bool) -> AttemptError {
+    let (what, help) = match error {
+        AttemptError::Unauthenticated(cause) => (
             format!("the role cannot be assumed: {}", cause.what),
             "look at the credentials that assume it, and at the role's trust policy",
         ),
-        Trouble::Denied(denial) => {
+        AttemptError::AccessDenied(denial) => {
             let on = denial.resource.as_deref().unwrap_or("the role");
             let by = denial.principal.map(|principal| format!(" to {principal}")).unwrap_or_default();
             (
@@ -95,7 +95,7 @@ pub fn no_role(trouble: Trouble, needs_mfa: bool) -> Trouble {
     let failure = Failure::new(Exit::NoPerm, what);
     if needs_mfa {
         let why = "the profile has mfa_serial, and stepzero cannot ask for a code";
-        return Trouble::Permanent(failure.detail(why).help(SSO_OR_MFA));
+        return AttemptError::Fatal(failure.detail(why).help(SSO_OR_MFA));
     }
-    Trouble::Permanent(failure.help(help))
+    AttemptError::Fatal(failure.help(help))
 }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::error::{Exit, Failure};
 use crate::store::auth::document;
 use crate::store::net::http::Http;
-use crate::store::retry::trouble::{Cause, Trouble};
+use crate::store::retry::error::{AttemptError, Retryable};
 
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const REGION: &str = "/latest/meta-data/placement/region";
@@ -72,7 +72,7 @@ impl Imds {
     }
 
     /// One try for the Region of this instance.
-    pub async fn region(&self) -> Result<String, Trouble> {
+    pub async fn region(&self) -> Result<String, AttemptError> {
         let text = self.get(REGION, "the Region").await?;
         let region = text.trim();
         if crate::region::is_region(region) {
@@ -82,7 +82,7 @@ impl Imds {
     }
 
     /// One try for the credentials of the instance profile's role.
-    pub async fn credentials(&self) -> Result<Credentials, Trouble> {
+    pub async fn credentials(&self) -> Result<Credentials, AttemptError> {
         let known = self.role.borrow().clone();
         let role = match known {
             Some(role) => role,
@@ -103,7 +103,7 @@ impl Imds {
         Ok(credentials)
     }
 
-    async fn role_name(&self) -> Result<String, Trouble> {
+    async fn role_name(&self) -> Result<String, AttemptError> {
         let list = self.get(ROLES, "the role").await?;
         let role = list.lines().next().unwrap_or("").trim_end();
         // The characters of a role's name (IAM's CreateRole); anything else must not become part of a path.
@@ -152,7 +152,7 @@ impl Imds {
         )
     }
 
-    async fn get(&self, path: &str, what: &str) -> Result<String, Trouble> {
+    async fn get(&self, path: &str, what: &str) -> Result<String, AttemptError> {
         let token = self.session_token().await?;
         let request = Request::get(self.uri(path)?).header("x-aws-ec2-metadata-token", token);
         let (status, body, _) = self.send(request.body(Bytes::new()), what).await?;
@@ -162,15 +162,15 @@ impl Imds {
                 self.token.lock().await.take();
                 Err(failed("IMDS refuses its own session token (status 401)"))
             }
-            StatusCode::NOT_FOUND if path == ROLES => Err(Trouble::Temporary(
-                Cause::new("IMDS knows no role (status 404)").help("attach an instance profile to this instance"),
+            StatusCode::NOT_FOUND if path == ROLES => Err(AttemptError::Transient(
+                Retryable::new("IMDS knows no role (status 404)").help("attach an instance profile to this instance"),
             )),
             status => Err(failed(format!("IMDS answered {} for {what}", status.as_u16()))),
         }
     }
 
     /// One session token for all requests.
-    async fn session_token(&self) -> Result<String, Trouble> {
+    async fn session_token(&self) -> Result<String, AttemptError> {
         let mut held = self.token.lock().await;
         if let Some(token) = &*held {
             return Ok(token.clone());
@@ -186,8 +186,8 @@ impl Imds {
         let token = body.trim();
         let good = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         if status == StatusCode::FORBIDDEN {
-            let cause = Cause::new("IMDS answered 403 for a session token");
-            return Err(Trouble::Temporary(
+            let cause = Retryable::new("IMDS answered 403 for a session token");
+            return Err(AttemptError::Transient(
                 cause.help("IMDS is switched off for this instance (HttpEndpoint), or a proxy is in the way"),
             ));
         }
@@ -198,7 +198,7 @@ impl Imds {
         Ok(token.to_owned())
     }
 
-    async fn ask_for_session_token(&self) -> Result<(StatusCode, String, bool), Trouble> {
+    async fn ask_for_session_token(&self) -> Result<(StatusCode, String, bool), AttemptError> {
         let request = Request::builder()
             .method(Method::PUT)
             .uri(self.uri("/latest/api/token")?)
@@ -217,10 +217,10 @@ impl Imds {
         crate::error::printable(address.rsplit_once('@').map_or(address, |(_, address)| address))
     }
 
-    fn uri(&self, path: &str) -> Result<Uri, Trouble> {
+    fn uri(&self, path: &str) -> Result<Uri, AttemptError> {
         format!("{}{path}", self.addresses[self.at.get()].trim_end_matches('/')).parse().map_err(|_| {
             let what = format!("the IMDS endpoint \"{}\" is not an http:// address", self.address());
-            Trouble::Permanent(Failure::new(Exit::Config, what).help("look at AWS_EC2_METADATA_SERVICE_ENDPOINT"))
+            AttemptError::Fatal(Failure::new(Exit::Config, what).help("look at AWS_EC2_METADATA_SERVICE_ENDPOINT"))
         })
     }
 
@@ -228,7 +228,7 @@ impl Imds {
         &self,
         request: http::Result<Request<Bytes>>,
         what: &str,
-    ) -> Result<(StatusCode, String, bool), Trouble> {
+    ) -> Result<(StatusCode, String, bool), AttemptError> {
         let request = request.map_err(|_| failed("the IMDS request cannot be made"))?;
         self.pace().await;
         self.asked.set(self.asked.get().or_else(|| Some(Instant::now())));
@@ -236,7 +236,7 @@ impl Imds {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 self.unreachable.set(error.is_unreachable());
-                return Err(crate::store::retry::trouble::sort_http(&error));
+                return Err(crate::store::retry::error::classify_http(&error));
             }
             Err(_) => {
                 return Err(failed(format!("IMDS did not answer within {} s for {what}", REQUEST_LIMIT.as_secs())));
@@ -263,6 +263,6 @@ impl Imds {
     }
 }
 
-fn failed(what: impl Into<String>) -> Trouble {
-    Trouble::Temporary(Cause::new(what))
+fn failed(what: impl Into<String>) -> AttemptError {
+    AttemptError::Transient(Retryable::new(what))
 }

@@ -7,7 +7,7 @@ use http::Uri;
 
 use crate::error::{Exit, Failure};
 use crate::store::config::settings::Settings;
-use crate::store::retry::trouble::Trouble;
+use crate::store::retry::error::AttemptError;
 
 fn usable(url: String) -> Option<Uri> {
     let uri = url.parse::<Uri>().ok();
@@ -43,7 +43,7 @@ impl Wanted {
     }
 
     /// CONFIG when there is no such place.
-    pub async fn of(&self, region: &str) -> Result<Uri, Trouble> {
+    pub async fn of(&self, region: &str) -> Result<Uri, AttemptError> {
         let url = match usual(region, self) {
             Some(url) => Some(url),
             None => by_rules(region, self).await,
@@ -55,12 +55,12 @@ impl Wanted {
                     "write https://{address} (or http://, which is not encrypted) in --endpoint-url, AWS_ENDPOINT_URL, \
                      AWS_ENDPOINT_URL_SSM or the profile's endpoint_url"
                 );
-                return Trouble::Permanent(Failure::new(Exit::Config, what).help(help));
+                return AttemptError::Fatal(Failure::new(Exit::Config, what).help(help));
             }
             let what = "there is no endpoint of Systems Manager for this Region and these settings";
             let help = "look at --region, --endpoint-url, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SSM, \
                         AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT";
-            Trouble::Permanent(Failure::new(Exit::Config, what).help(help))
+            AttemptError::Fatal(Failure::new(Exit::Config, what).help(help))
         })
     }
 }

@@ -3,6 +3,6 @@
 #[cfg(test)]
 #[path = "../../../tests/boots/simulation.rs"]
 mod boots;
-mod meaning;
+pub mod error;
+mod error_class;
 pub mod retrier;
-pub mod trouble;

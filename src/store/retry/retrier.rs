@@ -1,17 +1,15 @@
 //! One deadline over everything, and the one retry loop: exponential back-off with full jitter, bounded by the deadline and
-//! not by a number of attempts. What is waited for can be told to a person and to systemd.
+//! not by a number of attempts.
 //! <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{Exit, Failure};
-use crate::notify;
-use crate::store::retry::trouble::{Cause, Trouble};
+use crate::store::retry::error::{AttemptError, Retryable};
 
 /// How long one attempt may take, and how the pauses between attempts grow.
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +31,6 @@ pub const LOCAL: Backoff =
 /// What is left for one last attempt before the deadline.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
-/// A wait is told after this long.
-const REPORT_AFTER: Duration = Duration::from_secs(3);
-/// How often it is told again.
-const REPORT_EVERY: Duration = Duration::from_secs(30);
-
 /// The deadline, and what is being waited for.
 #[derive(Debug)]
 pub struct Retrier {
@@ -54,7 +47,6 @@ struct Progress {
     what: &'static str,
     tries: u32,
     cause: Option<String>,
-    reported: bool,
 }
 
 impl Retrier {
@@ -62,7 +54,8 @@ impl Retrier {
         Retrier { started: Instant::now(), timeout, progress: RefCell::default(), throttle_gate: Mutex::default() }
     }
 
-    fn remaining(&self) -> Duration {
+    /// Until the deadline.
+    pub fn remaining(&self) -> Duration {
         self.timeout.saturating_sub(self.started.elapsed())
     }
 
@@ -72,9 +65,9 @@ impl Retrier {
         &self,
         what: &'static str,
         backoff: Backoff,
-        mut attempt: impl AsyncFnMut() -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
-        let mut last: Option<Cause> = None;
+        mut attempt: impl AsyncFnMut() -> Result<T, AttemptError>,
+    ) -> Result<T, AttemptError> {
+        let mut last: Option<Retryable> = None;
         let mut gate = None;
         self.begin(what);
         let mut tries = 0;
@@ -82,12 +75,12 @@ impl Retrier {
             tries += 1;
             let limit = backoff.attempt.min(self.remaining());
             let cause = match timeout(limit, attempt()).await {
-                Ok(Err(Trouble::Temporary(cause))) => cause,
+                Ok(Err(AttemptError::Transient(cause))) => cause,
                 Ok(settled) => return settled,
                 // That the deadline cut it says less than what went wrong before.
                 Err(_) => match last.take() {
                     Some(before) if self.remaining().is_zero() => before,
-                    _ => Cause::new(format!("no complete answer within {:.1} s", limit.as_secs_f64())),
+                    _ => Retryable::new(format!("no complete answer within {:.1} s", limit.as_secs_f64())),
                 },
             };
             crate::log::debug(format_args!("{what}: try {tries}: {}", cause.what));
@@ -98,7 +91,7 @@ impl Retrier {
             };
             sleep(pause.min(self.remaining())).await;
             if self.remaining().is_zero() {
-                return Err(Trouble::GaveUp(self.gave_up(what, tries, cause)));
+                return Err(AttemptError::DeadlineExceeded(self.gave_up(what, tries, cause)));
             }
             last = Some(cause);
         }
@@ -108,7 +101,7 @@ impl Retrier {
     async fn after_throttle<'a>(
         &'a self,
         backoff: Backoff,
-        cause: &Cause,
+        cause: &Retryable,
         gate: &mut Option<MutexGuard<'a, u32>>,
     ) -> Duration {
         if gate.is_none() {
@@ -125,7 +118,7 @@ impl Retrier {
         delay(backoff, **throttles, cause, self.remaining())
     }
 
-    fn gave_up(&self, what: &str, tries: u32, cause: Cause) -> Failure {
+    fn gave_up(&self, what: &str, tries: u32, cause: Retryable) -> Failure {
         let (tries, seconds) = (count(tries), self.started.elapsed().as_secs_f64());
         let failure = Failure::new(Exit::TempFail, format!("gave up on {what} after {tries} in {seconds:.1} s"))
             .detail(format!("last: {}", cause.what));
@@ -141,45 +134,16 @@ impl Retrier {
     fn begin(&self, what: &'static str) {
         let mut progress = self.progress.borrow_mut();
         if progress.what != what {
-            *progress = Progress { what, reported: progress.reported, ..Progress::default() };
+            *progress = Progress { what, ..Progress::default() };
         }
     }
 
-    fn failed(&self, what: &'static str, tries: u32, cause: &Cause) {
-        let mut progress = self.progress.borrow_mut();
-        *progress = Progress { what, tries, cause: Some(cause.what.clone()), reported: progress.reported };
+    fn failed(&self, what: &'static str, tries: u32, cause: &Retryable) {
+        *self.progress.borrow_mut() = Progress { what, tries, cause: Some(cause.what.clone()) };
     }
 
-    /// Runs `work`, telling about a long wait: a line on stderr, and under systemd more time and a status (sd_notify(3)).
-    pub async fn report_progress<T>(&self, work: impl Future<Output = T>) -> T {
-        tokio::select! {
-            biased;
-            done = work => done,
-            never = self.keep_reporting() => match never {},
-            never = keep_alive() => match never {},
-        }
-    }
-
-    async fn keep_reporting(&self) -> Infallible {
-        sleep(REPORT_AFTER).await;
-        let mut next = Instant::now();
-        loop {
-            if Instant::now() >= next {
-                crate::log::notice(&self.status());
-                self.progress.borrow_mut().reported = true;
-                next = Instant::now() + REPORT_EVERY;
-            }
-            notify::extend(self.remaining() + Duration::from_secs(10), &self.status());
-            sleep(Duration::from_secs(2)).await;
-        }
-    }
-
-    /// Whether a wait was told, and systemd's time extended.
-    pub fn reported(&self) -> bool {
-        self.progress.borrow().reported
-    }
-
-    fn status(&self) -> String {
+    /// What is waited for, in a line.
+    pub fn status(&self) -> String {
         let progress = self.progress.borrow();
         let left = self.remaining().as_secs();
         let cause = progress.cause.as_deref().unwrap_or("no answer yet");
@@ -189,7 +153,7 @@ impl Retrier {
 
 /// The pause after so many failures: full jitter, at least what the server asked for. A pause that would outlast the deadline
 /// leaves a second for one last attempt, unless the server does not want one.
-fn delay(backoff: Backoff, failures: u32, cause: &Cause, remaining: Duration) -> Duration {
+fn delay(backoff: Backoff, failures: u32, cause: &Retryable, remaining: Duration) -> Duration {
     // A throttle is known to last; anything else can be over in a moment.
     let base = if cause.throttled { backoff.base * 2 } else { backoff.base };
     let ceiling = base.saturating_mul(1 << (failures - 1).min(16)).min(backoff.cap);
@@ -202,15 +166,6 @@ fn delay(backoff: Backoff, failures: u32, cause: &Cause, remaining: Duration) ->
         remaining
     } else {
         last_call.min(remaining)
-    }
-}
-
-/// systemd's watchdog is served from the start: the first report of a wait could come too late for it.
-async fn keep_alive() -> Infallible {
-    let Some(period) = notify::watchdog() else { return std::future::pending().await };
-    loop {
-        notify::alive();
-        sleep(period).await;
     }
 }
 
@@ -229,7 +184,7 @@ mod tests {
         let result = retrier
             .retry("x", SERVICE, async || {
                 tries += 1;
-                if tries < 5 { Err(Trouble::Temporary(Cause::new("busy"))) } else { Ok(tries) }
+                if tries < 5 { Err(AttemptError::Transient(Retryable::new("busy"))) } else { Ok(tries) }
             })
             .await;
         assert!(matches!(result, Ok(5)));
@@ -240,8 +195,8 @@ mod tests {
         let retrier = Retrier::new(Duration::from_secs(7));
         let started = Instant::now();
         let result: Result<(), _> =
-            retrier.retry("SSM", SERVICE, async || Err(Trouble::Temporary(Cause::new("busy")))).await;
-        let Err(Trouble::GaveUp(failure)) = result else { panic!("it gave up: {result:?}") };
+            retrier.retry("SSM", SERVICE, async || Err(AttemptError::Transient(Retryable::new("busy")))).await;
+        let Err(AttemptError::DeadlineExceeded(failure)) = result else { panic!("it gave up: {result:?}") };
         assert_eq!(failure.exit, Exit::TempFail);
         assert!(failure.to_string().contains("last: busy"), "{failure}");
         let after = started.elapsed();
@@ -258,10 +213,10 @@ mod tests {
                 if tries == 1 {
                     std::future::pending::<()>().await;
                 }
-                Err(Trouble::Permanent(Failure::new(Exit::NoPerm, "denied")))
+                Err(AttemptError::Fatal(Failure::new(Exit::NoPerm, "denied")))
             })
             .await;
-        assert!(matches!(result, Err(Trouble::Permanent(failure)) if failure.exit == Exit::NoPerm));
+        assert!(matches!(result, Err(AttemptError::Fatal(failure)) if failure.exit == Exit::NoPerm));
     }
 
     #[tokio::test(start_paused = true)]
@@ -273,7 +228,11 @@ mod tests {
             .retry("x", SERVICE, async || {
                 tries += 1;
                 let pause = Some(Duration::from_secs(9));
-                if tries == 1 { Err(Trouble::Temporary(Cause { pause, ..Cause::new("busy") })) } else { Ok(()) }
+                if tries == 1 {
+                    Err(AttemptError::Transient(Retryable { pause, ..Retryable::new("busy") }))
+                } else {
+                    Ok(())
+                }
             })
             .await;
         assert!(started.elapsed() >= Duration::from_secs(9));
@@ -289,10 +248,10 @@ mod tests {
                 if tries > 1 {
                     std::future::pending::<()>().await;
                 }
-                Err(Trouble::Temporary(Cause::new("busy").help("wait")))
+                Err(AttemptError::Transient(Retryable::new("busy").help("wait")))
             })
             .await;
-        let Err(Trouble::GaveUp(failure)) = result else { panic!("it gave up: {result:?}") };
+        let Err(AttemptError::DeadlineExceeded(failure)) = result else { panic!("it gave up: {result:?}") };
         assert!(failure.to_string().contains("last: busy") && failure.to_string().contains("help: wait"), "{failure}");
     }
 
@@ -304,7 +263,10 @@ mod tests {
         let result: Result<(), _> = retrier
             .retry("x", SERVICE, async || {
                 tries += 1;
-                Err(Trouble::Temporary(Cause { pause: Some(Duration::from_secs(3600)), ..Cause::new("busy") }))
+                Err(AttemptError::Transient(Retryable {
+                    pause: Some(Duration::from_secs(3600)),
+                    ..Retryable::new("busy")
+                }))
             })
             .await;
         assert!(result.is_err());

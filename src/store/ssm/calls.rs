@@ -10,7 +10,7 @@ use crate::error::{Exit, Failure, printable};
 use crate::parameter::Request;
 use crate::spec::entry::Load;
 use crate::store::net::connection::Connection;
-use crate::store::retry::trouble::{Cause, Trouble};
+use crate::store::retry::error::{AttemptError, Retryable};
 use crate::store::ssm::answers::{Item, match_call};
 use crate::store::ssm::client::{self, Answer, NAME};
 use crate::store::ssm::session::Session;
@@ -26,7 +26,7 @@ pub struct Line<'a> {
 
 impl Line<'_> {
     /// One call. The replies are in the order of the requests.
-    pub async fn get_parameters(&mut self, asked: &[Request]) -> Result<Vec<Reply>, Trouble> {
+    pub async fn get_parameters(&mut self, asked: &[Request]) -> Result<Vec<Reply>, AttemptError> {
         let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
         let body = json!({ "Names": names, "WithDecryption": true });
         let read = |answer: Answer| {
@@ -38,7 +38,7 @@ impl Line<'_> {
     }
 
     /// All pages of a path, or nothing.
-    pub async fn get_parameters_by_path(&mut self, load: &Load) -> Result<LoadReply, Trouble> {
+    pub async fn get_parameters_by_path(&mut self, load: &Load) -> Result<LoadReply, AttemptError> {
         let mut found = Vec::new();
         let mut tokens: Vec<String> = Vec::new();
         loop {
@@ -53,7 +53,11 @@ impl Line<'_> {
         }
     }
 
-    async fn page(&mut self, load: &Load, token: Option<&String>) -> Result<(Vec<Parameter>, Option<String>), Trouble> {
+    async fn page(
+        &mut self,
+        load: &Load,
+        token: Option<&String>,
+    ) -> Result<(Vec<Parameter>, Option<String>), AttemptError> {
         let mut body =
             json!({ "Path": load.path, "Recursive": load.recursive, "WithDecryption": true, "MaxResults": 10 });
         if let Some(label) = &load.label {
@@ -75,10 +79,10 @@ impl Line<'_> {
 }
 
 /// Where AWS does not say the action, it was this one.
-fn by_path(trouble: Trouble) -> Trouble {
-    match trouble {
-        Trouble::Denied(denial) if denial.action == "ssm:GetParameters" && denial.resource.is_none() => {
-            Trouble::Denied(Denial { action: "ssm:GetParametersByPath".into(), ..denial })
+fn by_path(error: AttemptError) -> AttemptError {
+    match error {
+        AttemptError::AccessDenied(denial) if denial.action == "ssm:GetParameters" && denial.resource.is_none() => {
+            AttemptError::AccessDenied(Denial { action: "ssm:GetParametersByPath".into(), ..denial })
         }
         other => other,
     }
@@ -103,8 +107,8 @@ fn is_below(path: &str, name: &str) -> bool {
 }
 
 /// An answer that is none.
-fn garbled(why: &str) -> Trouble {
-    Trouble::Temporary(Cause::new(format!("{NAME}'s answer is not usable: {why}")))
+fn garbled(why: &str) -> AttemptError {
+    AttemptError::Transient(Retryable::new(format!("{NAME}'s answer is not usable: {why}")))
 }
 
 /// `None` when one of them lacks a part.

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Exit, Failure};
 use crate::secret::Secret;
 use crate::store::config::clock::Clock;
-use crate::store::retry::trouble::{Cause, Trouble, pause, sort_answer};
+use crate::store::retry::error::{AttemptError, Retryable, classify_response, pause};
 
 /// For messages.
 pub const NAME: &str = "Parameter Store";
@@ -58,11 +58,16 @@ fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D
 
 impl Client {
     /// The signed request for an action, such as `GetParameters`. CONFIG when it cannot be made.
-    pub fn request(&self, credentials: &Credentials, action: &str, body: String) -> Result<Request<Bytes>, Trouble> {
+    pub fn request(
+        &self,
+        credentials: &Credentials,
+        action: &str,
+        body: String,
+    ) -> Result<Request<Bytes>, AttemptError> {
         self.signed(credentials, action, body).ok_or_else(|| {
             let what = format!("a request to {NAME} cannot be made");
             let help = "look at the Region, the endpoint and the credentials";
-            Trouble::Permanent(Failure::new(Exit::Config, what).help(help))
+            AttemptError::Fatal(Failure::new(Exit::Config, what).help(help))
         })
     }
 
@@ -93,14 +98,14 @@ impl Client {
 }
 
 /// What the whole answer to a request says.
-pub fn read<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, Trouble> {
+pub fn read<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, AttemptError> {
     if !answer.status().is_success() {
         return Err(refusal(answer));
     }
     // What is wrong with it could quote it.
     serde_json::from_slice(answer.body()).map_err(|_| {
         let status = answer.status().as_u16();
-        Trouble::Temporary(Cause::new(format!("{NAME} answered {status} with something that is no answer")))
+        AttemptError::Transient(Retryable::new(format!("{NAME} answered {status} with something that is no answer")))
     })
 }
 
@@ -114,11 +119,17 @@ impl Refusal {
     }
 }
 
-fn refusal(answer: &Response<Bytes>) -> Trouble {
+fn refusal(answer: &Response<Bytes>) -> AttemptError {
     let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
     let body = Refusal(serde_json::from_slice(answer.body()).unwrap_or_default());
     let code = header("x-amzn-errortype").or(body.text(&["__type", "code"]));
     let code = code.map(|code| code.split(':').next().unwrap_or(code));
     let status = Some(answer.status().as_u16());
-    sort_answer(NAME, code, body.text(&["message", "Message", "errorMessage"]).unwrap_or(""), status, pause(header))
+    classify_response(
+        NAME,
+        code,
+        body.text(&["message", "Message", "errorMessage"]).unwrap_or(""),
+        status,
+        pause(header),
+    )
 }

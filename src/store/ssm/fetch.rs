@@ -15,8 +15,8 @@ use crate::store::net::connection::Connection;
 use crate::store::net::error::HttpError;
 use crate::store::net::http::Http;
 use crate::store::net::route::Route;
+use crate::store::retry::error::{AttemptError, classify_http};
 use crate::store::retry::retrier::Retrier;
-use crate::store::retry::trouble::{Trouble, sort_http};
 use crate::store::ssm::calls::Line;
 use crate::store::ssm::session::Session;
 use crate::store::ssm::workers::{self, Activity, Next, Work};
@@ -48,12 +48,12 @@ pub async fn all(
     retrier: &Retrier,
     wanted: Wanted<'_>,
     accepts: impl FnOnce(&str) -> Result<(), Failure>,
-) -> Result<Answers, Trouble> {
+) -> Result<Answers, AttemptError> {
     let activity = Activity::new();
     let (endpoint, opened) = (SetOnce::new(), SetOnce::new());
     let opening = async {
         let session = Session::open(settings, http, retrier, &activity, &endpoint).await?;
-        accepts(&session.client.region).map_err(Trouble::Permanent)?;
+        accepts(&session.client.region).map_err(AttemptError::Fatal)?;
         // It is set here only, once.
         let _ = opened.set(session);
         Ok(())
@@ -64,7 +64,7 @@ pub async fn all(
             replies: wanted.requests.iter().map(|_| Reply::Open).collect(),
             loads: wanted.loads.iter().map(|_| LoadReply::Open).collect(),
         };
-        let route = http.route(endpoint).map_err(|error| sort_http(&error))?;
+        let route = http.route(endpoint).map_err(|error| classify_http(&error))?;
         let fetch = Fetch { http, route, opened: &opened, wanted, answers: answers.into() };
         let names = (0..wanted.requests.len()).step_by(NAMES_PER_CALL);
         let names = names.map(|from| Call::Names(from..wanted.requests.len().min(from + NAMES_PER_CALL)));
@@ -105,7 +105,7 @@ impl Work for Fetch<'_, '_> {
         connection.preconnect().await
     }
 
-    async fn call(&self, call: Call, connection: &mut Connection) -> Result<Next, Trouble> {
+    async fn call(&self, call: Call, connection: &mut Connection) -> Result<Next, AttemptError> {
         let mut line = Line { session: self.opened.wait().await, connection };
         // The first calls are on their way before the others are signed: BENCHMARKS.md has the figure.
         if matches!(&call, Call::Names(range) if range.start >= workers::MAX_AT_FIRST * NAMES_PER_CALL) {
@@ -119,23 +119,23 @@ impl Work for Fetch<'_, '_> {
 }
 
 impl Fetch<'_, '_> {
-    async fn names(&self, line: &mut Line<'_>, range: Range<usize>) -> Result<Next, Trouble> {
+    async fn names(&self, line: &mut Line<'_>, range: Range<usize>) -> Result<Next, AttemptError> {
         let mut left = vec![range];
         while let Some(range) = left.pop() {
             let asked = &self.wanted.requests[range.clone()];
             let replies = match line.get_parameters(asked).await {
                 Ok(replies) => replies,
-                Err(Trouble::Denied(_)) if self.wanted.on_denial == OnDenial::Bisect && range.len() > 1 => {
+                Err(AttemptError::AccessDenied(_)) if self.wanted.on_denial == OnDenial::Bisect && range.len() > 1 => {
                     let middle = range.start + range.len() / 2;
                     left.extend([middle..range.end, range.start..middle]);
                     continue;
                 }
-                Err(Trouble::Denied(denial)) => {
+                Err(AttemptError::AccessDenied(denial)) => {
                     let denial = Denial { asked: asked.iter().map(ToString::to_string).collect(), ..denial };
                     asked.iter().map(|_| Reply::Denied(denial.clone())).collect()
                 }
-                Err(Trouble::GaveUp(failure)) => return Ok(self.gave_up(&failure)),
-                Err(trouble) => return Err(trouble),
+                Err(AttemptError::DeadlineExceeded(failure)) => return Ok(self.gave_up(&failure)),
+                Err(error) => return Err(error),
             };
             let is_denied = replies.iter().any(|reply| matches!(reply, Reply::Denied(_)));
             self.answers.borrow_mut().replies.splice(range, replies);
@@ -146,13 +146,15 @@ impl Fetch<'_, '_> {
         Ok(Next::Continue)
     }
 
-    async fn load(&self, line: &mut Line<'_>, at: usize) -> Result<Next, Trouble> {
+    async fn load(&self, line: &mut Line<'_>, at: usize) -> Result<Next, AttemptError> {
         let load = &self.wanted.loads[at];
         let reply = match line.get_parameters_by_path(load).await {
             Ok(reply) => reply,
-            Err(Trouble::Denied(denial)) => LoadReply::Denied(Denial { asked: vec![load.path.clone()], ..denial }),
-            Err(Trouble::GaveUp(failure)) => return Ok(self.gave_up(&failure)),
-            Err(trouble) => return Err(trouble),
+            Err(AttemptError::AccessDenied(denial)) => {
+                LoadReply::Denied(Denial { asked: vec![load.path.clone()], ..denial })
+            }
+            Err(AttemptError::DeadlineExceeded(failure)) => return Ok(self.gave_up(&failure)),
+            Err(error) => return Err(error),
         };
         let is_denied = matches!(reply, LoadReply::Denied(_));
         self.answers.borrow_mut().loads[at] = reply;

@@ -16,8 +16,8 @@ use crate::store::config::endpoint::Wanted;
 use crate::store::config::settings::Settings;
 use crate::store::net::connection::Connection;
 use crate::store::net::http::Http;
+use crate::store::retry::error::{AttemptError, Retryable, classify_http};
 use crate::store::retry::retrier::{LOCAL, Retrier, SERVICE};
-use crate::store::retry::trouble::{Cause, Trouble, sort_http};
 use crate::store::ssm::client::{self, Answer, Client, NAME};
 use crate::store::ssm::workers::Activity;
 
@@ -44,10 +44,10 @@ impl<'a> Session<'a> {
         retrier: &'a Retrier,
         activity: &'a Activity,
         endpoint: &SetOnce<Uri>,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, AttemptError> {
         let imds = Imds::new(
             http.clone(),
-            settings.imds_endpoints().map_err(Trouble::Permanent)?,
+            settings.imds_endpoints().map_err(AttemptError::Fatal)?,
             settings.gives_up_on_imds(),
         )
         .map(Rc::new);
@@ -78,20 +78,20 @@ impl<'a> Session<'a> {
         connection: &mut Connection,
         action: &str,
         body: &serde_json::Value,
-        read: impl Fn(Answer) -> Result<R, Trouble>,
-    ) -> Result<R, Trouble> {
+        read: impl Fn(Answer) -> Result<R, AttemptError>,
+    ) -> Result<R, AttemptError> {
         loop {
             let epoch = Cell::new(0);
             let attempt = async || {
                 epoch.set(self.epoch.get());
                 let request = self.client.request(&self.credentials.borrow(), action, body.to_string())?;
-                let answer = connection.send(request).await.map_err(|error| sort_http(&error))?;
+                let answer = connection.send(request).await.map_err(|error| classify_http(&error))?;
                 self.activity.answered();
                 read(client::read(&answer)?)
             };
             match self.retrier.retry(NAME, SERVICE, attempt).await {
                 // In a box, because it is large and rare.
-                Err(Trouble::Rejected(cause)) => Box::pin(self.after_refusal(epoch.get(), &cause)).await?,
+                Err(AttemptError::Unauthenticated(cause)) => Box::pin(self.after_refusal(epoch.get(), &cause)).await?,
                 settled => return settled,
             }
         }
@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
 
     /// Follows the server's clock, or fetches the credentials anew, each once; then it is NOPERM. `epoch` is that of the
     /// refused call. `Ok` means that the call can be made again.
-    async fn after_refusal(&self, epoch: u32, cause: &Cause) -> Result<(), Trouble> {
+    async fn after_refusal(&self, epoch: u32, cause: &Retryable) -> Result<(), AttemptError> {
         let _one_at_a_time = self.refreshing.lock().await;
         if self.epoch.get() != epoch {
             return Ok(());
@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
         let skew_applied = self.client.clock.correct() && !self.skew_applied.replace(true);
         if !skew_applied {
             if self.refreshed.replace(true) {
-                return Err(Trouble::Permanent(self.rejected(cause)));
+                return Err(AttemptError::Fatal(self.rejected(cause)));
             }
             crate::log::debug(format_args!("{}: fetching the credentials anew", cause.what));
             let fresh = load(&self.chain, self.retrier).await?;
@@ -118,7 +118,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn rejected(&self, cause: &Cause) -> Failure {
+    fn rejected(&self, cause: &Retryable) -> Failure {
         let failure = Failure::new(Exit::NoPerm, "AWS rejects the credentials")
             .detail(format!("{}, also after fetching them anew", cause.what));
         let behind = self.client.clock.behind().unsigned_abs();
@@ -135,7 +135,7 @@ async fn locate(
     imds: Option<&Imds>,
     retrier: &Retrier,
     found: &SetOnce<Uri>,
-) -> Result<(String, Uri), Trouble> {
+) -> Result<(String, Uri), AttemptError> {
     // It is set here only, once.
     let tell = |endpoint: &Uri| drop(found.set(endpoint.clone()));
     let wanted = Wanted::new(settings);
@@ -153,16 +153,16 @@ async fn locate(
     Ok((region, endpoint))
 }
 
-async fn region_of_instance(imds: Option<&Imds>, retrier: &Retrier) -> Result<String, Trouble> {
+async fn region_of_instance(imds: Option<&Imds>, retrier: &Retrier) -> Result<String, AttemptError> {
     let unknown = || {
         let what = "no Region: not in a flag, the spec, AWS_REGION or a profile, and IMDS does not say";
-        Trouble::Permanent(Failure::new(Exit::Config, what).help("say --region, or AWS_REGION"))
+        AttemptError::Fatal(Failure::new(Exit::Config, what).help("say --region, or AWS_REGION"))
     };
     let imds = imds.ok_or_else(unknown)?;
     let asking = retrier.retry("the Region from IMDS", LOCAL, async || imds.region().await);
     imds.while_present(asking).await.unwrap_or_else(|| Err(unknown()))
 }
 
-async fn load(chain: &Chain, retrier: &Retrier) -> Result<Credentials, Trouble> {
+async fn load(chain: &Chain, retrier: &Retrier) -> Result<Credentials, AttemptError> {
     chain.unless_absent(retrier.retry("credentials", LOCAL, async || chain.load().await)).await
 }

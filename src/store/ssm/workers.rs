@@ -13,7 +13,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::store::net::error::HttpError;
-use crate::store::retry::trouble::Trouble;
+use crate::store::retry::error::AttemptError;
 
 /// At most this many at the same time. BENCHMARKS.md has the figures, also for those below.
 const MAX_WORKERS: usize = 50;
@@ -38,7 +38,7 @@ pub trait Work {
     /// Opens the connection ahead of its first call.
     async fn preconnect(&self, connection: &mut Self::Connection) -> Result<(), HttpError>;
     /// Makes a call, and tries again where that is of use.
-    async fn call(&self, call: Self::Call, connection: &mut Self::Connection) -> Result<Next, Trouble>;
+    async fn call(&self, call: Self::Call, connection: &mut Self::Connection) -> Result<Next, AttemptError>;
 }
 
 /// What comes after a call.
@@ -79,7 +79,7 @@ impl Activity {
 }
 
 /// Makes all calls. The first error ends it.
-pub async fn run<W: Work>(work: &W, calls: Vec<W::Call>, activity: &Activity) -> Result<(), Trouble> {
+pub async fn run<W: Work>(work: &W, calls: Vec<W::Call>, activity: &Activity) -> Result<(), AttemptError> {
     activity.last_answer.set(Instant::now());
     let (open, live, calling) = (Cell::new(calls.len()), Cell::new(0), Cell::new(0));
     Workers { work, activity, queue: RefCell::new(calls.into()), open, live, calling }.run().await
@@ -99,7 +99,7 @@ struct Workers<'a, W: Work> {
 }
 
 impl<W: Work> Workers<'_, W> {
-    async fn run(&self) -> Result<(), Trouble> {
+    async fn run(&self) -> Result<(), AttemptError> {
         let mut workers = FuturesUnordered::new();
         let start = |count: usize| {
             self.live.set(self.live.get() + count);
@@ -133,7 +133,7 @@ impl<W: Work> Workers<'_, W> {
         wanted.min(MAX_WORKERS.min(self.open.get()).saturating_sub(self.live.get()))
     }
 
-    async fn worker(&self) -> Result<Next, Trouble> {
+    async fn worker(&self) -> Result<Next, AttemptError> {
         let mut connection = self.work.connection();
         let next = match self.work.preconnect(&mut connection).await {
             Err(error) if self.can_do_without(&error) => {
@@ -159,7 +159,7 @@ impl<W: Work> Workers<'_, W> {
         self.calling.get() > 0 || (error.is_exhaustion() && self.live.get() > 1)
     }
 
-    async fn calls(&self, connection: &mut W::Connection) -> Result<Next, Trouble> {
+    async fn calls(&self, connection: &mut W::Connection) -> Result<Next, AttemptError> {
         loop {
             let Some(call) = self.queue.borrow_mut().pop_front() else { return Ok(Next::Continue) };
             let next = self.work.call(call, connection).await?;
@@ -262,7 +262,7 @@ mod tests {
         }
 
         /// A connection that is refused is tried again after a second.
-        async fn call(&self, call: u32, open: &mut bool) -> Result<Next, Trouble> {
+        async fn call(&self, call: u32, open: &mut bool) -> Result<Next, AttemptError> {
             self.seen.borrow_mut().begun.push(Instant::now());
             while !*open && self.preconnect(open).await.is_err() {
                 sleep(Duration::from_secs(1)).await;

@@ -1,4 +1,4 @@
-//! What goes wrong between us and AWS, sorted once: tried again, reported, or a matter of credentials.
+//! What goes wrong between us and AWS, classified once: tried again, reported, or a matter of credentials.
 //! The SDK's errors print whole answers, so ours are made anew from code, status and the ARNs of a denial.
 //! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html>
 
@@ -11,26 +11,26 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use crate::answers::Denial;
 use crate::error::{Exit, Failure};
 use crate::store::net::error::HttpError;
-use crate::store::retry::meaning::Meaning;
+use crate::store::retry::error_class::ErrorClass;
 
 /// The outcome of an attempt that failed.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum AttemptError {
     /// It can be over in a moment.
-    Temporary(Cause),
+    Transient(Retryable),
     /// The credentials were refused: fetched anew once.
-    Rejected(Cause),
+    Unauthenticated(Retryable),
     /// AWS denies an action on a resource.
-    Denied(Denial),
+    AccessDenied(Denial),
     /// The deadline passed: TEMPFAIL, unless somebody else finds something permanent.
-    GaveUp(Failure),
+    DeadlineExceeded(Failure),
     /// It stays as it is.
-    Permanent(Failure),
+    Fatal(Failure),
 }
 
 /// Why something has to be tried again.
 #[derive(Clone, Debug, Default)]
-pub struct Cause {
+pub struct Retryable {
     pub what: String,
     pub help: Option<String>,
     /// The server asked for at least this pause.
@@ -39,13 +39,13 @@ pub struct Cause {
     pub throttled: bool,
 }
 
-impl Cause {
+impl Retryable {
     pub fn new(what: impl Into<String>) -> Self {
-        Cause { what: what.into(), ..Cause::default() }
+        Retryable { what: what.into(), ..Retryable::default() }
     }
 
     pub fn help(self, help: impl Into<String>) -> Self {
-        Cause { help: Some(help.into()), ..self }
+        Retryable { help: Some(help.into()), ..self }
     }
 }
 
@@ -82,60 +82,64 @@ fn arn(word: &str) -> Option<String> {
     (word.starts_with("arn:") && known && clean && word.len() <= 512).then(|| word.to_owned())
 }
 
-/// Sorts the failure of a call that the SDK made, to STS.
-pub fn sort<E: ProvideErrorMetadata>(service: &str, error: &SdkError<E, HttpResponse>) -> Trouble {
+/// Classifies the failure of a call that the SDK made, to STS.
+pub fn classify<E: ProvideErrorMetadata>(service: &str, error: &SdkError<E, HttpResponse>) -> AttemptError {
     match error {
         SdkError::ServiceError(context) => {
             let (code, message) = (context.err().code(), context.err().message().unwrap_or(""));
             let status = Some(context.raw().status().as_u16());
             let header = |name: &str| context.raw().headers().get(name);
-            sort_answer(service, code, message, status, pause(header))
+            classify_response(service, code, message, status, pause(header))
         }
         SdkError::DispatchFailure(failure) => {
             let source = failure.as_connector_error().and_then(|error| std::error::Error::source(error));
             match source.and_then(|source| source.downcast_ref::<HttpError>()) {
-                Some(error) => sort_http(error),
-                None => Trouble::Temporary(Cause::new(format!("{service} cannot be asked"))),
+                Some(error) => classify_http(error),
+                None => AttemptError::Transient(Retryable::new(format!("{service} cannot be asked"))),
             }
         }
         SdkError::ResponseError(context) => {
             let status = context.raw().status().as_u16();
-            Trouble::Temporary(Cause::new(format!("{service} answered {status} with something that is no answer")))
+            AttemptError::Transient(Retryable::new(format!(
+                "{service} answered {status} with something that is no answer"
+            )))
         }
-        SdkError::TimeoutError(_) => Trouble::Temporary(Cause::new(format!("{service} did not answer in time"))),
-        _ => Trouble::Permanent(
+        SdkError::TimeoutError(_) => {
+            AttemptError::Transient(Retryable::new(format!("{service} did not answer in time")))
+        }
+        _ => AttemptError::Fatal(
             Failure::new(Exit::Config, format!("a request to {service} cannot be made"))
                 .help("look at the Region, the endpoint and the AWS_* variables"),
         ),
     }
 }
 
-/// Sorts what the connector says.
-pub fn sort_http(error: &HttpError) -> Trouble {
+/// Classifies what the connector says.
+pub fn classify_http(error: &HttpError) -> AttemptError {
     match error {
-        HttpError::UnknownIssuer(_) | HttpError::WrongCertificate(..) => Trouble::Permanent(
+        HttpError::UnknownIssuer(_) | HttpError::WrongCertificate(..) => AttemptError::Fatal(
             Failure::new(Exit::Config, error.to_string())
                 .help("name the certificate authority with AWS_CA_BUNDLE=FILE or SSL_CERT_FILE=FILE (PEM)"),
         ),
-        HttpError::Proxy(_) => Trouble::Temporary(
-            Cause::new(error.to_string())
+        HttpError::Proxy(_) => AttemptError::Transient(
+            Retryable::new(error.to_string())
                 .help("HTTPS_PROXY, HTTP_PROXY and NO_PROXY say which proxy is used, and for what"),
         ),
-        HttpError::ProxyRefuses(_) => Trouble::Permanent(
+        HttpError::ProxyRefuses(_) => AttemptError::Fatal(
             Failure::new(Exit::Config, error.to_string())
                 .help("look at HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT, at NO_PROXY, and at the proxy's own rules"),
         ),
-        HttpError::Resolve(host) => Trouble::Temporary(match region_of(host) {
-            Some(region) => Cause::new(error.to_string()).help(format!(
+        HttpError::Resolve(host) => AttemptError::Transient(match region_of(host) {
+            Some(region) => Retryable::new(error.to_string()).help(format!(
                 "is there a Region {region}? If so, look at the name servers of this host, or allow more time with --timeout"
             )),
-            None => Cause::new(error.to_string()),
+            None => Retryable::new(error.to_string()),
         }),
-        HttpError::Malformed(_) => Trouble::Permanent(Failure::new(Exit::Config, error.to_string())),
+        HttpError::Malformed(_) => AttemptError::Fatal(Failure::new(Exit::Config, error.to_string())),
         _ if error.is_exhaustion() => {
-            Trouble::Permanent(Failure::new(Exit::OsErr, error.to_string()).help("raise the limit (ulimit -n, -v, -u)"))
+            AttemptError::Fatal(Failure::new(Exit::OsErr, error.to_string()).help("raise the limit (ulimit -n, -v, -u)"))
         }
-        _ => Trouble::Temporary(Cause::new(error.to_string())),
+        _ => AttemptError::Transient(Retryable::new(error.to_string())),
     }
 }
 
@@ -145,47 +149,47 @@ fn region_of(host: &str) -> Option<&str> {
     (host.contains(".amazonaws.") && crate::region::is_region(region)).then_some(region)
 }
 
-/// Sorts a service's error whose answer the SDK did not keep.
-pub fn sort_modelled<E: ProvideErrorMetadata>(service: &str, error: &E) -> Trouble {
-    sort_answer(service, error.code(), error.message().unwrap_or(""), None, None)
+/// Classifies a service's error whose answer the SDK did not keep.
+pub fn classify_modelled<E: ProvideErrorMetadata>(service: &str, error: &E) -> AttemptError {
+    classify_response(service, error.code(), error.message().unwrap_or(""), None, None)
 }
 
-/// Sorts a service's error by its code, or else by its status.
-pub fn sort_answer(
+/// Classifies a service's error by its code, or else by its status.
+pub fn classify_response(
     service: &str,
     code: Option<&str>,
     message: &str,
     status: Option<u16>,
     pause: Option<Duration>,
-) -> Trouble {
+) -> AttemptError {
     // `com.amazon.coral.service#ThrottlingException`
     let code = code.map_or("", |code| code.rsplit('#').next().unwrap_or(code));
     let code = if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) { code } else { "" };
     let said = said(code, status);
-    let cause = Cause { pause, ..Cause::new(format!("{service} answered {said}")) };
-    match Meaning::of(code, status) {
-        Meaning::Throttled => Trouble::Temporary(Cause { throttled: true, ..cause }.help(
+    let cause = Retryable { pause, ..Retryable::new(format!("{service} answered {said}")) };
+    match ErrorClass::of(code, status) {
+        ErrorClass::Throttled => AttemptError::Transient(Retryable { throttled: true, ..cause }.help(
             "the quota is \"GetParameter, GetParameters, GetParametersByPath transactions per second\" of Systems Manager \
              (40 by default); it can be raised, or higher throughput switched on",
         )),
-        Meaning::Passing => Trouble::Temporary(Cause { throttled: status == Some(429), ..cause }),
-        Meaning::Denied => {
+        ErrorClass::Transient => AttemptError::Transient(Retryable { throttled: status == Some(429), ..cause }),
+        ErrorClass::AccessDenied => {
             let default = if code.starts_with('K') { "kms:Decrypt" } else { default_action(service) };
-            Trouble::Denied(Denial::parse(message, default))
+            AttemptError::AccessDenied(Denial::parse(message, default))
         }
-        Meaning::Key => Trouble::Denied(Denial {
+        ErrorClass::KmsKeyUnusable => AttemptError::AccessDenied(Denial {
             action: "kms:Decrypt".into(),
             note: Some("the KMS key is disabled, pending deletion, or does not exist"),
             ..Denial::parse(message, "kms:Decrypt")
         }),
-        Meaning::Rejected => Trouble::Rejected(cause),
-        Meaning::Missing => Trouble::Permanent(Failure::new(Exit::NoInput, cause.what)),
-        Meaning::Malformed => Trouble::Permanent(
+        ErrorClass::Unauthenticated => AttemptError::Unauthenticated(cause),
+        ErrorClass::Missing => AttemptError::Fatal(Failure::new(Exit::NoInput, cause.what)),
+        ErrorClass::Malformed => AttemptError::Fatal(
             Failure::new(Exit::Config, format!("{service} refuses the request as malformed: {said}")).help(
                 "look at the names with `stepzero plan`; an ARN and its prefix count in the limit of 1011 characters",
             ),
         ),
-        Meaning::Refused(exit) => Trouble::Permanent(
+        ErrorClass::Refused(exit) => AttemptError::Fatal(
             Failure::new(exit, format!("{service} refuses the request: {said}"))
                 .help("trying again would not change it: look at the Region, the endpoint and the account"),
         ),
