@@ -14,6 +14,7 @@ use http::{Method, Request, StatusCode, Uri};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{Exit, Failure};
+use crate::store::config::settings::ImdsAddresses;
 use crate::store::net::http::Http;
 use crate::store::retry::trouble::{Cause, Trouble};
 
@@ -35,7 +36,10 @@ const EXPIRED_TRIES: u32 = 3;
 /// What IMDS told so far. Used from one task.
 pub struct Imds {
     http: Http,
-    base: String,
+    /// The one that is asked is `first`; they change places when it cannot be reached.
+    place: RefCell<ImdsAddresses>,
+    /// Why the last request could not be sent: the host has no way to IMDS.
+    unreachable: RefCell<Option<String>>,
     /// Whether it is taken as not there when it stays silent.
     can_be_absent: bool,
     token: tokio::sync::Mutex<Option<String>>,
@@ -49,11 +53,12 @@ pub struct Imds {
 }
 
 impl Imds {
-    /// `base` is `http://169.254.169.254`, or what the AWS conventions put in its place.
-    pub fn new(http: Http, base: &str, can_be_absent: bool) -> Self {
+    /// Asks at the first of two addresses, and at the other one where that cannot be reached.
+    pub fn new(http: Http, place: ImdsAddresses, can_be_absent: bool) -> Self {
         Imds {
             http,
-            base: base.trim_end_matches('/').to_owned(),
+            place: place.into(),
+            unreachable: RefCell::default(),
             can_be_absent,
             token: tokio::sync::Mutex::default(),
             role: RefCell::default(),
@@ -129,6 +134,13 @@ impl Imds {
 
     /// NOPERM when it is not there.
     pub fn absence(&self) -> Failure {
+        if let Some(why) = &*self.unreachable.borrow() {
+            let what = "no credentials: not in the environment, a profile or a container, and IMDS cannot be reached";
+            return Failure::new(Exit::NoPerm, what).detail(why).help(
+                "on EC2, this host or container needs a route to IMDS; elsewhere, give credentials by the environment \
+                 or --profile (for SSO: aws configure export-credentials)",
+            );
+        }
         let what = "no credentials: not in the environment, a profile or a container, and IMDS never answered";
         Failure::new(Exit::NoPerm, what)
             .detail(format!("asked {} for {} s", self.address(), ABSENT_AFTER.as_secs()))
@@ -162,11 +174,7 @@ impl Imds {
         if let Some(token) = &*held {
             return Ok(token.clone());
         }
-        let request = Request::builder()
-            .method(Method::PUT)
-            .uri(self.uri("/latest/api/token")?)
-            .header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
-        let (status, body, is_session) = self.send(request.body(Bytes::new()), "a session token").await?;
+        let (status, body, is_session) = self.ask_for_token().await?;
         let token = body.trim();
         let good = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         if status == StatusCode::FORBIDDEN {
@@ -182,14 +190,43 @@ impl Imds {
         Ok(token.to_owned())
     }
 
+    /// At one address, and at the other one where this host has no way to the first.
+    async fn ask_for_token(&self) -> Result<(StatusCode, String, bool), Trouble> {
+        let ask = || {
+            let request = Request::builder().method(Method::PUT).uri(self.uri("/latest/api/token")?);
+            let request = request.header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+            Ok::<_, Trouble>(self.send(request.body(Bytes::new()), "a session token"))
+        };
+        let answer = ask()?.await;
+        let Some(why) = self.unreachable.borrow().clone() else { return answer };
+        if !self.change_places() {
+            return answer;
+        }
+        let other = ask()?.await;
+        let also = self.unreachable.borrow().clone();
+        let Some(also) = also else { return other };
+        // It may be the first that becomes reachable, when a network comes up.
+        self.change_places();
+        let both = format!("{why}, and {also}");
+        *self.unreachable.borrow_mut() = Some(both.clone());
+        Err(failed(both))
+    }
+
+    /// Whether there is another address.
+    fn change_places(&self) -> bool {
+        let place = &mut *self.place.borrow_mut();
+        place.otherwise.as_mut().map(|otherwise| std::mem::swap(&mut place.first, otherwise)).is_some()
+    }
+
     /// For messages: without a user and a password, which an address can have.
     fn address(&self) -> String {
-        let address = self.base.rsplit_once('@').map_or(self.base.as_str(), |(_, address)| address);
-        crate::error::printable(address)
+        let base = &self.place.borrow().first;
+        crate::error::printable(base.rsplit_once('@').map_or(base.as_str(), |(_, address)| address))
     }
 
     fn uri(&self, path: &str) -> Result<Uri, Trouble> {
-        format!("{}{path}", self.base).parse().map_err(|_| {
+        let base = self.place.borrow().first.trim_end_matches('/').to_owned();
+        format!("{base}{path}").parse().map_err(|_| {
             let what = format!("the IMDS endpoint \"{}\" is not an http:// address", self.address());
             Trouble::Permanent(Failure::new(Exit::Config, what).help("look at AWS_EC2_METADATA_SERVICE_ENDPOINT"))
         })
@@ -203,7 +240,12 @@ impl Imds {
         let request = request.map_err(|_| failed("the IMDS request cannot be made"))?;
         self.pace().await;
         self.asked.set(self.asked.get().or_else(|| Some(Instant::now())));
-        let answer = match timeout(REQUEST_LIMIT, self.http.send(request)).await {
+        let sent = timeout(REQUEST_LIMIT, self.http.send(request)).await;
+        *self.unreachable.borrow_mut() = match &sent {
+            Ok(Err(error)) if error.is_unreachable() => Some(error.to_string()),
+            _ => None,
+        };
+        let answer = match sent {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(crate::store::retry::trouble::sort_http(&error)),
             Err(_) => {

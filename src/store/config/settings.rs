@@ -18,11 +18,21 @@ use crate::store::net::http::Http;
 use crate::store::net::route::Routes;
 use crate::store::net::tls::{Bundle, Tls};
 
+/// Where IMDS is asked.
+#[derive(Clone, Debug)]
+pub struct ImdsAddresses {
+    pub first: String,
+    /// Where `first` cannot be reached.
+    pub otherwise: Option<String>,
+}
+
 /// Flags and spec, completed by variables and profile.
 pub struct Settings {
     pub aws: Aws,
     /// Unless only IMDS knows it.
     pub region: Option<String>,
+    /// `None` when IMDS is switched off.
+    pub imds: Option<ImdsAddresses>,
     pub profiles: ProfileSet,
     files: EnvConfigFiles,
 }
@@ -53,7 +63,8 @@ impl Settings {
             return Err(Failure::new(Exit::Config, format!("{place}: {fault}")));
         }
         let region = found.map(|(_, region)| region);
-        Ok(Settings { aws, region, profiles, files })
+        let imds = imds_addresses(&aws, &profiles)?;
+        Ok(Settings { aws, region, imds, profiles, files })
     }
 
     /// The profile files that the SDK may read.
@@ -108,25 +119,6 @@ impl Settings {
         self.profiles.get_profile(chosen)
     }
 
-    /// Where IMDS is; `None` when it is switched off. `instance-profile` takes no variable's word for it.
-    pub fn imds_endpoint(&self) -> Option<String> {
-        const V4: &str = "http://169.254.169.254";
-        if self.aws.credentials == Source::InstanceProfile {
-            return Some(V4.to_owned());
-        }
-        if variable("AWS_EC2_METADATA_DISABLED").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true")) {
-            return None;
-        }
-        let setting = |name: &'static str, key: &str| {
-            variable(name).map(|(_, value)| value).or_else(|| self.profiles.get(key).map(str::to_owned))
-        };
-        setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint").or_else(|| {
-            let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
-            let v6 = mode.is_some_and(|mode| mode.eq_ignore_ascii_case("IPv6"));
-            Some(if v6 { "http://[fd00:ec2::254]" } else { V4 }.to_owned())
-        })
-    }
-
     /// Whether an IMDS that stays silent is taken as not there. On an instance whose profile is the only source, it is
     /// waited for.
     pub fn gives_up_on_imds(&self) -> bool {
@@ -141,17 +133,49 @@ impl Settings {
         };
         let profile = || self.profiles.get("ca_bundle").map(|path| Bundle { named_by: "ca_bundle", path: path.into() });
         let bundle = bundle("AWS_CA_BUNDLE").or_else(profile).or_else(|| bundle("SSL_CERT_FILE"));
-        let routes = Routes::new(direct_authorities(self.imds_endpoint()));
+        let routes = Routes::new(direct_authorities(self.imds.as_ref()));
         Ok(Http::new(Connector::new(Tls::new(bundle.as_ref())?), routes, clock))
     }
 }
 
 /// The authorities that give credentials, and so are never reached through a proxy.
-fn direct_authorities(imds: Option<String>) -> HashSet<String> {
+fn direct_authorities(imds: Option<&ImdsAddresses>) -> HashSet<String> {
     let container = std::env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI").ok();
     let authority =
         |url: String| url.parse::<http::Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
-    [imds, container].into_iter().flatten().filter_map(authority).collect()
+    [imds.map(|imds| imds.first.clone()), container].into_iter().flatten().filter_map(authority).collect()
+}
+
+/// Where IMDS is; `None` when it is switched off. `instance-profile` takes no variable's word for an address, but both that
+/// are fixed are IMDS's. CONFIG when the mode is none.
+fn imds_addresses(aws: &Aws, profiles: &ProfileSet) -> Result<Option<ImdsAddresses>, Failure> {
+    const V4: &str = "http://169.254.169.254";
+    const V6: &str = "http://[fd00:ec2::254]";
+    let setting = |name: &'static str, key: &'static str| {
+        variable(name).or_else(|| profiles.get(key).map(|value| (key, value.to_owned())))
+    };
+    let is_auto = aws.credentials == Source::Auto;
+    if is_auto && variable("AWS_EC2_METADATA_DISABLED").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true")) {
+        return Ok(None);
+    }
+    let only = |first: String| ImdsAddresses { first, otherwise: None };
+    let by_mode = match setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode") {
+        None => ImdsAddresses { first: V4.to_owned(), otherwise: Some(V6.to_owned()) },
+        Some((place, mode)) => {
+            let (first, other) = if mode.eq_ignore_ascii_case("IPv4") {
+                (V4, V6)
+            } else if mode.eq_ignore_ascii_case("IPv6") {
+                (V6, V4)
+            } else {
+                let what = format!("{place}: \"{}\" is neither IPv4 nor IPv6", printable(&mode));
+                return Err(Failure::new(Exit::Config, what).help("set it anew, or unset it"));
+            };
+            // Under `auto` it is what the SDKs make of it; a variable must not keep `instance-profile` from working.
+            ImdsAddresses { first: first.to_owned(), otherwise: (!is_auto).then(|| other.to_owned()) }
+        }
+    };
+    let named = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint").filter(|_| is_auto);
+    Ok(Some(named.map_or(by_mode, |(_, address)| only(address))))
 }
 
 fn no_files() -> EnvConfigFiles {

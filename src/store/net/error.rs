@@ -29,6 +29,13 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// This host has no way to that address, nor will it have one by asking again at once.
+    pub fn is_unreachable(&self) -> bool {
+        let no_way =
+            |code| matches!(code, libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT);
+        matches!(self, HttpError::Connect(_, error) if error.raw_os_error().is_some_and(no_way))
+    }
+
     /// Out of file descriptors, memory or threads.
     pub fn is_exhaustion(&self) -> bool {
         let lacks = |code| matches!(code, libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN);

@@ -45,8 +45,8 @@ impl<'a> Session<'a> {
         activity: &'a Activity,
         endpoint: &SetOnce<Uri>,
     ) -> Result<Self, Trouble> {
-        let imds =
-            settings.imds_endpoint().map(|base| Rc::new(Imds::new(http.clone(), &base, settings.gives_up_on_imds())));
+        let imds = settings.imds.clone();
+        let imds = imds.map(|place| Rc::new(Imds::new(http.clone(), place, settings.gives_up_on_imds())));
         let locating = locate(settings, imds.as_deref(), retrier, endpoint);
         let chain = |region| Chain::new(settings, region, http, http.clock(), imds.clone());
         let (located, chain, credentials) = if settings.region.is_none() && settings.asks_sts() {
