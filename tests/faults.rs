@@ -6,6 +6,8 @@ mod common;
 
 #[path = "faults/answers.rs"]
 mod answers;
+#[path = "faults/files.rs"]
+mod files;
 #[path = "faults/fleet.rs"]
 mod fleet;
 #[path = "faults/ipv6.rs"]

@@ -47,7 +47,7 @@ pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> R
 }
 
 async fn answers(plan: &Plan, aws: Aws, retrier: &Retrier, on_denial: OnDenial) -> Result<Answers, Trouble> {
-    let settings = config::settings::Settings::load(aws).await.map_err(Trouble::Permanent)?;
+    let settings = config::settings::Settings::load(aws, retrier.deadline()).await.map_err(Trouble::Permanent)?;
     let http = settings.http(config::clock::Clock::default()).map_err(Trouble::Permanent)?;
     crate::sys::guard_secrets();
     let wanted = ssm::fetch::Wanted { requests: &plan.requests, loads: &plan.loads, on_denial };

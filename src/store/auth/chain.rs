@@ -1,6 +1,7 @@
 //! Who we are: the chain of the AWS SDKs under `auto`, or the instance profile alone.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use aws_config::Region;
@@ -21,6 +22,7 @@ use crate::setting::Credentials as Source;
 use crate::store::auth::explain::{SSO, explain};
 use crate::store::auth::imds::Imds;
 use crate::store::config::clock::Clock;
+use crate::store::config::files::has_an_end;
 use crate::store::config::settings::Settings;
 use crate::store::net::http::Http;
 use crate::store::retry::trouble::Trouble;
@@ -35,6 +37,8 @@ pub struct Chain {
     uses_sso: bool,
     /// The profile names a role: without it, going on would be as somebody else.
     assumes_role: bool,
+    /// The files of tokens that the SDK reads itself: in which place, named by what, and where they are.
+    token_files: Vec<(&'static str, &'static str, PathBuf)>,
     /// A profile has a credential_process.
     runs_process: bool,
     clock: Clock,
@@ -76,6 +80,7 @@ impl Chain {
                 imds,
                 uses_sso: false,
                 assumes_role: false,
+                token_files: Vec::new(),
                 runs_process: false,
                 clock: clock.clone(),
             };
@@ -88,6 +93,7 @@ impl Chain {
             imds,
             uses_sso: settings.profile_uses_sso(),
             assumes_role: settings.profile_assumes_role(),
+            token_files: settings.token_files(),
             runs_process,
             clock: clock.clone(),
         }
@@ -104,6 +110,9 @@ impl Chain {
 
     async fn look(&self) -> Result<Credentials, Trouble> {
         for (place, provider) in &self.providers {
+            for (_, named_by, path) in self.token_files.iter().filter(|(reader, ..)| reader == place) {
+                has_an_end(named_by, path).map_err(Trouble::Permanent)?;
+            }
             let process = (self.runs_process && *place == "the profile").then(EndsWithUs::begin);
             let provided = provider.provide_credentials().await;
             process.into_iter().for_each(EndsWithUs::settled);

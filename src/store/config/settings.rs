@@ -3,16 +3,19 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Instant;
 
 use aws_config::profile::{Profile, ProfileSet};
 use aws_runtime::env_config::EnvConfigValue;
-use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
 use crate::error::{Exit, Failure, printable};
 use crate::region::fault;
 use crate::setting::{Aws, Credentials as Source};
 use crate::store::config::clock::Clock;
+use crate::store::config::files::{self, ProfileFile};
 use crate::store::net::connect::Connector;
 use crate::store::net::http::Http;
 use crate::store::net::route::Routes;
@@ -35,15 +38,17 @@ pub struct Settings {
     pub imds: Option<ImdsAddresses>,
     pub profiles: ProfileSet,
     files: EnvConfigFiles,
+    deadline: Instant,
 }
 
 impl Settings {
     /// Reads the profile files, but not under `--credentials instance-profile`, unless `--profile` asks for it.
-    pub async fn load(aws: Aws) -> Result<Self, Failure> {
+    /// A file that is a pipe is waited for until the deadline.
+    pub async fn load(aws: Aws, deadline: Instant) -> Result<Self, Failure> {
         let files = if aws.credentials == Source::Auto || aws.profile.is_some() {
-            EnvConfigFiles::default()
+            Vec::from(files::profile_files(deadline)?)
         } else {
-            no_files()
+            Vec::new()
         };
         let profiles = profiles(&aws, &files).await?;
         if aws.credentials == Source::Auto || aws.profile.is_some() {
@@ -64,7 +69,7 @@ impl Settings {
         }
         let region = found.map(|(_, region)| region);
         let imds = imds_addresses(&aws, &profiles)?;
-        Ok(Settings { aws, region, imds, profiles, files })
+        Ok(Settings { aws, region, imds, profiles, files: files::for_sdk(&files), deadline })
     }
 
     /// The profile files that the SDK may read.
@@ -102,6 +107,20 @@ impl Settings {
         self.profile().is_some_and(|profile| profile.get("role_arn").is_some())
     }
 
+    /// The files of tokens: the place in the chain that reads each, what names it, and where it is.
+    pub fn token_files(&self) -> Vec<(&'static str, &'static str, PathBuf)> {
+        let key = "web_identity_token_file";
+        let profile = self.profile().and_then(|profile| Some((key, profile.get(key)?.to_owned())));
+        [
+            ("the profile", profile),
+            ("the web identity", variable("AWS_WEB_IDENTITY_TOKEN_FILE")),
+            ("the container", variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")),
+        ]
+        .into_iter()
+        .filter_map(|(place, file)| file.map(|(named_by, path)| (place, named_by, path.into())))
+        .collect()
+    }
+
     /// Whether the profile, or one that it assumes a role with, is for SSO.
     pub fn profile_uses_sso(&self) -> bool {
         // A chain that is longer, or a ring, is the SDK's to refuse.
@@ -134,7 +153,7 @@ impl Settings {
         let profile = || self.profiles.get("ca_bundle").map(|path| Bundle { named_by: "ca_bundle", path: path.into() });
         let bundle = bundle("AWS_CA_BUNDLE").or_else(profile).or_else(|| bundle("SSL_CERT_FILE"));
         let routes = Routes::new(direct_authorities(self.imds.as_ref()));
-        Ok(Http::new(Connector::new(Tls::new(bundle.as_ref())?), routes, clock))
+        Ok(Http::new(Connector::new(Tls::new(bundle.as_ref(), self.deadline)?), routes, clock))
     }
 }
 
@@ -178,10 +197,6 @@ fn imds_addresses(aws: &Aws, profiles: &ProfileSet) -> Result<Option<ImdsAddress
     Ok(Some(named.map_or(by_mode, |(_, address)| only(address))))
 }
 
-fn no_files() -> EnvConfigFiles {
-    EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "").build()
-}
-
 /// A variable of the AWS conventions; an empty one counts as unset.
 pub fn variable(name: &'static str) -> Option<(&'static str, String)> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| (name, value))
@@ -198,14 +213,26 @@ fn exists(profiles: &ProfileSet) -> Result<(), Failure> {
         .help("look at --profile and AWS_PROFILE, and at `aws configure list-profiles`"))
 }
 
-async fn profiles(aws: &Aws, files: &EnvConfigFiles) -> Result<ProfileSet, Failure> {
+async fn profiles(aws: &Aws, files: &[ProfileFile]) -> Result<ProfileSet, Failure> {
     let (fs, env) = (Fs::real(), Env::real());
-    let selected = aws.profile.clone().map(Cow::Owned);
-    aws_config::profile::load(&fs, &env, files, selected).await.map_err(|error| {
-        let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        Failure::new(Exit::Config, "the AWS configuration files cannot be read")
-            .detail(printable(&error.to_string()))
-            .detail(printable(&why))
-            .help("mend them, or point AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE elsewhere")
-    })
+    let selected = || aws.profile.clone().map(Cow::Owned);
+    let error = match aws_config::profile::load(&fs, &env, &files::for_sdk(files), selected()).await {
+        Ok(profiles) => return Ok(profiles),
+        Err(error) => error,
+    };
+    // The SDK was given contents, and so does not know which file it is.
+    let mut place = String::new();
+    for file in files {
+        let alone = files::for_sdk(std::slice::from_ref(file));
+        if aws_config::profile::load(&fs, &env, &alone, selected()).await.is_err() {
+            place = file.shown();
+            break;
+        }
+    }
+    let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    let why = why.replacen("error parsing  on line", &format!("{place}: line"), 1);
+    Err(Failure::new(Exit::Config, "the AWS configuration files cannot be read")
+        .detail(printable(&why))
+        .detail("this is the grammar of the AWS SDKs, which is stricter than that of the aws command")
+        .help("mend the line, or point AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE elsewhere"))
 }
