@@ -215,24 +215,28 @@ fn exists(profiles: &ProfileSet) -> Result<(), Failure> {
 
 async fn profiles(aws: &Aws, files: &[ProfileFile]) -> Result<ProfileSet, Failure> {
     let (fs, env) = (Fs::real(), Env::real());
-    let selected = || aws.profile.clone().map(Cow::Owned);
-    let error = match aws_config::profile::load(&fs, &env, &files::for_sdk(files), selected()).await {
+    let selected = aws.profile.clone().map(Cow::Owned);
+    let error = match aws_config::profile::load(&fs, &env, &files::for_sdk(files), selected).await {
         Ok(profiles) => return Ok(profiles),
         Err(error) => error,
     };
-    // The SDK was given contents, and so does not know which file it is.
-    let mut place = String::new();
-    for file in files {
-        let alone = files::for_sdk(std::slice::from_ref(file));
-        if aws_config::profile::load(&fs, &env, &alone, selected()).await.is_err() {
-            place = file.shown();
-            break;
-        }
-    }
+    // In a box, because it is large, and rarely needed.
+    let place = Box::pin(first_wrong(files)).await;
     let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
     let why = why.replacen("error parsing  on line", &format!("{place}: line"), 1);
     Err(Failure::new(Exit::Config, "the AWS configuration files cannot be read")
         .detail(printable(&why))
         .detail("this is the grammar of the AWS SDKs, which is stricter than that of the aws command")
         .help("mend the line, or point AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE elsewhere"))
+}
+
+/// Which file it is: the SDK was given contents, and does not know.
+async fn first_wrong(files: &[ProfileFile]) -> String {
+    for file in files {
+        let alone = files::for_sdk(std::slice::from_ref(file));
+        if aws_config::profile::load(&Fs::real(), &Env::real(), &alone, None).await.is_err() {
+            return file.shown();
+        }
+    }
+    String::new()
 }
