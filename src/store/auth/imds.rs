@@ -192,24 +192,24 @@ impl Imds {
 
     /// At one address, and at the other one where this host has no way to the first.
     async fn ask_for_token(&self) -> Result<(StatusCode, String, bool), Trouble> {
-        let ask = || {
+        let mut before: Option<String> = None;
+        loop {
             let request = Request::builder().method(Method::PUT).uri(self.uri("/latest/api/token")?);
-            let request = request.header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
-            Ok::<_, Trouble>(self.send(request.body(Bytes::new()), "a session token"))
-        };
-        let answer = ask()?.await;
-        let Some(why) = self.unreachable.borrow().clone() else { return answer };
-        if !self.change_places() {
-            return answer;
+            let request = request.header("x-aws-ec2-metadata-token-ttl-seconds", "21600").body(Bytes::new());
+            // In a box: as a part of this future it would make those around it larger, and the stack can be small.
+            let answer = Box::pin(self.send(request, "a session token")).await;
+            let Some(why) = self.unreachable.borrow().clone() else { return answer };
+            // After the second it is the first one's turn again, which becomes reachable when a network comes up.
+            if !self.change_places() {
+                return answer;
+            }
+            if let Some(before) = before {
+                let both = format!("{before}, and {why}");
+                *self.unreachable.borrow_mut() = Some(both.clone());
+                return Err(failed(both));
+            }
+            before = Some(why);
         }
-        let other = ask()?.await;
-        let also = self.unreachable.borrow().clone();
-        let Some(also) = also else { return other };
-        // It may be the first that becomes reachable, when a network comes up.
-        self.change_places();
-        let both = format!("{why}, and {also}");
-        *self.unreachable.borrow_mut() = Some(both.clone());
-        Err(failed(both))
     }
 
     /// Whether there is another address.
