@@ -6,14 +6,20 @@ mod common;
 
 #[path = "faults/answers.rs"]
 mod answers;
+#[path = "faults/files.rs"]
+mod files;
 #[path = "faults/fleet.rs"]
 mod fleet;
+#[path = "faults/ipv6.rs"]
+mod ipv6;
 #[path = "faults/kit.rs"]
 mod kit;
 #[path = "faults/limits.rs"]
 mod limits;
 #[path = "faults/metadata.rs"]
 mod metadata;
+#[path = "common/network.rs"]
+mod network;
 #[path = "faults/outage.rs"]
 mod outage;
 #[path = "faults/proxies.rs"]

@@ -148,8 +148,7 @@ impl World {
             ),
             row("another IMDS", true, &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds)]),
             row("another IMDS by configuration", true, &[("AWS_CONFIG_FILE", here("imds"))]),
-            // Both fixed addresses are IMDS's own: the other is asked where there is no way to the first.
-            row("an IMDS of IPv6", false, &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", text("IPv6"))]),
+            row("an IMDS of IPv6", true, &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", text("IPv6"))]),
             row("no IMDS", true, &[("AWS_EC2_METADATA_DISABLED", text("true"))]),
             // IMDS is never asked through a proxy, whoever asks.
             row("a proxy", false, &["HTTP_PROXY", "http_proxy"].map(|name| (name, self.decoy.proxy()))),

@@ -49,7 +49,7 @@ pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> R
 }
 
 async fn answers(plan: &Plan, aws: Aws, retrier: &Retrier, on_denial: OnDenial) -> Result<Answers, AttemptError> {
-    let settings = config::settings::Settings::load(aws).await.map_err(AttemptError::Fatal)?;
+    let settings = config::settings::Settings::load(aws, retrier.deadline()).await.map_err(AttemptError::Fatal)?;
     let http = settings.http(config::clock::Clock::default()).map_err(AttemptError::Fatal)?;
     crate::sys::guard_secrets();
     let wanted = ssm::fetch::Wanted { requests: &plan.requests, loads: &plan.loads, on_denial };

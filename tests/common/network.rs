@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Runs a test in a new network namespace, in which the loopback interface has these addresses too. The threads and
 /// processes that it starts are in there with it. Where that is not allowed the test is skipped, and says so.
@@ -27,16 +27,14 @@ fn enter(addresses: &[&str]) -> io::Result<()> {
         |request| request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16,
         libc::SIOCSIFFLAGS,
     )?;
-    // iproute2 knows how to tell the kernel of an address of IPv6, and of one that is there at once.
-    for address in addresses.iter().filter(|address| address.contains(':')) {
-        let line = ["-6", "address", "add", &format!("{address}/128"), "dev", "lo", "nodad"].map(str::to_owned);
-        let status = std::process::Command::new("ip").args(line).status()?;
-        if !status.success() {
-            return Err(io::Error::other(format!("ip address add {address}: {status}")));
-        }
-    }
-    for (at, address) in addresses.iter().filter(|address| !address.contains(':')).enumerate() {
-        let address: Ipv4Addr = address.parse().map_err(io::Error::other)?;
+    for (at, address) in addresses.iter().enumerate() {
+        let address = match address.parse().map_err(io::Error::other)? {
+            IpAddr::V4(address) => address,
+            IpAddr::V6(address) => {
+                add_ipv6_to_loopback(address)?;
+                continue;
+            }
+        };
         interface(
             &format!("lo:{at}"),
             |request| request.ifr_ifru.ifru_addr = socket_address(address),
@@ -60,6 +58,23 @@ fn interface(name: &str, fill: impl Fn(&mut libc::ifreq), change: libc::Ioctl) -
         let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
         checked(socket)?;
         let changed = checked(libc::ioctl(socket, change, &raw const request));
+        libc::close(socket);
+        changed
+    }
+}
+
+/// As netdevice(7) has it, for the interface with the number 1, which is the loopback of a new namespace.
+fn add_ipv6_to_loopback(address: Ipv6Addr) -> io::Result<()> {
+    // SAFETY: the request is a value of the type that the kernel reads for this socket's family. The socket is closed here.
+    unsafe {
+        let request = libc::in6_ifreq {
+            ifr6_addr: libc::in6_addr { s6_addr: address.octets() },
+            ifr6_prefixlen: 128,
+            ifr6_ifindex: 1,
+        };
+        let socket = libc::socket(libc::AF_INET6, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        checked(socket)?;
+        let changed = checked(libc::ioctl(socket, libc::SIOCSIFADDR, &raw const request));
         libc::close(socket);
         changed
     }

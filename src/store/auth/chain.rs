@@ -2,6 +2,7 @@
 //! chain: to pass over it would be to go on as somebody else.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use aws_config::Region;
@@ -25,6 +26,7 @@ use crate::store::auth::imds::Imds;
 use crate::store::auth::process;
 use crate::store::auth::profile::{RoleChain, Source};
 use crate::store::config::clock::Clock;
+use crate::store::config::files::has_an_end;
 use crate::store::config::settings::{Settings, variable};
 use crate::store::net::http::Http;
 use crate::store::retry::error::{AttemptError, Retryable};
@@ -36,6 +38,8 @@ pub struct Chain {
     imds: Option<Rc<Imds>>,
     http: Http,
     uses_sso: bool,
+    /// The files of tokens that the SDK reads itself: in which place, what names them, and where they are.
+    token_files: Vec<(&'static str, &'static str, PathBuf)>,
 }
 
 enum Place {
@@ -61,7 +65,7 @@ impl Chain {
             Setting::InstanceProfile => (Vec::new(), false),
             Setting::Auto => (places(settings, region, http, clock), settings.profile_uses_sso()),
         };
-        Chain { places, imds, http: http.clone(), uses_sso }
+        Chain { places, imds, http: http.clone(), uses_sso, token_files: settings.token_files() }
     }
 
     /// One try, and a second one when STS refused what was signed at the wrong time.
@@ -89,6 +93,9 @@ impl Chain {
 
     /// `None` when this place has none.
     async fn ask(&self, place: &Place) -> Result<Option<Credentials>, AttemptError> {
+        for (_, named_by, path) in self.token_files.iter().filter(|(reader, ..)| *reader == place.name()) {
+            has_an_end(named_by, path).map_err(AttemptError::Fatal)?;
+        }
         let provided = match place {
             Place::Half(failure) => return Err(AttemptError::Fatal(failure.clone())),
             Place::Container(container) => return Ok(Some(container.credentials(&self.http).await?)),

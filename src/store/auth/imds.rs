@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{Exit, Failure};
 use crate::store::auth::document;
+use crate::store::config::settings::ImdsAddresses;
 use crate::store::net::http::Http;
 use crate::store::retry::error::{AttemptError, Retryable};
 
@@ -34,11 +35,10 @@ const EXPIRED_TRIES: u32 = 3;
 /// What IMDS told so far. Used from one task.
 pub struct Imds {
     http: Http,
-    /// Where it can be, and which of these is asked.
-    addresses: Vec<String>,
-    at: Cell<usize>,
-    /// Whether the last request found no way there.
-    unreachable: Cell<bool>,
+    /// The one that is asked is `first`; they change places when it cannot be reached.
+    place: RefCell<ImdsAddresses>,
+    /// Why the last request could not be sent: the host has no way to IMDS.
+    unreachable: RefCell<Option<String>>,
     /// Whether it is taken as not there when it stays silent.
     can_be_absent: bool,
     token: tokio::sync::Mutex<Option<String>>,
@@ -52,13 +52,12 @@ pub struct Imds {
 }
 
 impl Imds {
-    /// `addresses` are those of [`Settings::imds_endpoints`](crate::store::config::settings::Settings::imds_endpoints). Without
-    /// one, IMDS is switched off: `None`.
-    pub fn new(http: Http, addresses: Vec<String>, can_be_absent: bool) -> Option<Self> {
-        let imds = Imds {
+    /// Asks at the first of two addresses, and at the other one where that cannot be reached.
+    pub fn new(http: Http, place: ImdsAddresses, can_be_absent: bool) -> Self {
+        Imds {
             http,
-            at: Cell::default(),
-            unreachable: Cell::default(),
+            place: place.into(),
+            unreachable: RefCell::default(),
             can_be_absent,
             token: tokio::sync::Mutex::default(),
             role: RefCell::default(),
@@ -66,9 +65,7 @@ impl Imds {
             asked: Cell::default(),
             answered: Cell::default(),
             due: Cell::new(Instant::now()),
-            addresses,
-        };
-        (!imds.addresses.is_empty()).then_some(imds)
+        }
     }
 
     /// One try for the Region of this instance.
@@ -137,19 +134,21 @@ impl Imds {
 
     /// NOPERM when it is not there.
     pub fn absence(&self) -> Failure {
-        let what = "no credentials: not in the environment, a profile or a container, and IMDS never answered";
-        let failure = Failure::new(Exit::NoPerm, what);
-        if self.unreachable.get() {
-            let tried: Vec<String> = (0..self.addresses.len()).map(|at| self.shown(at)).collect();
-            return failure
-                .detail(format!("there is no route to {}", tried.join(" or ")))
-                .help("on EC2, look at the host's addresses and routes; elsewhere, give credentials by the environment or --profile");
+        if let Some(why) = &*self.unreachable.borrow() {
+            let what = "no credentials: not in the environment, a profile or a container, and IMDS cannot be reached";
+            return Failure::new(Exit::NoPerm, what).detail(why).help(
+                "on EC2, this host or container needs a route to IMDS; elsewhere, give credentials by the environment \
+                 or --profile (for SSO: aws configure export-credentials)",
+            );
         }
-        failure.detail(format!("asked {} for {} s", self.address(), ABSENT_AFTER.as_secs())).help(
-            "on EC2 in a container, the metadata hop limit must be 2 (aws ec2 modify-instance-metadata-options \
+        let what = "no credentials: not in the environment, a profile or a container, and IMDS never answered";
+        Failure::new(Exit::NoPerm, what)
+            .detail(format!("asked {} for {} s", self.address(), ABSENT_AFTER.as_secs()))
+            .help(
+                "on EC2 in a container, the metadata hop limit must be 2 (aws ec2 modify-instance-metadata-options \
                  --http-put-response-hop-limit 2); elsewhere, give credentials by the environment or --profile \
                  (for SSO: aws configure export-credentials)",
-        )
+            )
     }
 
     async fn get(&self, path: &str, what: &str) -> Result<String, AttemptError> {
@@ -175,14 +174,7 @@ impl Imds {
         if let Some(token) = &*held {
             return Ok(token.clone());
         }
-        let (status, body, is_session) = match self.ask_for_session_token().await {
-            Err(_) if self.unreachable.get() && self.addresses.len() > 1 => {
-                // A host can have one of the two alone. The next try begins with the one that is asked last.
-                self.at.set((self.at.get() + 1) % self.addresses.len());
-                self.ask_for_session_token().await?
-            }
-            asked => asked?,
-        };
+        let (status, body, is_session) = self.ask_for_token().await?;
         let token = body.trim();
         let good = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         if status == StatusCode::FORBIDDEN {
@@ -198,27 +190,43 @@ impl Imds {
         Ok(token.to_owned())
     }
 
-    async fn ask_for_session_token(&self) -> Result<(StatusCode, String, bool), AttemptError> {
-        let request = Request::builder()
-            .method(Method::PUT)
-            .uri(self.uri("/latest/api/token")?)
-            .header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
-        self.send(request.body(Bytes::new()), "a session token").await
+    /// At one address, and at the other one where this host has no way to the first.
+    async fn ask_for_token(&self) -> Result<(StatusCode, String, bool), AttemptError> {
+        let mut before: Option<String> = None;
+        loop {
+            let request = Request::builder().method(Method::PUT).uri(self.uri("/latest/api/token")?);
+            let request = request.header("x-aws-ec2-metadata-token-ttl-seconds", "21600").body(Bytes::new());
+            // In a box: as a part of this future it would make those around it larger, and the stack can be small.
+            let answer = Box::pin(self.send(request, "a session token")).await;
+            let Some(why) = self.unreachable.borrow().clone() else { return answer };
+            // After the second it is the first one's turn again, which becomes reachable when a network comes up.
+            if !self.change_places() {
+                return answer;
+            }
+            if let Some(before) = before {
+                let both = format!("{before}, and {why}");
+                *self.unreachable.borrow_mut() = Some(both.clone());
+                return Err(failed(both));
+            }
+            before = Some(why);
+        }
     }
 
-    /// For messages.
+    /// Whether there is another address.
+    fn change_places(&self) -> bool {
+        let place = &mut *self.place.borrow_mut();
+        place.otherwise.as_mut().map(|otherwise| std::mem::swap(&mut place.first, otherwise)).is_some()
+    }
+
+    /// For messages: without a user and a password, which an address can have.
     fn address(&self) -> String {
-        self.shown(self.at.get())
-    }
-
-    /// Without a user and a password, which an address can have.
-    fn shown(&self, at: usize) -> String {
-        let address = self.addresses[at].as_str();
-        crate::error::printable(address.rsplit_once('@').map_or(address, |(_, address)| address))
+        let base = &self.place.borrow().first;
+        crate::error::printable(base.rsplit_once('@').map_or(base.as_str(), |(_, address)| address))
     }
 
     fn uri(&self, path: &str) -> Result<Uri, AttemptError> {
-        format!("{}{path}", self.addresses[self.at.get()].trim_end_matches('/')).parse().map_err(|_| {
+        let base = self.place.borrow().first.trim_end_matches('/').to_owned();
+        format!("{base}{path}").parse().map_err(|_| {
             let what = format!("the IMDS endpoint \"{}\" is not an http:// address", self.address());
             AttemptError::Fatal(Failure::new(Exit::Config, what).help("look at AWS_EC2_METADATA_SERVICE_ENDPOINT"))
         })
@@ -232,18 +240,19 @@ impl Imds {
         let request = request.map_err(|_| failed("the IMDS request cannot be made"))?;
         self.pace().await;
         self.asked.set(self.asked.get().or_else(|| Some(Instant::now())));
-        let answer = match timeout(REQUEST_LIMIT, self.http.send(request)).await {
+        let sent = timeout(REQUEST_LIMIT, self.http.send(request)).await;
+        *self.unreachable.borrow_mut() = match &sent {
+            Ok(Err(error)) if error.is_unreachable() => Some(error.to_string()),
+            _ => None,
+        };
+        let answer = match sent {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                self.unreachable.set(error.is_unreachable());
-                return Err(crate::store::retry::error::classify_http(&error));
-            }
+            Ok(Err(error)) => return Err(crate::store::retry::error::classify_http(&error)),
             Err(_) => {
                 return Err(failed(format!("IMDS did not answer within {} s for {what}", REQUEST_LIMIT.as_secs())));
             }
         };
         self.answered.set(true);
-        self.unreachable.set(false);
         let is_session = answer.headers().contains_key("x-aws-ec2-metadata-token-ttl-seconds");
         let (status, body) = (answer.status(), answer.into_body());
         let body = String::from_utf8(body.to_vec()).map_err(|_| failed("IMDS answered something that is no text"))?;

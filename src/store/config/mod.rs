@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod endpoint;
+pub mod files;
 pub mod settings;

@@ -3,37 +3,52 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Instant;
 
 use aws_config::profile::{Profile, ProfileSet};
 use aws_runtime::env_config::EnvConfigValue;
-use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
 use crate::error::{Exit, Failure, printable};
 use crate::region::fault;
 use crate::setting::{Aws, Credentials as Source};
 use crate::store::config::clock::Clock;
+use crate::store::config::files::{self, ProfileFile};
 use crate::store::net::connect::Connector;
 use crate::store::net::http::Http;
 use crate::store::net::route::Routes;
 use crate::store::net::tls::{Bundle, Tls};
+
+/// Where IMDS is asked.
+#[derive(Clone, Debug)]
+pub struct ImdsAddresses {
+    pub first: String,
+    /// Where `first` cannot be reached.
+    pub otherwise: Option<String>,
+}
 
 /// Flags and spec, completed by variables and profile.
 pub struct Settings {
     pub aws: Aws,
     /// Unless only IMDS knows it.
     pub region: Option<String>,
+    /// `None` when IMDS is switched off.
+    pub imds: Option<ImdsAddresses>,
     pub profiles: ProfileSet,
     files: EnvConfigFiles,
+    deadline: Instant,
 }
 
 impl Settings {
     /// Reads the profile files, but not under `--credentials instance-profile`, unless `--profile` asks for it.
-    pub async fn load(aws: Aws) -> Result<Self, Failure> {
+    /// A file that is a pipe is waited for until the deadline.
+    pub async fn load(aws: Aws, deadline: Instant) -> Result<Self, Failure> {
         let files = if aws.credentials == Source::Auto || aws.profile.is_some() {
-            EnvConfigFiles::default()
+            Vec::from(files::profile_files(deadline)?)
         } else {
-            no_files()
+            Vec::new()
         };
         let profiles = profiles(&aws, &files).await?;
         if aws.credentials == Source::Auto || aws.profile.is_some() {
@@ -53,7 +68,8 @@ impl Settings {
             return Err(Failure::new(Exit::Config, format!("{place}: {fault}")));
         }
         let region = found.map(|(_, region)| region);
-        Ok(Settings { aws, region, profiles, files })
+        let imds = imds_addresses(&aws, &profiles)?;
+        Ok(Settings { aws, region, imds, profiles, files: files::for_sdk(&files), deadline })
     }
 
     /// The profile files that the SDK may read.
@@ -91,6 +107,16 @@ impl Settings {
         self.profile().is_some_and(|profile| profile.get("role_arn").is_some())
     }
 
+    /// The files of tokens: the place in the chain that reads each, what names it, and where it is.
+    pub fn token_files(&self) -> Vec<(&'static str, &'static str, PathBuf)> {
+        let key = "web_identity_token_file";
+        let profile = self.profile().and_then(|profile| Some((key, profile.get(key)?.to_owned())));
+        [("the profile", profile), ("the web identity", variable("AWS_WEB_IDENTITY_TOKEN_FILE"))]
+            .into_iter()
+            .filter_map(|(place, file)| file.map(|(named_by, path)| (place, named_by, path.into())))
+            .collect()
+    }
+
     /// Whether the profile, or one that it assumes a role with, is for SSO.
     pub fn profile_uses_sso(&self) -> bool {
         // A chain that is longer, or a ring, is the SDK's to refuse.
@@ -110,36 +136,6 @@ impl Settings {
         self.profiles.get_profile(chosen)
     }
 
-    /// Where IMDS can be, the first choice first. Empty when it is switched off. Both fixed addresses are IMDS's own, so each may
-    /// take the other's place; `instance-profile` takes no variable's word for another one. CONFIG for a mode that is none.
-    pub fn imds_endpoints(&self) -> Result<Vec<String>, Failure> {
-        const V4: &str = "http://169.254.169.254";
-        const V6: &str = "http://[fd00:ec2::254]";
-        let is_auto = self.aws.credentials == Source::Auto;
-        let off = || variable("AWS_EC2_METADATA_DISABLED").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"));
-        if is_auto && off() {
-            return Ok(Vec::new());
-        }
-        let setting = |name: &'static str, key: &'static str| {
-            let from_profile = || self.profiles.get(key).filter(|value| !value.is_empty());
-            variable(name).or_else(|| Some((key, from_profile()?.to_owned())))
-        };
-        let named = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
-        if let Some((_, endpoint)) = named.filter(|_| is_auto) {
-            return Ok(vec![endpoint]);
-        }
-        let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
-        let addresses = match mode {
-            Some((_, mode)) if mode.eq_ignore_ascii_case("IPv6") => [V6, V4],
-            Some((name, mode)) if !mode.eq_ignore_ascii_case("IPv4") => {
-                let what = format!("{name}: \"{}\" is neither IPv4 nor IPv6", printable(&mode));
-                return Err(Failure::new(Exit::Config, what).help("write one of the two, or unset it"));
-            }
-            _ => [V4, V6],
-        };
-        Ok(addresses.map(str::to_owned).into())
-    }
-
     /// Whether an IMDS that stays silent is taken as not there. On an instance whose profile is the only source, it is
     /// waited for.
     pub fn gives_up_on_imds(&self) -> bool {
@@ -154,21 +150,49 @@ impl Settings {
         };
         let profile = || self.profiles.get("ca_bundle").map(|path| Bundle { named_by: "ca_bundle", path: path.into() });
         let bundle = bundle("AWS_CA_BUNDLE").or_else(profile).or_else(|| bundle("SSL_CERT_FILE"));
-        let routes = Routes::new(direct_authorities(self.imds_endpoints()?));
-        Ok(Http::new(Connector::new(Tls::new(bundle.as_ref())?), routes, clock))
+        let routes = Routes::new(direct_authorities(self.imds.as_ref()));
+        Ok(Http::new(Connector::new(Tls::new(bundle.as_ref(), self.deadline)?), routes, clock))
     }
 }
 
 /// The authorities that give credentials, and so are never reached through a proxy.
-fn direct_authorities(imds: Vec<String>) -> HashSet<String> {
+fn direct_authorities(imds: Option<&ImdsAddresses>) -> HashSet<String> {
     let container = std::env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI").ok();
     let authority =
         |url: String| url.parse::<http::Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
-    imds.into_iter().chain(container).filter_map(authority).collect()
+    [imds.map(|imds| imds.first.clone()), container].into_iter().flatten().filter_map(authority).collect()
 }
 
-fn no_files() -> EnvConfigFiles {
-    EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "").build()
+/// Where IMDS is; `None` when it is switched off. `instance-profile` takes no variable's word for an address, but both that
+/// are fixed are IMDS's. CONFIG when the mode is none.
+fn imds_addresses(aws: &Aws, profiles: &ProfileSet) -> Result<Option<ImdsAddresses>, Failure> {
+    const V4: &str = "http://169.254.169.254";
+    const V6: &str = "http://[fd00:ec2::254]";
+    let setting = |name: &'static str, key: &'static str| {
+        variable(name).or_else(|| profiles.get(key).map(|value| (key, value.to_owned())))
+    };
+    let is_auto = aws.credentials == Source::Auto;
+    if is_auto && variable("AWS_EC2_METADATA_DISABLED").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true")) {
+        return Ok(None);
+    }
+    let only = |first: String| ImdsAddresses { first, otherwise: None };
+    let by_mode = match setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode") {
+        None => ImdsAddresses { first: V4.to_owned(), otherwise: Some(V6.to_owned()) },
+        Some((place, mode)) => {
+            let (first, other) = if mode.eq_ignore_ascii_case("IPv4") {
+                (V4, V6)
+            } else if mode.eq_ignore_ascii_case("IPv6") {
+                (V6, V4)
+            } else {
+                let what = format!("{place}: \"{}\" is neither IPv4 nor IPv6", printable(&mode));
+                return Err(Failure::new(Exit::Config, what).help("set it anew, or unset it"));
+            };
+            // Under `auto` it is what the SDKs make of it; a variable must not keep `instance-profile` from working.
+            ImdsAddresses { first: first.to_owned(), otherwise: (!is_auto).then(|| other.to_owned()) }
+        }
+    };
+    let named = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint").filter(|_| is_auto);
+    Ok(Some(named.map_or(by_mode, |(_, address)| only(address))))
 }
 
 /// A variable of the AWS conventions; an empty one counts as unset.
@@ -187,16 +211,32 @@ fn exists(profiles: &ProfileSet) -> Result<(), Failure> {
         .help("look at --profile, AWS_PROFILE and AWS_DEFAULT_PROFILE, and at `aws configure list-profiles`"))
 }
 
-async fn profiles(aws: &Aws, files: &EnvConfigFiles) -> Result<ProfileSet, Failure> {
+async fn profiles(aws: &Aws, files: &[ProfileFile]) -> Result<ProfileSet, Failure> {
     let (fs, env) = (Fs::real(), Env::real());
     // The SDK for Rust does not know AWS_DEFAULT_PROFILE, which the aws command and botocore honour.
     let named = || variable("AWS_PROFILE").or_else(|| variable("AWS_DEFAULT_PROFILE")).map(|(_, name)| name);
     let selected = aws.profile.clone().or_else(named).map(Cow::Owned);
-    aws_config::profile::load(&fs, &env, files, selected).await.map_err(|error| {
-        let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        Failure::new(Exit::Config, "the AWS configuration files cannot be read")
-            .detail(printable(&error.to_string()))
-            .detail(printable(&why))
-            .help("mend them, or point AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE elsewhere")
-    })
+    let error = match aws_config::profile::load(&fs, &env, &files::for_sdk(files), selected).await {
+        Ok(profiles) => return Ok(profiles),
+        Err(error) => error,
+    };
+    // In a box, because it is large, and rarely needed.
+    let place = Box::pin(first_wrong(files)).await;
+    let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    let why = why.replacen("error parsing  on line", &format!("{place}: line"), 1);
+    Err(Failure::new(Exit::Config, "the AWS configuration files cannot be read")
+        .detail(printable(&why))
+        .detail("this is the grammar of the AWS SDKs, which is stricter than that of the aws command")
+        .help("mend the line, or point AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE elsewhere"))
+}
+
+/// Which file it is: the SDK was given contents, and does not know.
+async fn first_wrong(files: &[ProfileFile]) -> String {
+    for file in files {
+        let alone = files::for_sdk(std::slice::from_ref(file));
+        if aws_config::profile::load(&Fs::real(), &Env::real(), &alone, None).await.is_err() {
+            return file.shown();
+        }
+    }
+    String::new()
 }

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -13,7 +14,8 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::error::{Exit, Failure, io_text, printable};
+use crate::error::{Exit, Failure, printable};
+use crate::store::config::files;
 use crate::store::net::connect::Stream;
 use crate::store::net::error::HttpError;
 use crate::store::net::no_proxy::bare;
@@ -28,13 +30,13 @@ pub struct Bundle {
 pub struct Tls(TlsConnector);
 
 impl Tls {
-    /// CONFIG when the bundle cannot be read or holds no certificate.
-    pub fn new(bundle: Option<&Bundle>) -> Result<Self, Failure> {
+    /// CONFIG when the bundle cannot be read by the deadline or holds no certificate.
+    pub fn new(bundle: Option<&Bundle>, deadline: Instant) -> Result<Self, Failure> {
         let versions = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions();
         let builder = versions.expect("ring supports TLS 1.2 and 1.3");
         let builder = match bundle {
-            Some(bundle) => builder.with_root_certificates(read(bundle)?),
+            Some(bundle) => builder.with_root_certificates(read(bundle, deadline)?),
             None => builder.dangerous().with_custom_certificate_verifier(Arc::new(WithFallback::new())),
         };
         let mut config = builder.with_no_client_auth();
@@ -53,16 +55,16 @@ impl Tls {
     }
 }
 
-fn read(bundle: &Bundle) -> Result<RootCertStore, Failure> {
+fn read(bundle: &Bundle, deadline: Instant) -> Result<RootCertStore, Failure> {
     let wrong = |why: String| {
         let path = printable(&bundle.path.to_string_lossy());
         Failure::new(Exit::Config, format!("{}: {path}: {why}", bundle.named_by))
             .help("name a PEM file of certificates, or unset it")
     };
-    let file = std::fs::File::open(&bundle.path);
-    let file = file.map_err(|error| wrong(format!("cannot be read: {}", io_text(&error))))?;
+    let pem = files::read(&bundle.path, deadline);
+    let pem = pem.map_err(|error| wrong(format!("cannot be read: {}", files::why(&error))))?;
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_reader_iter(file) {
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|error| wrong(format!("is not PEM: {error}")))?;
         // A bundle can hold roots that this parser does not know; the others still count.
         let _ = roots.add(certificate);

@@ -54,6 +54,11 @@ impl Retrier {
         Retrier { started: Instant::now(), timeout, progress: RefCell::default(), throttle_gate: Mutex::default() }
     }
 
+    /// For what blocks.
+    pub fn deadline(&self) -> std::time::Instant {
+        (self.started + self.timeout).into_std()
+    }
+
     /// Until the deadline.
     pub fn remaining(&self) -> Duration {
         self.timeout.saturating_sub(self.started.elapsed())

@@ -45,12 +45,8 @@ impl<'a> Session<'a> {
         activity: &'a Activity,
         endpoint: &SetOnce<Uri>,
     ) -> Result<Self, AttemptError> {
-        let imds = Imds::new(
-            http.clone(),
-            settings.imds_endpoints().map_err(AttemptError::Fatal)?,
-            settings.gives_up_on_imds(),
-        )
-        .map(Rc::new);
+        let imds = settings.imds.clone();
+        let imds = imds.map(|place| Rc::new(Imds::new(http.clone(), place, settings.gives_up_on_imds())));
         let locating = locate(settings, imds.as_deref(), retrier, endpoint);
         let chain = |region| Chain::new(settings, region, http, http.clock(), imds.clone());
         let (located, chain, credentials) = if settings.region.is_none() && settings.asks_sts() {

@@ -1,0 +1,108 @@
+//! Files that the AWS variables name: endless ones, pipes that nobody writes to, and profile files that other tools read.
+
+use std::process::Command;
+
+use crate::common::{Run, Spec, stepzero};
+use crate::kit::{VALUE, at_deadline, keyed, one, plain, refused, secure, started, timed, together};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/web";
+
+/// A pipe that nobody writes to, in a directory of its own.
+fn pipe() -> (Spec, String) {
+    let place = Spec::new("");
+    let path = place.path.with_extension("pipe").display().to_string();
+    assert!(Command::new("mkfifo").arg(&path).status().expect("coreutils").success());
+    (place, path)
+}
+
+/// What names a file, and whether the SDK reads it, so that a pipe cannot be waited for.
+const FILES: [(&str, bool); 6] = [
+    ("AWS_CONFIG_FILE", false),
+    ("AWS_SHARED_CREDENTIALS_FILE", false),
+    ("AWS_CA_BUNDLE", false),
+    ("SSL_CERT_FILE", false),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", true),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", true),
+];
+
+/// A run that reads that file. Its memory has an end, so that a test that fails does not take the machine's.
+fn reading(fake: &fake_aws::Fake, name: &str, path: &str, timeout: &str) -> Run {
+    let run = match name {
+        "AWS_WEB_IDENTITY_TOKEN_FILE" => stepzero(fake, one(timeout)).env("AWS_ROLE_ARN", ROLE),
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" => {
+            let url = fake.container_url();
+            stepzero(fake, one(timeout)).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
+        }
+        _ => keyed(fake, one(timeout)),
+    };
+    // The fake's own bundle would go before.
+    let run = if name == "SSL_CERT_FILE" { run.env("AWS_CA_BUNDLE", "") } else { run };
+    run.env("AWS_REGION", "us-east-1").env(name, path)
+}
+
+#[test]
+fn an_endless_file_ends_at_a_size() {
+    together(3, &FILES, |(name, _)| {
+        let fake = secure();
+        let run = reading(&fake, name, "/dev/zero", "20s");
+        let ran = crate::kit::ran(crate::kit::under("ulimit -v 2000000; exec \"$@\"", &run));
+        refused(ran, 78, &[name, "/dev/zero"], name);
+        assert!(fake.calls("GetParameters").is_empty(), "{name}");
+    });
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_ends_at_the_deadline() {
+    together(FILES.len(), &FILES, |(name, at_once)| {
+        let fake = secure();
+        let (_place, path) = pipe();
+        let (ran, took) = timed(&reading(&fake, name, &path, "2s"));
+        refused(ran, 78, &[name, &path], name);
+        if !at_once {
+            at_deadline(took, 2, name);
+        }
+    });
+}
+
+#[test]
+fn a_profile_file_in_a_pipe_is_read_once() {
+    let fake = plain();
+    let (_place, path) = pipe();
+    let profile =
+        "[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = wJalrXUtnFEMI\nregion = us-east-1\n";
+    let to = path.clone();
+    let writer = std::thread::spawn(move || std::fs::write(to, profile));
+    started(stepzero(&fake, one("20s")).env("AWS_SHARED_CREDENTIALS_FILE", &path).output(), "by a pipe");
+    writer.join().expect("no panic").expect("it was read");
+}
+
+/// Each is read by botocore; that of another profile must not stop this one.
+#[test]
+fn what_botocore_reads_is_read() {
+    let keys = "aws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = wJalrXUtnFEMI\nregion = us-east-1\n";
+    let cases = [
+        ("an indented first line of another profile", format!("[profile b]\n  region = x\n[default]\n{keys}")),
+        ("text behind the bracket", format!("[profile b] behind\nregion = x\n[default] behind\n{keys}")),
+        ("an indented comment", format!("[default]\n  # a comment\n{keys}  # another\n")),
+        ("an indented profile", format!("[default]\n  {}", keys.trim_end().replace('\n', "\n  "))),
+        ("colons", format!("[default]\n{}", keys.replace(" = ", ": "))),
+    ];
+    together(cases.len(), &cases, |(case, text)| {
+        let fake = plain();
+        let config = Spec::new(text);
+        started(stepzero(&fake, one("20s")).env("AWS_CONFIG_FILE", config.arg()).output(), case);
+    });
+}
+
+#[test]
+fn a_profile_file_that_is_wrong_is_named_with_its_line() {
+    let fake = plain();
+    let config = Spec::new(&format!("[default]\nregion = us-east-1\n{VALUE}\n"));
+    let run = keyed(&fake, one("20s")).env("AWS_SHARED_CREDENTIALS_FILE", config.arg());
+    refused(run.output(), 78, &[&config.arg(), "line 3", "grammar of the AWS SDKs"], "no option");
+    let config = Spec::new("");
+    std::fs::write(&config.path, b"[default]\nregion = \xff\n").expect("it is ours");
+    let run = keyed(&fake, one("20s")).env("AWS_CONFIG_FILE", config.arg());
+    refused(run.output(), 78, &["AWS_CONFIG_FILE", &config.arg(), "UTF-8"], "no text");
+    assert!(fake.log().is_empty(), "nobody else's credentials were looked for");
+}
