@@ -175,7 +175,7 @@ pub enum PolicyFormat {
 }
 
 /// The parsed command line, or what to print instead.
-pub enum Typed {
+pub enum Parsed {
     Command(Command),
     /// `--help` and `--version`.
     Help(String),
@@ -197,16 +197,16 @@ fn words<T: Clone + Send + Sync + 'static>(
 }
 
 /// USAGE when the line is wrong, with clap's own words and suggestions.
-pub fn parse(args: &[OsString]) -> Result<Typed, Failure> {
+pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     let mut definition = definition();
     let parsed = definition.try_get_matches_from_mut(args);
     let error = match parsed.and_then(|mut matches| Command::from_arg_matches_mut(&mut matches)) {
-        Ok(command) => return Ok(Typed::Command(command)),
+        Ok(command) => return Ok(Parsed::Command(command)),
         Err(error) => error.format(&mut definition),
     };
     let text = error.render().to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return Ok(Typed::Help(text));
+        return Ok(Parsed::Help(text));
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let commands = "say exec, plan, check, policy, credential or completions; `stepzero --help` explains them";
@@ -233,7 +233,7 @@ mod tests {
     fn command(line: &[&str]) -> Vec<OsString> {
         let args: Vec<OsString> = ["stepzero", "exec"].iter().chain(line).map(OsString::from).collect();
         match parse(&args) {
-            Ok(Typed::Command(Command::Exec(exec))) => exec.command,
+            Ok(Parsed::Command(Command::Exec(exec))) => exec.command,
             Ok(_) => panic!("not an exec: {line:?}"),
             Err(failure) => panic!("{failure}"),
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::cli::Options;
 use crate::environment::Target;
-use crate::environment::{Inherited, Policy, Value};
+use crate::environment::{EnvironmentRules, Inherited, Value};
 use crate::error::{Exit, Failure, Failures, io_text, printable};
 use crate::name::BadName;
 use crate::plan::Plan;
@@ -151,7 +151,7 @@ fn value(wanted: &Wanted, options: Options, units: &Path, inherited: &Inherited)
     let nobody = Inherited::default();
     let plan = Rc::new(Plan::new(only(&wanted.credential, spec)?, &nobody)?);
     let fetched = steps::fetch(&plan, fetch_options, inherited, OnDenial::Stop)?;
-    let outcomes = resolve::settle(&plan, fetched.answers, &nobody);
+    let outcomes = resolve::outcomes(&plan, fetched.answers, &nobody);
     steps::log_outcomes(&outcomes);
     let (mut bindings, errors) = resolve::bindings(&plan, outcomes);
     Failures::check(errors)?;
@@ -172,7 +172,7 @@ fn only(credential: &str, mut spec: Spec) -> Result<Spec, Failures> {
     }
     spec.loads.clear();
     spec.references = false;
-    spec.policy = Policy::default();
+    spec.rules = EnvironmentRules::default();
     Ok(spec)
 }
 

@@ -1,4 +1,4 @@
-//! The command's environment: one pure function of what was inherited, what was fetched, and the operator's policy.
+//! The command's environment: one pure function of what was inherited, what was fetched, and the operator's rules.
 //! Inherited entries stay as they are, byte for byte; a variable that is set replaces all entries of its name.
 #![forbid(unsafe_code)]
 
@@ -35,8 +35,8 @@ impl Inherited {
     }
 
     /// Whether the command would inherit it, even if empty.
-    pub fn has(&self, name: &EnvName, policy: &Policy) -> bool {
-        policy.passes(name.as_str().as_bytes()) && self.raw(name.as_str()).is_some()
+    pub fn has(&self, name: &EnvName, rules: &EnvironmentRules) -> bool {
+        rules.passes(name.as_str().as_bytes()) && self.raw(name.as_str()).is_some()
     }
 
     /// `PATH` as execvp(3) sees it: an empty one is the current directory, and not unset.
@@ -83,13 +83,13 @@ impl Inherited {
 
 /// What happens to the inherited environment.
 #[derive(Clone, Debug, Default)]
-pub struct Policy {
+pub struct EnvironmentRules {
     pub pristine: bool,
     pub keep: Vec<EnvName>,
     pub existing: Existing,
 }
 
-impl Policy {
+impl EnvironmentRules {
     /// Whether the command inherits a variable: stepzero's own never, and under `--pristine` only what is kept.
     fn passes(&self, name: &[u8]) -> bool {
         let own = OWN_VARIABLES.iter().any(|own| own.as_bytes() == name);
@@ -159,9 +159,9 @@ impl fmt::Debug for Environment {
 }
 
 /// DATAERR for each variable that is set already under `--existing error`.
-pub fn clashes(inherited: &Inherited, bindings: &[Binding], policy: &Policy) -> Vec<Failure> {
+pub fn clashes(inherited: &Inherited, bindings: &[Binding], rules: &EnvironmentRules) -> Vec<Failure> {
     let clashing = bindings.iter().filter(|binding| {
-        policy.existing == Existing::Error && !binding.replaces_itself && inherited.has(&binding.variable, policy)
+        rules.existing == Existing::Error && !binding.replaces_itself && inherited.has(&binding.variable, rules)
     });
     let errors = clashing.map(|binding| {
         Failure::new(Exit::DataErr, format!("{} is set already, and --existing is error", binding.variable))
@@ -171,13 +171,13 @@ pub fn clashes(inherited: &Inherited, bindings: &[Binding], policy: &Policy) -> 
 }
 
 impl Environment {
-    pub fn new(inherited: Inherited, bindings: Vec<Binding>, policy: &Policy) -> Self {
+    pub fn new(inherited: Inherited, bindings: Vec<Binding>, rules: &EnvironmentRules) -> Self {
         let set: HashSet<&[u8]> = bindings.iter().map(|binding| binding.variable.as_str().as_bytes()).collect();
         let mut entries = inherited.0;
         entries.retain(|entry| {
             // An entry without `=` is no variable, whatever it says.
             let (name, value) = split(entry);
-            if value.is_some() { policy.passes(name) && !set.contains(name) } else { !policy.pristine }
+            if value.is_some() { rules.passes(name) && !set.contains(name) } else { !rules.pristine }
         });
         Environment { inherited: entries, bindings }
     }
@@ -200,15 +200,15 @@ mod tests {
         }
     }
 
-    fn policy(pristine: bool, keep: &[&str], existing: Existing) -> Policy {
+    fn rules(pristine: bool, keep: &[&str], existing: Existing) -> EnvironmentRules {
         let keep = keep.iter().map(|name| EnvName::new(name).expect("good")).collect();
-        Policy { pristine, keep, existing }
+        EnvironmentRules { pristine, keep, existing }
     }
 
     #[test]
     fn a_set_variable_replaces_all_entries_of_its_name_and_no_other() {
         let before = inherited(&[b"A=1", b"AB=2", b"A=3", b"junk", b"A", b"STEPZERO_SPEC", b"\xff\xfe=\xff", b"=A=x"]);
-        let after = Environment::new(before, vec![binding("A")], &Policy::default());
+        let after = Environment::new(before, vec![binding("A")], &EnvironmentRules::default());
         let rest: Vec<&[u8]> = vec![b"AB=2", b"junk", b"A", b"STEPZERO_SPEC", b"\xff\xfe=\xff", b"=A=x"];
         assert_eq!(after.inherited, rest);
     }
@@ -216,9 +216,9 @@ mod tests {
     #[test]
     fn own_variables_go_and_pristine_keeps_what_is_named() {
         let all: &[&[u8]] = &[b"STEPZERO_SPEC=x", b"AWS_REGION=r", b"HOME=/", b"HOME=/2", b"X="];
-        let left = |policy| Environment::new(inherited(all), vec![], &policy).inherited;
-        assert_eq!(left(Policy::default()), all[1..]);
-        assert_eq!(left(policy(true, &["HOME", "NOPE"], Existing::Replace)), all[2..4]);
+        let left = |rules| Environment::new(inherited(all), vec![], &rules).inherited;
+        assert_eq!(left(EnvironmentRules::default()), all[1..]);
+        assert_eq!(left(rules(true, &["HOME", "NOPE"], Existing::Replace)), all[2..4]);
     }
 
     #[test]
@@ -226,8 +226,8 @@ mod tests {
         let mut reference = binding("R");
         reference.replaces_itself = true;
         let bindings = vec![binding("A"), binding("B"), binding("C"), reference];
-        let policy = policy(false, &[], Existing::Error);
-        let errors = clashes(&inherited(&[b"A=", b"B=1", b"R=ssm:x"]), &bindings, &policy);
+        let rules = rules(false, &[], Existing::Error);
+        let errors = clashes(&inherited(&[b"A=", b"B=1", b"R=ssm:x"]), &bindings, &rules);
         assert_eq!(errors.iter().map(|error| error.exit).collect::<Vec<_>>(), [Exit::DataErr; 2]);
     }
 
@@ -235,14 +235,14 @@ mod tests {
     fn empty_counts_as_unset_for_settings_and_as_set_for_the_command() {
         let env = inherited(&[b"A=", b"A=2"]);
         assert_eq!(env.value("A"), None);
-        assert!(env.has(&EnvName::new("A").expect("good"), &Policy::default()));
+        assert!(env.has(&EnvName::new("A").expect("good"), &EnvironmentRules::default()));
     }
 
     #[test]
     fn debug_hides_what_is_inherited() {
         let before = inherited(&[b"TOKEN=hunter2"]);
         let shown = format!("{before:?}");
-        let after = Environment::new(before, vec![binding("A")], &Policy::default());
+        let after = Environment::new(before, vec![binding("A")], &EnvironmentRules::default());
         let shown = shown + &format!("{after:?}");
         assert!(shown.contains("1 variable") && shown.contains("Secret"), "{shown}");
         assert!(!shown.contains("hunter2") && !shown.contains("104, 117"), "{shown}");

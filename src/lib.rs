@@ -41,7 +41,7 @@ use std::ffi::OsString;
 
 pub use sys::arguments;
 
-use cli::{Command, Exec, Options, PolicyFormat, PolicyOptions, Typed};
+use cli::{Command, Exec, Options, Parsed, PolicyFormat, PolicyOptions};
 use environment::Inherited;
 use error::{Exit, Failure, Failures, io_text};
 use setting::Format;
@@ -62,8 +62,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> i32 {
 fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<(), Failures> {
     let armed = if arguments.get(1).is_some_and(|arg| arg == "credential") { credential::arm() } else { None };
     let command = match cli::parse(arguments) {
-        Ok(Typed::Command(command)) => command,
-        Ok(Typed::Help(text)) => return print(&text),
+        Ok(Parsed::Command(command)) => command,
+        Ok(Parsed::Help(text)) => return print(&text),
         Err(failure) => {
             log::init(log::Settings { verbose: 0, quiet: false, format: cli::log_format(arguments) });
             return Err(failure.into());
@@ -93,7 +93,7 @@ fn exec(typed: Exec, inherited: Inherited, inheritance: &sys::Inheritance) -> Re
     let (plan, fetch_options) = steps::prepare(typed.options, &inherited)?;
     let command = exec::find(typed.command, inherited.path())?;
     let Fetched { answers, waited } = steps::fetch(&plan, fetch_options, &inherited, OnDenial::Stop)?;
-    let outcomes = resolve::settle(&plan, answers, &inherited);
+    let outcomes = resolve::outcomes(&plan, answers, &inherited);
     steps::log_outcomes(&outcomes);
     let environment = steps::bind(&plan, outcomes, inherited)?;
     if waited {
@@ -106,7 +106,7 @@ fn exec(typed: Exec, inherited: Inherited, inheritance: &sys::Inheritance) -> Re
 fn check(options: Options, format: Format, inherited: &Inherited) -> Result<(), Failures> {
     let (plan, fetch_options) = steps::prepare(options, inherited)?;
     let Fetched { answers, .. } = steps::fetch(&plan, fetch_options, inherited, OnDenial::Bisect)?;
-    let outcomes = resolve::settle(&plan, answers, inherited);
+    let outcomes = resolve::outcomes(&plan, answers, inherited);
     print(&report::check(&outcomes, format))?;
     let environment = steps::bind(&plan, outcomes, inherited.clone())?;
     Ok(exec::fits(&exec::Command::default(), &environment, sys::stack_limit)?)

@@ -7,7 +7,7 @@ mod builder;
 use std::collections::{HashMap, HashSet};
 
 use crate::environment::Target;
-use crate::environment::{Inherited, Policy};
+use crate::environment::{EnvironmentRules, Inherited};
 use crate::error::{Exit, Failure, Failures, count, printable};
 use crate::name::EnvName;
 use crate::parameter::{ParameterName, Request, Subject};
@@ -33,7 +33,7 @@ pub struct Plan {
     pub variables: Vec<Variable>,
     /// Variables that `--existing keep` leaves alone; they are not asked for.
     pub kept: Vec<EnvName>,
-    pub policy: Policy,
+    pub rules: EnvironmentRules,
 }
 
 /// An index into [`Plan::requests`].
@@ -79,14 +79,14 @@ impl Plan {
     pub fn new(spec: Spec, inherited: &Inherited) -> Result<Self, Failures> {
         let mut errors = Vec::new();
         let placeholders = Placeholders { project: spec.project.as_ref(), environment: spec.environment.as_ref() };
-        let (layered, mut kept) = layers(spec.entries, &spec.policy, inherited, &mut errors);
+        let (layered, mut kept) = layers(spec.entries, &spec.rules, inherited, &mut errors);
         let has_keys = layered.iter().any(|entry| matches!(entry.source, Source::Key(_)));
         let scopes = has_keys.then(|| scope::expand(spec.scopes.as_deref(), spec.separator, placeholders));
         let scopes = scopes.unwrap_or(Ok(Vec::new())).unwrap_or_else(|failures| {
             errors.extend(failures);
             Vec::new()
         });
-        let mut builder = Builder::new(scopes, placeholders, &spec.policy, inherited, layered.len());
+        let mut builder = Builder::new(scopes, placeholders, &spec.rules, inherited, layered.len());
         let mut variables: Vec<Variable> = Vec::with_capacity(layered.len());
         for entry in layered {
             match builder.variable(entry) {
@@ -102,7 +102,7 @@ impl Plan {
         let loads = filled(spec.loads, placeholders, &mut errors);
         let (scopes, requests) = builder.finish();
         Failures::check(errors)?;
-        Ok(Plan { scopes, requests, loads, variables, kept, policy: spec.policy })
+        Ok(Plan { scopes, requests, loads, variables, kept, rules: spec.rules })
     }
 
     /// CONFIG when parameters are asked for by an ARN of another Region, all of which it names: AWS would refuse them
@@ -141,7 +141,7 @@ impl Plan {
 /// `--existing keep` leaves alone comes back apart.
 fn layers(
     entries: Vec<Entry>,
-    policy: &Policy,
+    rules: &EnvironmentRules,
     inherited: &Inherited,
     errors: &mut Vec<Failure>,
 ) -> (Vec<Entry>, Vec<EnvName>) {
@@ -156,7 +156,7 @@ fn layers(
     let flags: HashSet<EnvName> = first.into_keys().filter(|(_, by_flag)| *by_flag).map(|(name, _)| name).collect();
     let mut kept = Vec::new();
     let layered = entries.into_iter().filter(|entry| {
-        if policy.existing == Existing::Keep && inherited.has(&entry.variable, policy) {
+        if rules.existing == Existing::Keep && inherited.has(&entry.variable, rules) {
             // A flag and a line of the spec can both name it.
             if !kept.contains(&entry.variable) {
                 kept.push(entry.variable.clone());

@@ -25,7 +25,7 @@ pub struct Outcome {
     pub is_reference: bool,
     /// Every name that was asked for, and what AWS said to it. Of a loaded variable: none.
     pub asked: Vec<Asked>,
-    pub result: Result<Settled, Unmet>,
+    pub result: Result<Resolved, Unmet>,
 }
 
 /// One name and its answer.
@@ -45,9 +45,9 @@ pub enum Answer {
     Denied(Denial),
 }
 
-/// How a variable is settled.
+/// How a variable is resolved.
 #[derive(Debug)]
-pub enum Settled {
+pub enum Resolved {
     Fetched(Won),
     Default(String),
     /// `optional`, or a `default` for a variable that is inherited.
@@ -78,14 +78,14 @@ pub enum Unmet {
     Failure(Failure),
 }
 
-/// Settles every variable of the plan, and those that the loads bring.
-pub fn settle(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outcome> {
+/// Resolves every variable of the plan, and those that the loads bring.
+pub fn outcomes(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outcome> {
     let Answers { replies, loads } = answers;
     let mut outcomes: Vec<Outcome> =
         plan.variables.iter().map(|variable| candidates::single(plan, variable, &replies)).collect();
     let taken: Vec<EnvName> = outcomes.iter().map(|outcome| outcome.variable.clone()).collect();
     let mut loaded = Loaded::default();
-    let keeps = |name: &EnvName| plan.policy.existing == Existing::Keep && inherited.has(name, &plan.policy);
+    let keeps = |name: &EnvName| plan.rules.existing == Existing::Keep && inherited.has(name, &plan.rules);
     let mut found = Vec::new();
     // What `only` names may stand under another path, so it is missing only when every path has answered.
     let answered = loads.iter().all(|reply| matches!(reply, LoadReply::Found(_)));
@@ -118,9 +118,9 @@ pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failu
     let mut errors: Vec<Failure> = Vec::new();
     for Outcome { variable, target, is_reference, result, .. } in outcomes {
         let value = match result {
-            Ok(Settled::Fetched(won)) => Value::Fetched(won.value),
-            Ok(Settled::Default(text)) => Value::Default(text),
-            Ok(Settled::LeftAlone) => continue,
+            Ok(Resolved::Fetched(won)) => Value::Fetched(won.value),
+            Ok(Resolved::Default(text)) => Value::Default(text),
+            Ok(Resolved::LeftAlone) => continue,
             Err(Unmet::Missing(names)) => {
                 missing.push(format!("{variable}: {}", names.join(", ")));
                 continue;

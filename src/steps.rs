@@ -11,7 +11,7 @@ use crate::cli::Options;
 use crate::environment::{self, Environment, Inherited};
 use crate::error::{Exit, Failure, Failures, io_text, printable};
 use crate::plan::Plan;
-use crate::resolve::{self, Outcome, Settled};
+use crate::resolve::{self, Outcome, Resolved};
 use crate::setting::Aws;
 use crate::spec::Spec;
 use crate::store::{self, Fetched, OnDenial, Stopped};
@@ -95,7 +95,7 @@ fn read_file(path: &Path, trusting: bool, patience: Duration) -> Result<Vec<u8>,
 /// With `-v`: what won.
 pub fn log_outcomes(outcomes: &[Outcome]) {
     for outcome in outcomes {
-        if let Ok(Settled::Fetched(won)) = &outcome.result {
+        if let Ok(Resolved::Fetched(won)) = &outcome.result {
             log::info(|| format!("{} from {}", outcome.variable, won.describe()));
         }
     }
@@ -104,7 +104,7 @@ pub fn log_outcomes(outcomes: &[Outcome]) {
 /// The command's environment, or everything that stands in its way.
 pub fn bind(plan: &Plan, outcomes: Vec<Outcome>, inherited: Inherited) -> Result<Environment, Failures> {
     let (bindings, mut errors) = resolve::bindings(plan, outcomes);
-    errors.extend(environment::clashes(&inherited, &bindings, &plan.policy));
+    errors.extend(environment::clashes(&inherited, &bindings, &plan.rules));
     Failures::check(errors)?;
-    Ok(Environment::new(inherited, bindings, &plan.policy))
+    Ok(Environment::new(inherited, bindings, &plan.rules))
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use stepzero::answers::{Answers, Kind, LoadReply, Parameter};
 use stepzero::cli::Options;
-use stepzero::environment::{Inherited, Policy};
+use stepzero::environment::{EnvironmentRules, Inherited};
 use stepzero::error::{Failure, printable};
 use stepzero::parameter::Request;
 use stepzero::plan::Plan;
@@ -99,10 +99,10 @@ pub fn answers(data: &[u8]) {
         loads: vec![load],
         variables: vec![],
         kept: vec![],
-        policy: Policy::default(),
+        rules: EnvironmentRules::default(),
     };
     let answers = Answers { replies: vec![], loads: vec![LoadReply::Found(parameters)] };
-    let outcomes = resolve::settle(&plan, answers, &Inherited::default());
+    let outcomes = resolve::outcomes(&plan, answers, &Inherited::default());
     let (bindings, failures) = resolve::bindings(&plan, outcomes);
     calm(&failures);
     let variables: HashSet<&str> = bindings.iter().map(|binding| binding.variable.as_str()).collect();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Candidate, RequestId, Variable};
 use crate::environment::Target;
-use crate::environment::{Inherited, Policy};
+use crate::environment::{EnvironmentRules, Inherited};
 use crate::error::{Exit, Failure};
 use crate::name::{BadName, Selector};
 use crate::parameter::{ParameterName, Request, SECRET_PREFIX};
@@ -17,7 +17,7 @@ use crate::spec::entry::{Absent, Entry, Shape, Source};
 pub struct Builder<'a> {
     scopes: Vec<Scope>,
     placeholders: Placeholders<'a>,
-    policy: &'a Policy,
+    rules: &'a EnvironmentRules,
     inherited: &'a Inherited,
     requests: Vec<Request>,
     ids: HashMap<Request, RequestId>,
@@ -28,12 +28,12 @@ impl<'a> Builder<'a> {
     pub fn new(
         scopes: Vec<Scope>,
         placeholders: Placeholders<'a>,
-        policy: &'a Policy,
+        rules: &'a EnvironmentRules,
         inherited: &'a Inherited,
         lines: usize,
     ) -> Self {
         let (requests, ids) = (Vec::with_capacity(lines), HashMap::with_capacity(lines));
-        Builder { scopes, placeholders, policy, inherited, requests, ids }
+        Builder { scopes, placeholders, rules, inherited, requests, ids }
     }
 
     /// The scopes and the requests.
@@ -59,7 +59,7 @@ impl<'a> Builder<'a> {
                 (None, vec![self.exactly(&name, selector).map_err(refused)?])
             }
         };
-        let inherited = self.inherited.has(&entry.variable, self.policy);
+        let inherited = self.inherited.has(&entry.variable, self.rules);
         let Entry { variable: name, origin, absent, shape, target, .. } = entry;
         Ok(Variable { name, origin, key, candidates, absent, shape, target, inherited })
     }

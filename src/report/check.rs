@@ -6,7 +6,7 @@ use super::{FORMAT, pretty, table, target};
 use crate::answers::Denial;
 use crate::denied::needed;
 use crate::error::escaped;
-use crate::resolve::{Answer, Asked, Outcome, Settled, Unmet};
+use crate::resolve::{Answer, Asked, Outcome, Resolved, Unmet};
 use crate::setting::Format;
 
 /// What won and why.
@@ -27,7 +27,7 @@ fn check_text(outcomes: &[Outcome]) -> String {
     for outcome in outcomes {
         let name = outcome.variable.to_string();
         match &outcome.result {
-            Ok(Settled::Fetched(won)) => {
+            Ok(Resolved::Fetched(won)) => {
                 let (scope, overrode) = (won.scope.clone().unwrap_or_default(), won.overrode.join(", "));
                 let (version, kind) = (won.version.to_string(), won.kind.name().to_owned());
                 rows.push(vec![name, status(outcome).into(), won.parameter.clone(), scope, version, kind, overrode]);
@@ -72,9 +72,9 @@ fn service(denial: &Denial) -> &str {
 
 fn status(outcome: &Outcome) -> &'static str {
     match &outcome.result {
-        Ok(Settled::Fetched(_)) => "ok",
-        Ok(Settled::Default(_)) => "default",
-        Ok(Settled::LeftAlone) => "left alone",
+        Ok(Resolved::Fetched(_)) => "ok",
+        Ok(Resolved::Default(_)) => "default",
+        Ok(Resolved::LeftAlone) => "left alone",
         Err(Unmet::Missing(_)) => "missing",
         Err(Unmet::Denied(_)) => "denied",
         Err(Unmet::Failure(_) | Unmet::Open) => "unusable",
@@ -87,7 +87,7 @@ fn outcome_json(outcome: &Outcome) -> Json {
     });
     json["names"] = outcome.asked.iter().map(asked_json).collect();
     let (name, detail) = match &outcome.result {
-        Ok(Settled::Fetched(won)) => {
+        Ok(Resolved::Fetched(won)) => {
             json["parameter"] = won.parameter.clone().into();
             json["scope"] = won.scope.clone().into();
             json["version"] = won.version.into();

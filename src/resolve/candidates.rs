@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Answer, Asked, Outcome, Settled, Unmet, Won};
+use super::{Answer, Asked, Outcome, Resolved, Unmet, Won};
 use crate::answers::{Denial, Kind, Parameter, Reply};
 use crate::environment::Target;
 use crate::error::{Exit, Failure, printable};
@@ -12,7 +12,7 @@ use crate::plan::{Candidate, Plan, RequestId, Variable};
 use crate::secret::Secret;
 use crate::spec::entry::{Absent, Shape};
 
-/// Settles it.
+/// Resolves it.
 pub fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
     let found = winner(plan, variable, replies);
     // A reference that stands behind what was written for its variable is taken as it is.
@@ -20,9 +20,9 @@ pub fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
     let target = if is_reference { Target::Environment } else { variable.target };
     let result = found.and_then(|found| match (found, &variable.absent) {
         (Some((candidate, parameter)), _) => won(plan, variable, candidate, parameter, replies),
-        (None, Absent::Skip) => Ok(Settled::LeftAlone),
-        (None, Absent::Default(_)) if variable.inherited => Ok(Settled::LeftAlone),
-        (None, Absent::Default(text)) => Ok(Settled::Default(text.clone())),
+        (None, Absent::Skip) => Ok(Resolved::LeftAlone),
+        (None, Absent::Default(_)) if variable.inherited => Ok(Resolved::LeftAlone),
+        (None, Absent::Default(text)) => Ok(Resolved::Default(text.clone())),
         (None, Absent::Fail) => {
             let asked = variable.candidates.iter().map(|candidate| plan.request(candidate.request).to_string());
             Err(Unmet::Missing(asked.collect()))
@@ -37,14 +37,14 @@ fn won(
     candidate: &Candidate,
     parameter: &Parameter,
     replies: &[Reply],
-) -> Result<Settled, Unmet> {
+) -> Result<Resolved, Unmet> {
     let request = plan.request(candidate.request);
     let plain = Shape::default();
     let (shape, target) = match candidate.is_reference {
         true => (&plain, Target::Environment),
         false => (&variable.shape, variable.target),
     };
-    Ok(Settled::Fetched(Won {
+    Ok(Resolved::Fetched(Won {
         value: shaped(&variable.name, request, parameter, shape, target)?,
         parameter: request.to_string(),
         scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Outcome, Settled, Unmet, Won};
+use super::{Outcome, Resolved, Unmet, Won};
 use crate::answers::{Denial, Parameter};
 use crate::environment::Target;
 use crate::error::{Exit, Failure, escaped, printable};
@@ -101,7 +101,7 @@ impl Loaded {
         match self.sources.get(&variable) {
             Some((other, full, at)) if *other == relative => {
                 // The same parameter again, as when a path is listed twice, overrides nothing.
-                if let Ok(Settled::Fetched(won)) = &mut self.outcomes[*at].result
+                if let Ok(Resolved::Fetched(won)) = &mut self.outcomes[*at].result
                     && *full != parameter.name
                 {
                     won.overrode.push(parameter.name);
@@ -128,7 +128,7 @@ impl Loaded {
         }
         let scope = Some(load.path.clone());
         let won = Won { parameter: name, scope, version, kind, overrode: Vec::new(), value };
-        let (target, asked, result) = (Target::Environment, Vec::new(), Ok(Settled::Fetched(won)));
+        let (target, asked, result) = (Target::Environment, Vec::new(), Ok(Resolved::Fetched(won)));
         self.outcomes.push(Outcome { variable, target, is_reference: false, asked, result });
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::Options;
-use crate::environment::{Inherited, Policy};
+use crate::environment::{EnvironmentRules, Inherited};
 use crate::error::{Exit, Failure, Failures, printable};
 use crate::name::Segment;
 use crate::region;
@@ -36,7 +36,7 @@ pub struct Spec {
     pub entries: Vec<Entry>,
     pub loads: Vec<Load>,
     pub references: bool,
-    pub policy: Policy,
+    pub rules: EnvironmentRules,
     pub timeout: Duration,
     pub aws: Aws,
 }
@@ -102,7 +102,7 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
         entries,
         loads: file.loads.into_iter().chain(options.load.into_iter().map(flags::load)).collect(),
         references: references.or(file.references).unwrap_or(false),
-        policy: Policy {
+        rules: EnvironmentRules {
             pristine: options.pristine || file.pristine.unwrap_or(false),
             keep,
             existing: options.existing.or(file.existing).unwrap_or_default(),

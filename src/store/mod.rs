@@ -51,7 +51,7 @@ pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> R
 async fn answers(plan: &Plan, aws: Aws, retrier: &Retrier, on_denial: OnDenial) -> Result<Answers, AttemptError> {
     let settings = config::settings::Settings::load(aws, retrier.deadline()).await.map_err(AttemptError::Fatal)?;
     let http = settings.http(config::clock::Clock::default()).map_err(AttemptError::Fatal)?;
-    crate::sys::guard_secrets();
+    crate::sys::lock_memory();
     let wanted = ssm::fetch::Wanted { requests: &plan.requests, loads: &plan.loads, on_denial };
     ssm::fetch::all(&settings, &http, retrier, wanted, |region| plan.in_region(region)).await
 }

@@ -27,8 +27,8 @@ static REFUSED: AtomicI32 = AtomicI32::new(-1);
 /// From now on a panic, a lack of memory, a crash and every signal but SIGKILL tell the peer that there is no value.
 pub fn refuse_at_exit(connection: &UnixStream) {
     REFUSED.store(connection.as_raw_fd(), Ordering::SeqCst);
-    signals::die_of_signals();
-    signals::die_of_crashes();
+    signals::exit_on_signals();
+    signals::exit_on_crashes();
 }
 
 /// The value is with the peer.

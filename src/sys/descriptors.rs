@@ -18,7 +18,7 @@ static FREE: AtomicUsize = AtomicUsize::new(0);
 /// Descriptors 0, 1 and 2 that are closed are filled, closed again by the exec, so that no socket becomes one of them.
 /// By one that can be neither read nor written (O_PATH in open(2)), so that whoever uses it fails as if it were closed. The
 /// same look tells how many are free for [`spare_descriptors`].
-pub fn hold_closed_descriptors() {
+pub fn reserve_standard_descriptors() {
     let first = free::<64>();
     FREE.store(first.iter().flatten().skip(3).filter(|free| **free).count(), Ordering::Relaxed);
     // Below such a limit on open files, at least these can be looked at.

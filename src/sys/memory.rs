@@ -14,14 +14,14 @@ static STAYS_DUMPABLE: AtomicI32 = AtomicI32::new(0);
 
 /// No core dump, and no look inside by the same user, from the first moment on: who has opened the memory before values are
 /// in it reads them later. It ends with the exec (prctl(2)).
-pub fn close_to_others() {
+pub fn forbid_inspection() {
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
         STAYS_DUMPABLE.store(error as c_int, Ordering::Relaxed);
     }
 }
 
 /// Before there are values: no swap where that is allowed. It ends with the exec (mlock(2)).
-pub fn guard_secrets() {
+pub fn lock_memory() {
     match STAYS_DUMPABLE.load(Ordering::Relaxed) {
         0 => {}
         error => crate::log::debug(format_args!("the process stays dumpable: {}", Errno::from_raw(error))),
@@ -61,7 +61,7 @@ fn may_lock_memory() -> bool {
 /// Sets the allocator of glibc (others have no mallopt). One arena: a second thread would reserve 64 MiB of addresses for its own, which a
 /// small address-space limit does not have. A heap that grows by 1 MiB and never shrinks: it lives for a moment, and each
 /// step would be a system call.
-pub fn suit_a_short_life() {
+pub fn tune_allocator() {
     // SAFETY: mallopt(3) only sets a parameter of the allocator.
     #[cfg(target_env = "gnu")]
     unsafe {

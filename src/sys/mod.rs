@@ -12,7 +12,7 @@ mod signals;
 pub use children::{children, end_children_but};
 pub use connection::{accepted_connection, keep_at_exit, peer_name, peer_uid, refuse, refuse_at_exit};
 pub use descriptors::{refused_call, sealed_file, spare_descriptors, write_stdout};
-pub use memory::guard_secrets;
+pub use memory::lock_memory;
 pub use process::{arguments, environment, executable, execve, forget_empty_settings, is_root, read_file, stack_limit};
 pub use signals::{Inheritance, ignore_sigpipe};
 
@@ -23,19 +23,19 @@ use std::io::{self, Write as _};
 /// SIGPIPE becomes an error of write(2), names are resolved without the host's modules, PID 1 can be ended, and a panic or an allocation that fails says where, and
 /// nothing more.
 pub fn begin() -> Inheritance {
-    memory::close_to_others();
+    memory::forbid_inspection();
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let message = format!("stepzero: a bug in stepzero{place}; please report it\n");
         let _ = io::stderr().write_all(message.as_bytes());
         exit_now(70);
     }));
-    memory::suit_a_short_life();
+    memory::tune_allocator();
     names::resolve_by_hosts_file_and_dns();
-    descriptors::hold_closed_descriptors();
-    let inheritance = signals::take_over();
+    descriptors::reserve_standard_descriptors();
+    let inheritance = signals::record_and_reset();
     if nix::unistd::getpid().as_raw() == 1 {
-        signals::die_of_signals();
+        signals::exit_on_signals();
     }
     inheritance
 }

@@ -28,7 +28,7 @@ const SIGNAL_SET: usize = size_of::<u64>();
 
 /// What was inherited. From here on a write to a closed pipe or socket is an error, and children can be waited for: were
 /// SIGCHLD ignored, the kernel would reap a credential_process.
-pub fn take_over() -> Inheritance {
+pub fn record_and_reset() -> Inheritance {
     let dispositions = CHANGED.map(|signal| match signal {
         libc::SIGPIPE => (signal, exchange(signal, Some(&IGNORED))),
         libc::SIGCHLD => (signal, exchange(signal, Some(&DEFAULT))),
@@ -98,16 +98,16 @@ const CRASHES: [c_int; 7] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGSYS, libc::SIGTRAP];
 
 /// The kernel drops signals for PID 1 that it does not handle (pid_namespaces(7)). Those that were ignored stay so.
-pub fn die_of_signals() {
-    die_of(DEADLY.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()));
+pub fn exit_on_signals() {
+    exit_on(DEADLY.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()));
 }
 
 /// Also a crash leaves time for a last word.
-pub fn die_of_crashes() {
-    die_of(CRASHES);
+pub fn exit_on_crashes() {
+    exit_on(CRASHES);
 }
 
-fn die_of(signals: impl IntoIterator<Item = c_int>) {
+fn exit_on(signals: impl IntoIterator<Item = c_int>) {
     extern "C" fn die(signal: c_int) {
         exit_now(128 + signal);
     }

@@ -81,7 +81,7 @@ impl Retrier {
             let limit = backoff.attempt.min(self.remaining());
             let cause = match timeout(limit, attempt()).await {
                 Ok(Err(AttemptError::Transient(cause))) => cause,
-                Ok(settled) => return settled,
+                Ok(done) => return done,
                 // That the deadline cut it says less than what went wrong before.
                 Err(_) => match last.take() {
                     Some(before) if self.remaining().is_zero() => before,

@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
             match self.retrier.retry(NAME, SERVICE, attempt).await {
                 // In a box, because it is large and rare.
                 Err(AttemptError::Unauthenticated(cause)) => Box::pin(self.after_refusal(epoch.get(), &cause)).await?,
-                settled => return settled,
+                done => return done,
             }
         }
     }
