@@ -5,5 +5,6 @@ mod container;
 mod document;
 mod explain;
 pub mod imds;
+mod place;
 mod process;
 mod profile;
