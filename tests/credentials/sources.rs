@@ -16,7 +16,7 @@ fn a_credential_source_is_waited_for() {
         assert_eq!(machine.signer(with(machine.run(&[]), machine.variables("app-of-instance"))), "app");
     }
     let container = |run: Run| with(with(run, machine.variables("app-of-container")), machine.fake.container_env());
-    for fault in [|| Action::status(429), || Action::status(503), garbled] {
+    for fault in [|| Action::status(404), || Action::status(429), || Action::status(503), garbled] {
         machine.fake.fault(Fault::once(fault()).service(Service::Container));
         assert_eq!(machine.signer(container(machine.run(&[]))), "app");
     }
@@ -98,20 +98,6 @@ fn a_token_file_that_cannot_be_read_is_told_at_once() {
         let run = machine.run(&[]).env(&endpoint.0, &endpoint.1).env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file);
         run.output().expect(77).says(&["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file, why]);
         assert!(machine.fake.log().is_empty(), "{file}: nobody is asked");
-    }
-}
-
-/// 400 is a token that EKS does not take, 404 a service account without an association: neither is over in a moment.
-#[test]
-fn a_container_s_endpoint_that_refuses_is_final() {
-    let machine = Machine::new(article());
-    for status in [400, 401, 403, 404] {
-        machine.fake.clear_log();
-        machine.fake.clear_faults();
-        machine.fake.fault(Fault::always(Action::status(status)).service(Service::Container));
-        let run = with(machine.run(&[]), machine.fake.container_env());
-        run.output().expect(77).says(&["credential endpoint", &format!("status {status}")]);
-        assert_eq!(machine.fake.calls("GetCredentials").len(), 1, "{status}");
     }
 }
 

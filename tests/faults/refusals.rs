@@ -127,29 +127,34 @@ fn an_unknown_refusal_ends_at_once() {
     }
 }
 
-/// A token that the container's endpoint does not take (400, 401, 403) and a role that it does not know (404) are no matter of
-/// time; another error of it is.
+/// A container's endpoint that refuses who asks is no matter of time; another error of it is.
 #[test]
 fn a_container_s_endpoint_that_refuses_ends_at_once() {
     let run = |fake: &Fake, timeout: &str| {
         let run = stepzero(fake, one(timeout)).env("AWS_REGION", "us-east-1");
         fake.container_env().into_iter().fold(run, |run, (name, value)| run.env(name, value))
     };
-    for (status, help) in
-        [(400, "AWS_CONTAINER_AUTHORIZATION_TOKEN"), (401, "TOKEN"), (403, "TOKEN"), (404, "pod identity association")]
-    {
+    for status in [401, 403] {
         let fake = instance();
         fake.fault(Fault::always(Action::status(status)).service(Service::Container));
-        let says = [&format!("refuses to give credentials (status {status})"), help];
+        let says = [&format!("refuses to give credentials (status {status})"), "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
         refused(run(&fake, "30s").output(), 77, &says, &status.to_string());
         assert_eq!(fake.calls("GetCredentials").len(), 1, "{status}");
     }
     let fake = instance();
     refused(run(&fake, "30s").env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "wrong").output(), 77, &["refuses"], "a token");
-    for status in [429, 500, 503] {
+    for status in [400, 404, 429, 500, 503] {
         let fake = instance();
         fake.fault(Fault::once(Action::status(status)).service(Service::Container));
         started(run(&fake, "60s").output(), &status.to_string());
+    }
+    // A token that it does not take, or a role that it does not know, is no matter of 120 s.
+    for (status, help) in [(400, "AWS_CONTAINER_AUTHORIZATION_TOKEN"), (404, "pod identity association")] {
+        let fake = instance();
+        fake.fault(Fault::always(Action::status(status)).service(Service::Container));
+        let says = [&format!("refuses to give credentials (status {status})"), help];
+        refused(run(&fake, "120s").output(), 77, &says, &status.to_string());
+        assert!((2..12).contains(&fake.calls("GetCredentials").len()), "{status}");
     }
     fake.fault(Fault::always(Action::status(500)).service(Service::Container));
     refused(run(&fake, "1s").output(), 75, &["credential endpoint", "answered 500"], "500 for ever");

@@ -123,12 +123,19 @@ impl Chain {
                 Some(imds) => imds.credentials().await,
                 None => Err(wrong(Exit::NoPerm, "IMDS is switched off (AWS_EC2_METADATA_DISABLED)")),
             },
-            "EcsContainer" => match Container::from_environment().map_err(AttemptError::Fatal)? {
+            "EcsContainer" => match self.container() {
                 Some(container) => container.credentials(&self.http).await,
                 None => Err(wrong(Exit::Config, "no AWS_CONTAINER_CREDENTIALS_* variable says where that is")),
             },
             _ => Err(wrong(Exit::Config, "it is Environment, Ec2InstanceMetadata or EcsContainer")),
         }
+    }
+
+    fn container(&self) -> Option<&Container> {
+        self.places.iter().find_map(|place| match place {
+            Place::Container(container) => Some(container.as_ref()),
+            _ => None,
+        })
     }
 
     fn explained(

@@ -2,6 +2,7 @@
 //! provider tells a status in words only, and takes a token file that is not there for an endpoint that does not answer.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, Uri, header};
+use tokio::time::Instant;
 
 use crate::error::{Exit, Failure, io_text, printable};
 use crate::store::auth::document;
@@ -31,10 +33,17 @@ const TOKEN_LIMIT: u64 = 64 * 1024;
 /// How long a token file that is a pipe may take.
 const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
 
+/// 400 and 404 say that the endpoint does not take the token, or knows no role for it. An association of EKS takes seconds to
+/// arrive, so these are tried again for so long.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html>
+const ARRIVAL: Duration = Duration::from_secs(2);
+
 /// The endpoint that the variables name.
 pub struct Container {
     uri: Uri,
     token: Token,
+    /// When it first did not know us.
+    unknown_since: Cell<Option<Instant>>,
 }
 
 enum Token {
@@ -76,11 +85,10 @@ impl Container {
             let help = format!("take https://, a loopback address, or one of {}", TRUSTED.join(", "));
             return Err(Failure::new(Exit::Config, what).help(help));
         }
-        Ok(Some(Container { uri, token }))
+        Ok(Some(Container { uri, token, unknown_since: Cell::default() }))
     }
 
-    /// One try. NOPERM at once when the token cannot be read, or when the endpoint refuses who asks: 400 is a token that it does
-    /// not take, 404 a task or a service account without a role. It answers other errors for a moment.
+    /// One try. NOPERM when the token cannot be read, or when the endpoint refuses who asks. It answers other errors for a moment.
     pub async fn credentials(&self, http: &Http) -> Result<Credentials, AttemptError> {
         let mut request = Request::get(self.uri.clone()).header(header::ACCEPT, "application/json");
         if let Some(token) = self.authorization().map_err(AttemptError::Fatal)? {
@@ -97,23 +105,19 @@ impl Container {
                 let read = document::from_endpoint(answer.body(), "the container");
                 read.map_err(|why| AttemptError::Transient(Retryable::new(format!("{endpoint}: {why}"))))
             }
-            status @ (StatusCode::BAD_REQUEST
-            | StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::NOT_FOUND) => {
-                let what = format!("{endpoint} refuses to give credentials (status {})", status.as_u16());
-                let help = match status {
-                    StatusCode::NOT_FOUND => {
-                        "it knows no role here: look at the role of the task, or at the pod identity association of the service account"
-                    }
-                    _ => {
-                        "look at AWS_CONTAINER_AUTHORIZATION_TOKEN or its _FILE, and at the role of the task or the pod"
-                    }
-                };
-                Err(AttemptError::Fatal(Failure::new(Exit::NoPerm, what).help(help)))
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Err(refusal(&endpoint, status)),
+            status @ (StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND) if self.is_unknown_for(ARRIVAL) => {
+                Err(refusal(&endpoint, status))
             }
             status => Err(AttemptError::Transient(Retryable::new(format!("{endpoint} answered {}", status.as_u16())))),
         }
+    }
+
+    /// Whether it has not known us for so long already.
+    fn is_unknown_for(&self, time: Duration) -> bool {
+        let since = self.unknown_since.get().unwrap_or_else(Instant::now);
+        self.unknown_since.set(Some(since));
+        since.elapsed() >= time
     }
 
     fn authorization(&self) -> Result<Option<HeaderValue>, Failure> {
@@ -142,6 +146,17 @@ impl Container {
         value.set_sensitive(true);
         Ok(Some(value))
     }
+}
+
+fn refusal(endpoint: &str, status: StatusCode) -> AttemptError {
+    let what = format!("{endpoint} refuses to give credentials (status {})", status.as_u16());
+    let help = match status {
+        StatusCode::NOT_FOUND => {
+            "it knows no role here: look at the role of the task, or at the pod identity association of the service account"
+        }
+        _ => "look at AWS_CONTAINER_AUTHORIZATION_TOKEN or its _FILE, and at the role of the task or the pod",
+    };
+    AttemptError::Fatal(Failure::new(Exit::NoPerm, what).help(help))
 }
 
 /// Plain HTTP goes to this machine and to the agents only: elsewhere somebody could listen.

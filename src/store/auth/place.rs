@@ -20,7 +20,7 @@ pub enum Place {
     Environment,
     Profile(Box<FromProfile>),
     WebIdentity(Box<WebIdentityTokenCredentialsProvider>),
-    Container(Container),
+    Container(Box<Container>),
     /// Only a part of what it needs is set.
     Half(Failure),
 }
@@ -67,7 +67,7 @@ pub fn places(settings: &Settings, region: Option<&str>, http: &Http, clock: &Cl
     }
     places.extend(web_identity(&sdk));
     match Container::from_environment() {
-        Ok(container) => places.extend(container.map(Place::Container)),
+        Ok(container) => places.extend(container.map(Box::new).map(Place::Container)),
         Err(failure) => places.push(Place::Half(failure)),
     }
     places
