@@ -9,7 +9,7 @@ use crate::secret::Secret;
 /// Everything that was asked for.
 #[derive(Debug)]
 pub struct Answers {
-    /// By [`RequestId`].
+    /// In the order of the plan's requests.
     pub replies: Vec<Reply>,
     /// By the index of the load in the plan.
     pub loads: Vec<LoadReply>,
