@@ -89,6 +89,33 @@ for told in "$work"/story/*; do
     cat "$told/expected" >> "$work/expected"
 done
 
+# The same on a machine without dpkg: Debian's rpm stands for Amazon Linux's. It gets a database of its own, and does not
+# know what is installed here.
+told=$work/story/article
+source "$told/cast"
+act_as "$project"
+cp "$rpm" "$root/opt/packages/stepzero.rpm"
+checksum() { sha256sum "$1" | cut -d' ' -f1; }
+sed -i "s/stepzero\.deb/stepzero.rpm/; s/$(checksum "$deb")/$(checksum "$rpm")/" "$told/$project.sh"
+printf '#!/bin/sh\nexec /usr/bin/rpm --dbpath=/run/story-rpm --nodeps "$@"\n' > "$root/usr/local/bin/rpm"
+chmod +x "$root/usr/local/bin/rpm"
+inside rpm --initdb
+inside dpkg --remove stepzero > /dev/null 2>&1 || fail "dpkg --remove"
+mv "$root/usr/bin/dpkg" "$root/usr/bin/dpkg.hidden"
+install -D -m 0755 "$work/application" "$root$command"
+boot "$project" || fail "the user-data with rpm: $(cat "$work/cloud-init")"
+inside rpm --query stepzero > /dev/null || fail "rpm has not installed it"
+await 60 answers
+while IFS= read -r line; do
+    grep -qxF -- "$line" "$work/answers" || fail "with rpm, the service has no $line"
+done < "$told/expected"
+proven "the user-data on a machine without dpkg: rpm installs the package, and the service answers"
+inside systemctl disable --now --quiet app.service
+inside rpm --erase stepzero > /dev/null 2>&1 || fail "rpm --erase"
+mv "$root/usr/bin/dpkg.hidden" "$root/usr/bin/dpkg"
+inside dpkg --install /opt/packages/stepzero.deb > /dev/null 2>&1 || fail "dpkg --install"
+rm -r "$root/usr/local/bin/rpm" "$root/opt/signals"
+
 inside systemctl stop packages.service
 # The scripts for an instance with stepzero in its image; the article's story again.
 told=$work/story/article
