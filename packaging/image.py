@@ -4,8 +4,8 @@
 usage: image.py OUT.tar BINARY_AMD64 BINARY_ARM64
 
 Writes the image layout (https://github.com/opencontainers/image-spec/blob/main/image-layout.md) as a tar archive, which
-skopeo and podman read. It needs no engine, and the same binaries give the same bytes:
-the only time in it is SOURCE_DATE_EPOCH.
+skopeo and podman read. It needs no engine. The same binaries give the same bytes: the only time in it is
+SOURCE_DATE_EPOCH.
 """
 
 import datetime
