@@ -26,7 +26,7 @@ version=$("$amd64" --version | cut -d' ' -f2)
 work=$(mktemp -d)
 export GNUPGHOME=$work/gnupg DOCKER_BUILDKIT=0 DOCKER_CONFIG=$work/docker-config
 clean() {
-    docker rm --force $(docker ps --all --quiet --filter label=stepzero-release) > /dev/null 2>&1 || true
+    docker rm --force $(docker ps --all --quiet --filter label=stepzero-release 2> /dev/null) > /dev/null 2>&1 || true
     docker image rm --force stepzero-release stepzero-release-copied > /dev/null 2>&1 || true
     stop_docker "$work/docker"
     gpgconf --kill all 2> /dev/null || true
