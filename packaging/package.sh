@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes the .deb and the .rpm from the binaries of build.sh, with Debian's dpkg-deb and rpmbuild. The same input gives
-# the same bytes.
+# Makes the .deb and the .rpm from the static binary of build.sh, with Debian's dpkg-deb and rpmbuild. The same input
+# gives the same bytes.
 # usage: packaging/package.sh [TARGET]   writes target/dist/TARGET/stepzero_VERSION_ARCH.deb and .rpm
 set -eu
 cd "$(dirname "$0")/.."
 umask 022
-host=$(rustc -vV | sed -n 's/^host: //p')
+host=$(uname -m)-unknown-linux-gnu
 target=${1:-$host}
 case $target in
 x86_64-*) deb_arch=amd64 rpm_arch=x86_64 ;;
@@ -13,8 +13,8 @@ aarch64-*) deb_arch=arm64 rpm_arch=aarch64 ;;
 *) echo "package.sh: no package architecture is known for $target" >&2; exit 1 ;;
 esac
 out=$PWD/target/dist/$target
-for tool in dpkg-deb rpmbuild readelf; do
-    command -v "$tool" > /dev/null || { echo "package.sh: no $tool: apt-get install dpkg rpm binutils" >&2; exit 1; }
+for tool in dpkg-deb rpmbuild; do
+    command -v "$tool" > /dev/null || { echo "package.sh: no $tool: apt-get install dpkg rpm" >&2; exit 1; }
 done
 [ -x "$out/stepzero" ] || { echo "package.sh: packaging/build.sh $target comes first" >&2; exit 1; }
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -23,8 +23,12 @@ export SOURCE_DATE_EPOCH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Completions come from a binary that runs here; of another target there is none, and they do not depend on it.
-if [ "$target" = "$host" ]; then runs=$out/stepzero; else cargo build --locked --bin stepzero; runs=target/debug/stepzero; fi
+# Completions are the same for all targets; they come from a binary that runs here.
+runs=target/dist/$host/stepzero
+if [ ! -x "$runs" ]; then
+    cargo build --locked --bin stepzero
+    runs=${CARGO_TARGET_DIR:-target}/debug/stepzero
+fi
 
 tree=$work/tree
 doc=$tree/usr/share/doc/stepzero
@@ -67,23 +71,17 @@ deb() {
     cp -a "$tree" "$work/deb"
     mkdir -p "$work/deb/usr/share/zsh/vendor-completions"
     "$runs" completions zsh > "$work/deb/usr/share/zsh/vendor-completions/_stepzero"
-    # The newest symbol version that the binary asks of the C library.
-    libc=$(readelf -V "$out/stepzero" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1 | cut -d_ -f2)
-    # control says nothing of other libraries.
-    other=$(readelf -d "$out/stepzero" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -v -e '^libc\.' -e '^ld-linux' || :)
-    [ -z "$other" ] || { echo "package.sh: the binary needs $other too" >&2; exit 1; }
     size=$(du -sk --apparent-size "$work/deb" | cut -f1)
     mkdir "$work/deb/DEBIAN"
-    sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$deb_arch/" -e "s/@LIBC@/$libc/" -e "s/@SIZE@/$size/" \
+    sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$deb_arch/" -e "s/@SIZE@/$size/" \
         packaging/deb/control > "$work/deb/DEBIAN/control"
-    # Linked with musl, it needs nothing.
-    [ -n "$libc" ] || sed -i '/^Depends:/d' "$work/deb/DEBIAN/control"
     install -m 0755 packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm "$work/deb/DEBIAN/"
     (cd "$work/deb" && find usr -type f | LC_ALL=C sort | xargs md5sum) > "$work/deb/DEBIAN/md5sums"
     find "$work/deb" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
     dpkg-deb --root-owner-group -Zxz --build "$work/deb" "$out/stepzero_${version}_$deb_arch.deb"
 }
 
+# The payload is compressed by xz, which rpm 4.11 reads (Amazon Linux 2); zstd, the default of later ones, it does not.
 rpm() {
     cp -a "$tree" "$work/rpm"
     mkdir -p "$work/rpm/usr/share/zsh/site-functions"
@@ -92,7 +90,7 @@ rpm() {
     rpmbuild -bb --quiet --target "$rpm_arch-linux" packaging/rpm/stepzero.spec \
         --define "_topdir $work/topdir" --define "_rpmdir $out" --define "_tree $work/rpm" --define "_v $version" \
         --define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' \
-        --define '_buildhost localhost' --define 'use_source_date_epoch_as_buildtime 1' \
+        --define '_binary_payload w6.xzdio' --define '_buildhost localhost' --define 'use_source_date_epoch_as_buildtime 1' \
         --define 'clamp_mtime_to_source_date_epoch 1'
 }
 

@@ -71,3 +71,37 @@ await() {
 same() {
     [ "$1" = "$2" ] || fail "$3: expected '$1', got '$2'"
 }
+
+# A root of a Debian release below target/roots, made once for all suites: make_debian RELEASE. It has the resolver's modules
+# that the suite `userlands` asks for: where they are missing, nothing is loaded, and nothing can go wrong.
+roots_cache=$PWD/target/roots
+make_debian() {
+    local modules=libnss-myhostname,libnss-resolve,libnss-mymachines,libnss-sss,libnss-ldapd
+    [ -e "$roots_cache/$1.complete" ] && return
+    mkdir -p "$roots_cache"
+    rm -rf "${roots_cache:?}/$1"
+    mmdebstrap --quiet --variant=minbase --include="$modules" "$1" "$roots_cache/$1" http://deb.debian.org/debian \
+        > "$roots_cache/$1.log" 2>&1 < /dev/null || return 1
+    touch "$roots_cache/$1.complete"
+}
+
+# A Docker engine: the one that runs, or one of our own, with its files in directory $1. Sets $engine to the process that
+# has to be ended by stop_docker.
+engine=
+start_docker() {
+    docker info > /dev/null 2>&1 && return
+    export DOCKER_HOST=unix://$1/docker.sock
+    dockerd --host "$DOCKER_HOST" --data-root "$1/data" --exec-root "$1/run" --pidfile "$1/pid" > "$1/log" 2>&1 &
+    engine=$!
+    for _ in $(seq 300); do
+        docker info > /dev/null 2>&1 && return
+        kill -0 "$engine" 2> /dev/null || { tail -n 5 "$1/log"; skip "dockerd does not run here"; }
+        sleep 0.1
+    done
+    fail "dockerd does not answer"
+}
+
+stop_docker() {
+    [ -z "$engine" ] || { kill "$engine" && wait "$engine"; } 2> /dev/null || true
+    umount "$1"/data/*/*/merged "$1"/run/netns/* 2> /dev/null || true
+}

@@ -20,29 +20,17 @@ build
 # --- the engine: the one that runs, or one of our own ---------------------------------------------------------------
 password='d)Dmfj@)(dJF!hp'
 work=$(mktemp -d)
-engine=
 clean() {
     docker rm --force $(docker ps --all --quiet --filter label=stepzero-test) > /dev/null 2>&1 || true
     docker network rm stepzero-test > /dev/null 2>&1 || true
     docker image rm --force stepzero-test stepzero-test-app stepzero-test-copied stepzero-test-fake > /dev/null 2>&1 || true
-    [ -z "$engine" ] || { kill "$engine" && wait "$engine"; } 2> /dev/null || true
-    umount "$work"/data/*/*/merged "$work"/run/netns/* 2> /dev/null || true
+    stop_docker "$work"
     rm -rf "$work"
 }
 trap clean EXIT
 trap 'exit 1' INT TERM
 export DOCKER_BUILDKIT=0 DOCKER_CONFIG=$work/config
-if ! docker info > /dev/null 2>&1; then
-    export DOCKER_HOST=unix://$work/docker.sock
-    dockerd --host "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/run" --pidfile "$work/pid" > "$work/log" 2>&1 &
-    engine=$!
-    for _ in $(seq 300); do
-        docker info > /dev/null 2>&1 && break
-        kill -0 "$engine" 2> /dev/null || { tail -n 5 "$work/log"; skip "dockerd does not run here"; }
-        sleep 0.1
-    done
-    docker info > /dev/null || fail "dockerd does not answer"
-fi
+start_docker "$work"
 proven "Docker $(docker version --format '{{.Server.Version}}')"
 
 # --- images ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,207 @@
+#!/bin/bash
+# What a release consists of, taken as a user takes it: packages by dpkg, rpm, apt and dnf, the image by skopeo and a real Docker
+# engine, checksums and their signature. The binaries are those that the other suites test.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+suite=release
+source tests/homes/common.sh
+[ "$(id -u)" = 0 ] || skip "it needs root"
+[ "$(uname -m)" = x86_64 ] || skip "it is for x86_64"
+need rpmbuild rpm
+need dnf dnf
+need createrepo_c createrepo-c
+need apt-ftparchive apt-utils
+need skopeo skopeo
+need minisign minisign
+need gpg gpg gpg-agent
+need mmdebstrap mmdebstrap
+need dockerd docker.io iptables
+need file file
+packaging/build.sh > /dev/null || fail "the release build"
+STEPZERO_PROFILE=${STEPZERO_PROFILE:-ci} packaging/build.sh aarch64-unknown-linux-gnu > /dev/null || fail "the build for arm64"
+amd64=$PWD/target/dist/x86_64-unknown-linux-gnu/stepzero
+arm64=$PWD/target/dist/aarch64-unknown-linux-gnu/stepzero
+version=$("$amd64" --version | cut -d' ' -f2)
+
+work=$(mktemp -d)
+export GNUPGHOME=$work/gnupg DOCKER_BUILDKIT=0 DOCKER_CONFIG=$work/docker-config
+clean() {
+    docker rm --force $(docker ps --all --quiet --filter label=stepzero-release 2> /dev/null) > /dev/null 2>&1 || true
+    docker image rm --force stepzero-release stepzero-release-copied > /dev/null 2>&1 || true
+    stop_docker "$work/docker"
+    gpgconf --kill all 2> /dev/null || true
+    rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 1' INT TERM
+
+# --- the files, twice ---------------------------------------------------------------------------------------------------
+packaging/artifacts.sh "$work/first" > "$work/log" 2>&1 || { cat "$work/log"; fail "artifacts.sh"; }
+# A second later, as a time of today would show.
+sleep 1.1
+packaging/artifacts.sh "$work/release" > "$work/log" 2>&1 || { cat "$work/log"; fail "artifacts.sh, again"; }
+diff "$work/first/SHA256SUMS" "$work/release/SHA256SUMS" || fail "the same binaries give other files"
+rm -rf "$work/first"
+cd "$work/release"
+same "SHA256SUMS $(echo stepzero-"$version"-{1.aarch64.rpm,1.x86_64.rpm,{aarch64,x86_64}-unknown-linux-gnu{,.cdx.json}}) $(
+    echo stepzero-"$version".oci.tar stepzero_"$version"_{amd64,arm64}.deb)" "$(LC_ALL=C ls | xargs)" "the files of a release"
+proven "binaries, debs, rpms, SBOMs and the image: the same bytes when made twice"
+
+# --- checksums and signature, as docs/release.md has them -----------------------------------------------------------------
+sign() { "$OLDPWD/packaging/sign.sh" . > "$work/log" 2>&1; }
+sign || fail "sign.sh without a key: $(cat "$work/log")"
+grep -q 'NOT SIGNED' "$work/log" || fail "nobody says that it is not signed"
+[ ! -e SHA256SUMS.minisig ] || fail "a signature without a key"
+minisign -G -W -p "$work/key.pub" -s "$work/key" > /dev/null
+STEPZERO_RELEASE_KEY=$work/key sign || fail "sign.sh: $(cat "$work/log")"
+verify() { minisign -Vm SHA256SUMS -P "$(tail -n 1 "$work/key.pub")" > "$work/log" 2>&1 && sha256sum --check --quiet SHA256SUMS >> "$work/log" 2>&1; }
+verify || fail "the signature: $(cat "$work/log")"
+grep -q "^Trusted comment: stepzero $version" "$work/log" || fail "the trusted comment: $(cat "$work/log")"
+cp SHA256SUMS "$work/sums"
+echo "$(sha256sum < /dev/null | cut -d' ' -f1)  other" >> SHA256SUMS
+! verify || fail "other checksums pass"
+cp "$work/sums" SHA256SUMS
+printf x >> stepzero-"$version"-x86_64-unknown-linux-gnu
+! verify || fail "another binary passes"
+cp "$amd64" stepzero-"$version"-x86_64-unknown-linux-gnu
+verify || fail "the signature, again"
+proven "SHA256SUMS and its minisign signature, and that a change is seen"
+
+# --- SBOM -----------------------------------------------------------------------------------------------------------------
+for target in x86_64 aarch64; do
+    python3 - "stepzero-$version-$target-unknown-linux-gnu.cdx.json" "$target-unknown-linux-gnu" << 'PYTHON' || fail "the SBOM of $target"
+import json, sys
+sbom = json.load(open(sys.argv[1]))
+assert sbom["metadata"]["properties"] == [{"name": "target", "value": sys.argv[2]}]
+components = {component["name"]: component for component in sbom["components"]}
+assert components["glibc"]["licenses"] == [{"expression": "LGPL-2.1-or-later"}]
+assert components["libgcc"]["licenses"] == [{"expression": "GPL-3.0-or-later WITH GCC-exception-3.1"}]
+assert components["rustls"]["hashes"] and "snapbox" not in components
+refs = {component["bom-ref"] for component in sbom["components"]}
+root = sbom["metadata"]["component"]["bom-ref"]
+edges = {dependency["ref"]: dependency["dependsOn"] for dependency in sbom["dependencies"]}
+assert components["glibc"]["bom-ref"] in edges[root]
+assert all(set(on) <= refs for on in edges.values())
+PYTHON
+done
+proven "the SBOMs name the crates, glibc and libgcc"
+
+# --- packages -------------------------------------------------------------------------------------------------------------
+for row in "amd64 x86_64 x86-64" "arm64 aarch64 aarch64"; do
+    read -r deb_arch rpm_arch machine <<< "$row"
+    deb=stepzero_${version}_$deb_arch.deb rpm=stepzero-$version-1.$rpm_arch.rpm
+    same "$deb_arch" "$(dpkg-deb -f "$deb" Architecture)" "the architecture of $deb"
+    same "" "$(dpkg-deb -f "$deb" Depends Pre-Depends Recommends)" "what $deb depends on"
+    same "$rpm_arch" "$(rpm -qp --queryformat '%{ARCH}' "$rpm")" "the architecture of $rpm"
+    same "" "$(rpm -qpR "$rpm" | grep -v '^rpmlib(')" "what $rpm requires"
+    # rpm 4.11, of Amazon Linux 2, knows these.
+    same "BuiltinLuaScripts CompressedFileNames FileDigests PayloadFilesHavePrefix PayloadIsXz" \
+        "$(rpm -qpR "$rpm" | sed -n 's/^rpmlib(\(.*\)).*/\1/p' | LC_ALL=C sort | xargs)" "what $rpm asks of rpm"
+    mkdir "$work/$deb_arch"
+    dpkg-deb -x "$deb" "$work/$deb_arch/deb"
+    mkdir "$work/$deb_arch/rpm"
+    rpm2archive - < "$rpm" | tar -xz -C "$work/$deb_arch/rpm"
+    for kind in deb rpm; do
+        cmp "${!deb_arch}" "$work/$deb_arch/$kind/usr/bin/stepzero" || fail "the binary of the $kind for $deb_arch"
+    done
+    file "$work/$deb_arch/deb/usr/bin/stepzero" | grep -q "$machine.*static-pie linked" || fail "$deb is not for $machine"
+done
+proven "deb and rpm for both architectures depend on nothing"
+
+# --- repositories, as a user has them --------------------------------------------------------------------------------------
+mkdir "$work/repository" "$work/root"
+cp ./*.deb ./*.rpm "$work/repository/"
+gpg_quiet() { gpg --batch --quiet "$@" 2> /dev/null; }
+mkdir -m 0700 "$GNUPGHOME"
+gpg_quiet --passphrase "" --quick-generate-key release@example.invalid ed25519 sign never || fail "gpg makes no key"
+repository() { (cd "$OLDPWD" && packaging/repository.sh "$work/repository") > "$work/log" 2>&1 || { cat "$work/log"; fail "repository.sh"; }; }
+repository
+grep -q 'NOT SIGNED' "$work/log" || fail "nobody says that the repository is not signed"
+metadata() { (cd "$work/repository" && find . -type f -exec sha256sum {} + | sort -k2); }
+metadata > "$work/metadata"
+sleep 1.1
+repository
+diff "$work/metadata" <(metadata) || fail "the same packages give another repository"
+STEPZERO_GPG_KEY=release@example.invalid repository
+make_debian bookworm || skip "no root of Debian can be made: $(tail -n 1 "$roots_cache/bookworm.log")"
+# A copy, that what is installed does not stay.
+cp -a "$roots_cache/bookworm/." "$work/root/"
+mkdir -p "$work/root/repository"
+cp -r "$work/repository/." "$work/root/repository/"
+rm -rf "$work/root"/etc/apt/sources.list "$work/root"/etc/apt/sources.list.d/*
+install -D -m 0644 "$work/repository/stepzero.asc" "$work/root/etc/apt/keyrings/stepzero.asc"
+echo 'deb [signed-by=/etc/apt/keyrings/stepzero.asc] file:/repository ./' > "$work/root/etc/apt/sources.list.d/stepzero.list"
+in_debian() { chroot "$work/root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@" > "$work/log" 2>&1; }
+in_debian apt-get update || fail "apt-get update: $(cat "$work/log")"
+! grep '^[WE]:' "$work/log" || fail "apt-get update warns"
+in_debian apt-get install --yes stepzero || fail "apt-get install: $(cat "$work/log")"
+in_debian stepzero --version || fail "the installed binary: $(cat "$work/log")"
+same "stepzero $version" "$(cat "$work/log")" "the version that apt has installed"
+in_debian dpkg --verify stepzero || fail "dpkg --verify: $(cat "$work/log")"
+proven "apt-get install stepzero, from the signed repository, in a root of Debian"
+sed -i 's/^Version: .*/&1/' "$work/root/repository/Packages"
+rm -rf "$work/root"/repository/Packages.gz "$work/root"/var/lib/apt/lists/*
+! in_debian apt-get update || fail "apt takes a changed repository"
+grep -q -e 'Hash Sum mismatch' -e 'unexpected size' "$work/log" || fail "apt refuses it for another reason: $(cat "$work/log")"
+proven "apt refuses a repository that was changed"
+
+mkdir "$work/installed" "$work/repos"
+cat > "$work/repos/stepzero.repo" << REPO
+[stepzero]
+name=stepzero
+baseurl=file://$work/repository
+gpgcheck=0
+repo_gpgcheck=1
+gpgkey=file://$work/repository/stepzero.asc
+REPO
+in_dnf() {
+    dnf --installroot="$work/installed" --releasever=1 --setopt=reposdir="$work/repos" --setopt=cachedir="$work/dnf" \
+        --setopt=logdir="$work/dnf" --assumeyes "$@" > "$work/log" 2>&1
+}
+in_dnf install stepzero || { cat "$work/log"; fail "dnf install"; }
+! grep -i -e warning -e 'scriptlet failed' "$work/log" || fail "dnf install warns"
+same "stepzero-$version-1.x86_64" "$(rpm --root "$work/installed" -qa | grep -v ^gpg-pubkey)" "what dnf has installed"
+rpm --root "$work/installed" -Va > "$work/log" || fail "rpm -Va: $(cat "$work/log")"
+same "stepzero $version" "$(chroot "$work/installed" /usr/bin/stepzero --version)" "the version that dnf has installed"
+in_dnf remove stepzero || { cat "$work/log"; fail "dnf remove"; }
+[ ! -e "$work/installed/usr/bin/stepzero" ] || fail "dnf remove leaves the binary"
+in_dnf --forcearch=aarch64 install stepzero || { cat "$work/log"; fail "dnf install for arm64"; }
+cmp "$arm64" "$work/installed/usr/bin/stepzero" || fail "dnf installs another binary for arm64"
+proven "dnf install stepzero, from the signed repository, for both architectures, into an empty directory, and removed"
+
+# --- image ----------------------------------------------------------------------------------------------------------------
+image=oci-archive:$work/release/stepzero-$version.oci.tar
+for architecture in amd64 arm64; do
+    skopeo --override-arch "$architecture" inspect --config "$image" > "$work/config.json" || fail "skopeo inspect of $architecture"
+    skopeo --override-arch "$architecture" copy "$image" "dir:$work/image-$architecture" > "$work/log" 2>&1 \
+        || fail "skopeo copy of $architecture: $(cat "$work/log")"
+    python3 - "$work/config.json" "$work/image-$architecture" "$architecture" "${!architecture}" << 'PYTHON' || fail "the image for $architecture"
+import json, os, re, sys, tarfile
+config, image = json.load(open(sys.argv[1])), sys.argv[2]
+assert (config["architecture"], config["os"]) == (sys.argv[3], "linux")
+dockerfile = open(os.environ["OLDPWD"] + "/packaging/container/Dockerfile").read()
+assert config["config"]["User"] == re.search("^USER (.*)", dockerfile, re.M)[1]
+assert config["config"]["Entrypoint"] == json.loads(re.search("^ENTRYPOINT (.*)", dockerfile, re.M)[1])
+[layer] = json.load(open(image + "/manifest.json"))["layers"]
+with tarfile.open(f"{image}/{layer['digest'].removeprefix('sha256:')}") as archive:
+    [entry] = archive.getmembers()
+    assert (entry.name, entry.mode, entry.uid, entry.gid) == ("stepzero", 0o755, 0, 0)
+    assert archive.extractfile(entry).read() == open(sys.argv[4], "rb").read()
+PYTHON
+done
+skopeo copy --all "$image" "oci:$work/both" > "$work/log" 2>&1 || fail "skopeo copy --all: $(cat "$work/log")"
+proven "skopeo reads the image of both architectures: the binary alone, with user and entrypoint of the Dockerfile"
+
+mkdir "$work/docker"
+start_docker "$work/docker"
+skopeo copy --override-arch amd64 --dest-daemon-host "${DOCKER_HOST:-unix:///var/run/docker.sock}" "$image" \
+    docker-daemon:stepzero-release:latest > "$work/log" 2>&1 || fail "skopeo to docker: $(cat "$work/log")"
+same "stepzero $version" "$(docker run --rm --label stepzero-release --entrypoint /stepzero stepzero-release --version)" "docker run --version"
+mkdir "$work/context"
+printf 'FROM scratch\nCOPY --from=stepzero-release /stepzero /usr/bin/stepzero\nENTRYPOINT ["/usr/bin/stepzero"]\n' > "$work/context/Dockerfile"
+docker build --quiet --tag stepzero-release-copied "$work/context" > "$work/log" 2>&1 || fail "COPY --from: $(cat "$work/log")"
+same "stepzero $version" "$(docker run --rm --label stepzero-release stepzero-release-copied --version)" "the copied binary"
+status=0
+docker run --rm --label stepzero-release stepzero-release /missing > "$work/log" 2>&1 || status=$?
+same 127 "$status" "docker run with a command that is not there ($(cat "$work/log"))"
+proven "the image in a Docker engine, and COPY --from=stepzero"
