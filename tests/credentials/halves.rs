@@ -41,6 +41,7 @@ fn half_of_a_profile_ends_the_chain() {
         ("aws_session_token = t".to_owned(), "aws_access_key_id"),
         ("web_identity_token_file = /etc/hostname".to_owned(), "role_arn"),
         (role.to_owned(), "source_profile"),
+        ("source_profile = x".to_owned(), "no role_arn"),
         (format!("{role}\nsource_profile = nope"), "source_profile"),
         (format!("{role}\ncredential_source = Moon"), "it is Environment, Ec2InstanceMetadata or EcsContainer"),
         (format!("{role}\ncredential_source = EcsContainer"), "AWS_CONTAINER_CREDENTIALS_*"),

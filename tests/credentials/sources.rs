@@ -80,6 +80,52 @@ fn why_a_credential_process_failed_is_told_in_words() {
     }
 }
 
+/// What a profile says of STS holds wherever its first credentials come from.
+#[test]
+fn sts_is_asked_where_the_profile_says() {
+    let machine = Machine::new(article());
+    let process =
+        r#"credential_process = printf '{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}'"#;
+    for (role, source) in [
+        ("source_profile = s", "aws_access_key_id = AKIDOTHER\naws_secret_access_key = secret"),
+        ("source_profile = s", process),
+        ("credential_source = Ec2InstanceMetadata", "region = us-east-1"),
+    ] {
+        let arn = "role_arn = arn:aws:iam::123456789012:role/app";
+        // Nobody listens there.
+        let text = format!(
+            "[profile r]\nregion = us-east-1\nendpoint_url = http://127.0.0.1:7\n{arn}\n{role}\n[profile s]\n{source}\n"
+        );
+        let config = Spec::new(&text);
+        let variables = machine.fake.env().into_iter().filter(|(name, _)| name != "AWS_ENDPOINT_URL");
+        let args = ["exec", "--timeout", "1s", "--profile", "r", "--parameter", "V=shared.newrelic_key", "true"];
+        let run = with(common::offline(args), variables).env("AWS_ENDPOINT_URL_SSM", machine.fake.endpoint_url());
+        run.env("AWS_CONFIG_FILE", config.arg()).output().expect(75).says(&["127.0.0.1:7"]);
+        assert!(machine.fake.calls("AssumeRole").is_empty(), "{source}");
+    }
+}
+
+/// Which of an agent's addresses is asked is no matter of a path.
+#[test]
+fn the_path_of_a_container_s_credentials_is_one() {
+    let machine = Machine::new(article());
+    for path in ["@127.0.0.1:1/x", "x", ":80/x"] {
+        let run = machine.run(&[]).env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", path);
+        run.output().expect(78).says(&["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "begins with /"]);
+    }
+}
+
+#[test]
+fn a_source_that_stays_silent_is_named() {
+    let machine = Machine::new(article());
+    machine.fake.fault(Fault::always(Action::Hang).service(Service::Container));
+    let run = with(machine.run(&["--timeout", "6s"]), machine.fake.container_env());
+    run.output().expect(75).says(&["the container's credential endpoint", "did not answer within 5 s"]);
+    machine.fake.fault(Fault::always(Action::Hang).service(Service::Imds));
+    let run = with(machine.run(&[]), machine.variables("app-of-instance"));
+    run.output().expect(77).says(&["credential_source = Ec2InstanceMetadata of profile app-of-instance"]);
+}
+
 #[test]
 fn a_token_file_that_cannot_be_read_is_told_at_once() {
     let machine = Machine::new(article());

@@ -20,7 +20,7 @@ use crate::store::auth::place::{FromProfile, Place, places};
 use crate::store::auth::process;
 use crate::store::auth::profile::{RoleChain, Source};
 use crate::store::config::clock::Clock;
-use crate::store::config::files::has_an_end;
+use crate::store::config::files::{for_sdk, has_an_end};
 use crate::store::config::settings::Settings;
 use crate::store::net::http::Http;
 use crate::store::retry::error::{AttemptError, Retryable};
@@ -86,22 +86,34 @@ impl Chain {
 
     async fn ask_profile(&self, from: &FromProfile) -> Result<Option<Credentials>, AttemptError> {
         let chain = RoleChain::new(&from.profiles, &from.chosen);
-        let first = match chain.source {
+        let first = match &chain.source {
             Source::Sdk => None,
             Source::Process(profile, command) => Some(run_process(profile, command).await?),
             Source::Named(profile, word) => {
-                let source = format!("credential_source = {} of profile {}", printable(word), printable(profile));
+                let source = source_name(profile, word);
                 Some(self.ask_named(word, &source).await.map_err(|error| of_source(error, &source))?)
             }
         };
-        let (files, name) = match first {
-            Some(credentials) if chain.roles.is_empty() => return Ok(Some(credentials)),
-            Some(credentials) => chain.with_keys(&checked("the profile", credentials)?),
-            None => (from.files.clone(), from.chosen.clone()),
-        };
-        let provider = ProfileFileCredentialsProvider::builder().configure(&from.sdk).profile_files(files);
-        let provided = provider.profile_name(name).build().provide_credentials().await;
-        if matches!(provided, Err(CredentialsError::CredentialsNotLoaded(_))) && !chain.roles.is_empty() {
+        let mut provider = ProfileFileCredentialsProvider::builder().configure(&from.sdk).profile_name(&from.chosen);
+        let mut keys = String::new();
+        match (first, &chain.source) {
+            (Some(credentials), _) if chain.roles.is_empty() => return Ok(Some(credentials)),
+            (Some(credentials), Source::Named(_, word)) => {
+                provider = provider.with_custom_provider((*word).to_owned(), checked("the profile", credentials)?);
+            }
+            (Some(credentials), _) => keys = chain.beginning_with(&checked("the profile", credentials)?),
+            (None, _) => {}
+        }
+        let provider = provider.profile_files(for_sdk(&from.files, &keys)).build();
+        let provided = provider.provide_credentials().await;
+        let is_missing = matches!(provided, Err(CredentialsError::CredentialsNotLoaded(_)));
+        let chosen = from.profiles.get_profile(&from.chosen);
+        if is_missing && chosen.is_some_and(|profile| profile.get("source_profile").is_some()) && chain.roles.is_empty()
+        {
+            let what = format!("profile {} has source_profile, but no role_arn", printable(&from.chosen));
+            return Err(AttemptError::Fatal(Failure::new(Exit::Config, what).help("set both, or none")));
+        }
+        if is_missing && !chain.roles.is_empty() {
             // Without the role, going on would be as somebody else.
             let what = "the profile names a role, but its source_profile does not exist";
             let failure = Failure::new(Exit::Config, what);
@@ -166,9 +178,22 @@ impl Chain {
         work: impl Future<Output = Result<T, AttemptError>>,
     ) -> Result<T, AttemptError> {
         match &self.imds {
-            Some(imds) => imds.while_present(work).await.unwrap_or_else(|| Err(AttemptError::Fatal(imds.absence()))),
+            Some(imds) => {
+                imds.while_present(work).await.unwrap_or_else(|| Err(AttemptError::Fatal(self.absence(imds))))
+            }
             None => work.await,
         }
+    }
+
+    fn absence(&self, imds: &Imds) -> Failure {
+        let named = self.places.iter().find_map(|place| match place {
+            Place::Profile(from) => match RoleChain::new(&from.profiles, &from.chosen).source {
+                Source::Named(profile, word) => Some(source_name(profile, word)),
+                _ => None,
+            },
+            _ => None,
+        });
+        named.into_iter().fold(imds.absence(), Failure::detail)
     }
 
     fn nowhere(&self) -> Failure {
@@ -188,6 +213,10 @@ async fn run_process(profile: &str, command: &str) -> Result<Credentials, Attemp
             Failure::new(Exit::NoPerm, what).help("run it by hand, in the same environment and without input"),
         )
     })
+}
+
+fn source_name(profile: &str, word: &str) -> String {
+    format!("credential_source = {} of profile {}", printable(word), printable(profile))
 }
 
 /// Says which source it was about.

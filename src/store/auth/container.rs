@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, Uri, header};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::error::{Exit, Failure, io_text, printable};
 use crate::store::auth::document;
@@ -37,6 +37,9 @@ const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
 /// arrive, so these are tried again for so long.
 /// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html>
 const ARRIVAL: Duration = Duration::from_secs(2);
+
+/// One answer of an agent on this host, which can have to ask AWS first.
+const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 
 /// The endpoint that the variables name.
 pub struct Container {
@@ -75,7 +78,8 @@ impl Container {
                 return Err(Failure::new(Exit::Config, what).help("set the address that the token is for, or unset it"));
             }
         };
-        let uri = address.parse::<Uri>().ok().filter(|uri| uri.host().is_some());
+        let is_path = variable(RELATIVE).is_none_or(|(_, path)| path.starts_with('/'));
+        let uri = address.parse::<Uri>().ok().filter(|uri| is_path && uri.host().is_some());
         let uri = uri.ok_or_else(|| {
             Failure::new(Exit::Config, format!("{name}: \"{}\" is no address", printable(&address)))
                 .help("a path begins with /, and a full address with http:// or https://")
@@ -98,17 +102,24 @@ impl Container {
         let request = request.map_err(|_| {
             AttemptError::Transient(Retryable::new("the request to the container's endpoint cannot be made"))
         })?;
-        let answer = http.send(request).await.map_err(|error| classify_http(&error))?;
         let endpoint = format!("the container's credential endpoint ({})", self.uri.host().unwrap_or_default());
+        let answer = match timeout(REQUEST_LIMIT, http.send(request)).await {
+            Ok(answer) => answer.map_err(|error| classify_http(&error))?,
+            Err(_) => {
+                let what = format!("{endpoint} did not answer within {} s", REQUEST_LIMIT.as_secs());
+                return Err(AttemptError::Transient(Retryable::new(what)));
+            }
+        };
+        if !is_unknown(answer.status()) {
+            self.unknown_since.set(None);
+        }
         match answer.status() {
             StatusCode::OK => {
                 let read = document::from_endpoint(answer.body(), "the container");
                 read.map_err(|why| AttemptError::Transient(Retryable::new(format!("{endpoint}: {why}"))))
             }
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Err(refusal(&endpoint, status)),
-            status @ (StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND) if self.is_unknown_for(ARRIVAL) => {
-                Err(refusal(&endpoint, status))
-            }
+            status if is_unknown(status) && self.is_unknown_for(ARRIVAL) => Err(refusal(&endpoint, status)),
             status => Err(AttemptError::Transient(Retryable::new(format!("{endpoint} answered {}", status.as_u16())))),
         }
     }
@@ -146,6 +157,11 @@ impl Container {
         value.set_sensitive(true);
         Ok(Some(value))
     }
+}
+
+/// Whether it does not know us, or not yet.
+fn is_unknown(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND)
 }
 
 fn refusal(endpoint: &str, status: StatusCode) -> AttemptError {

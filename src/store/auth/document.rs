@@ -16,8 +16,10 @@ struct Document {
     code: Option<String>,
     access_key_id: Option<String>,
     secret_access_key: Option<String>,
-    #[serde(alias = "SessionToken")]
+    /// As IMDS and containers call it.
     token: Option<String>,
+    /// As processes call it.
+    session_token: Option<String>,
     expiration: Option<String>,
 }
 
@@ -61,7 +63,13 @@ impl Document {
         let secret = part(self.secret_access_key, "SecretAccessKey")?;
         let expiry = self.expiration.and_then(|text| DateTime::from_str(&text, Format::DateTime).ok());
         let expiry = expiry.and_then(|time| SystemTime::try_from(time).ok());
-        Ok(Credentials::new(id, secret, self.token.filter(|token| !token.is_empty()), expiry, place))
+        Ok(Credentials::new(
+            id,
+            secret,
+            self.token.or(self.session_token).filter(|token| !token.is_empty()),
+            expiry,
+            place,
+        ))
     }
 }
 

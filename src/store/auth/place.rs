@@ -1,10 +1,11 @@
 //! Where credentials can be on this machine: what variables and profiles say of it, before anybody is asked.
 
+use std::rc::Rc;
+
 use aws_config::Region;
 use aws_config::profile::ProfileSet;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
-use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -12,6 +13,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use crate::error::{Exit, Failure};
 use crate::store::auth::container::Container;
 use crate::store::config::clock::Clock;
+use crate::store::config::files::ProfileFile;
 use crate::store::config::settings::{Settings, variable};
 use crate::store::net::http::Http;
 
@@ -28,7 +30,7 @@ pub enum Place {
 /// What the chosen profile needs.
 pub struct FromProfile {
     pub profiles: ProfileSet,
-    pub files: EnvConfigFiles,
+    pub files: Rc<Vec<ProfileFile>>,
     pub chosen: String,
     pub sdk: ProviderConfig,
 }

@@ -1,13 +1,10 @@
-//! Credentials of a profile. Where its chain of roles begins with a source that has to be waited for (IMDS, a container), or
-//! that is a program, the first credentials are fetched here, and the SDK's provider is given them as keys: its own providers
-//! for these sources do not try again, and say little about what went wrong.
+//! The chain of roles of a profile. Where it begins with a source that has to be waited for (IMDS, a container), or that is a
+//! program, the first credentials are fetched by `chain`, and the SDK's provider is given them: its own providers for these
+//! sources do not try again, and say little about what went wrong.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>
-
-use std::fmt::Write as _;
 
 use aws_config::profile::{Profile, ProfileSet};
 use aws_credential_types::Credentials;
-use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 
 /// The profiles from the one that is chosen to the one with the first credentials.
 pub struct RoleChain<'a> {
@@ -56,28 +53,18 @@ impl<'a> RoleChain<'a> {
         RoleChain { roles, source: Source::Sdk }
     }
 
-    /// The chain as a configuration file that begins with these credentials, and its first profile.
-    pub fn with_keys(&self, credentials: &Credentials) -> (EnvConfigFiles, String) {
-        let mut text = String::new();
-        for (at, role) in self.roles.iter().enumerate() {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "[profile role{at}]\nsource_profile = role{}", at + 1);
-            for key in ["role_arn", "external_id", "role_session_name"] {
-                if let Some(value) = role.get(key) {
-                    let _ = writeln!(text, "{key} = {value}");
-                }
-            }
-        }
-        let (id, secret) = (credentials.access_key_id(), credentials.secret_access_key());
-        let _ = writeln!(
-            text,
-            "[profile role{}]\naws_access_key_id = {id}\naws_secret_access_key = {secret}",
-            self.roles.len()
-        );
-        if let Some(token) = credentials.session_token() {
-            let _ = writeln!(text, "aws_session_token = {token}");
-        }
-        (EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, text).build(), "role0".into())
+    /// A credentials file that puts keys in the place of the source of the last role. All else that the profiles say holds on,
+    /// such as the endpoint of STS.
+    pub fn beginning_with(&self, credentials: &Credentials) -> String {
+        const FIRST: &str = "stepzero-first-credentials";
+        let Some(role) = self.roles.last() else { return String::new() };
+        let (name, id, secret) = (role.name(), credentials.access_key_id(), credentials.secret_access_key());
+        let token =
+            credentials.session_token().map(|token| format!("aws_session_token = {token}\n")).unwrap_or_default();
+        format!(
+            "[{name}]\nsource_profile = {FIRST}\n\
+             [{FIRST}]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n{token}"
+        )
     }
 }
 

@@ -30,10 +30,11 @@ pub fn profile_files(deadline: Instant) -> Result<[ProfileFile; 2], Failure> {
     ])
 }
 
-/// As the SDK takes them.
-pub fn for_sdk(files: &[ProfileFile]) -> EnvConfigFiles {
+/// As the SDK takes them. What stands in `more`, a credentials file, goes before what stands in the others.
+pub fn for_sdk(files: &[ProfileFile], more: &str) -> EnvConfigFiles {
     let none = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "");
-    files.iter().fold(none, |all, file| all.with_contents(file.kind, file.contents.clone())).build()
+    let all = files.iter().fold(none, |all, file| all.with_contents(file.kind, file.contents.clone()));
+    all.with_contents(EnvConfigFileKind::Credentials, more).build()
 }
 
 impl ProfileFile {

@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Instant;
 
 use aws_config::profile::{Profile, ProfileSet};
 use aws_runtime::env_config::EnvConfigValue;
-use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
 use crate::error::{Exit, Failure, printable};
@@ -37,7 +37,7 @@ pub struct Settings {
     /// `None` when IMDS is switched off.
     pub imds: Option<ImdsAddresses>,
     pub profiles: ProfileSet,
-    files: EnvConfigFiles,
+    files: Rc<Vec<ProfileFile>>,
     deadline: Instant,
 }
 
@@ -69,11 +69,11 @@ impl Settings {
         }
         let region = found.map(|(_, region)| region);
         let imds = imds_addresses(&aws, &profiles)?;
-        Ok(Settings { aws, region, imds, profiles, files: files::for_sdk(&files), deadline })
+        Ok(Settings { aws, region, imds, profiles, files: files.into(), deadline })
     }
 
     /// The profile files that the SDK may read.
-    pub fn profile_files(&self) -> EnvConfigFiles {
+    pub fn profile_files(&self) -> Rc<Vec<ProfileFile>> {
         self.files.clone()
     }
 
@@ -216,7 +216,7 @@ async fn profiles(aws: &Aws, files: &[ProfileFile]) -> Result<ProfileSet, Failur
     // The SDK for Rust does not know AWS_DEFAULT_PROFILE, which the aws command and botocore honour.
     let named = || variable("AWS_PROFILE").or_else(|| variable("AWS_DEFAULT_PROFILE")).map(|(_, name)| name);
     let selected = aws.profile.clone().or_else(named).map(Cow::Owned);
-    let error = match aws_config::profile::load(&fs, &env, &files::for_sdk(files), selected).await {
+    let error = match aws_config::profile::load(&fs, &env, &files::for_sdk(files, ""), selected).await {
         Ok(profiles) => return Ok(profiles),
         Err(error) => error,
     };
@@ -233,7 +233,7 @@ async fn profiles(aws: &Aws, files: &[ProfileFile]) -> Result<ProfileSet, Failur
 /// Which file it is: the SDK was given contents, and does not know.
 async fn first_wrong(files: &[ProfileFile]) -> String {
     for file in files {
-        let alone = files::for_sdk(std::slice::from_ref(file));
+        let alone = files::for_sdk(std::slice::from_ref(file), "");
         if aws_config::profile::load(&Fs::real(), &Env::real(), &alone, None).await.is_err() {
             return file.shown();
         }
