@@ -53,6 +53,28 @@ fn an_endless_file_ends_at_a_size() {
     });
 }
 
+/// The SDK reads the token, whichever profile of the chain names it.
+#[test]
+fn an_endless_token_of_any_profile_ends_too() {
+    let text = format!("role_arn = {ROLE}\nweb_identity_token_file = /dev/zero\n");
+    // Longer than a chain of roles ever is.
+    let mut sources = String::new();
+    for at in 0..7 {
+        sources += &format!("[profile s{at}]\nrole_arn = {ROLE}\nsource_profile = s{}\n", at + 1);
+    }
+    let cases = [
+        ("chosen", format!("[default]\n{text}")),
+        ("source", format!("[default]\nrole_arn = {ROLE}\nsource_profile = s0\n{sources}[profile s7]\n{text}")),
+    ];
+    together(cases.len(), &cases, |(case, text)| {
+        let fake = plain();
+        let config = Spec::new(text);
+        let run = stepzero(&fake, one("20s")).env("AWS_CONFIG_FILE", config.arg()).env("AWS_REGION", "us-east-1");
+        let ran = crate::kit::ran(crate::kit::under("ulimit -v 2000000; exec \"$@\"", &run));
+        refused(ran, 78, &["web_identity_token_file", "/dev/zero"], case);
+    });
+}
+
 #[test]
 fn a_pipe_that_nobody_writes_to_ends_at_the_deadline() {
     together(FILES.len(), &FILES, |(name, at_once, code)| {
