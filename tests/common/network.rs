@@ -2,7 +2,11 @@
 
 use std::ffi::CString;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::time::{Duration, Instant};
+
+/// The kernel's worker takes milliseconds.
+const WORKER_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs a test in a new network namespace, in which the loopback interface has these addresses too. The threads and
 /// processes that it starts are in there with it. Where that is not allowed the test is skipped, and says so.
@@ -76,7 +80,22 @@ fn add_ipv6_to_loopback(address: Ipv6Addr) -> io::Result<()> {
         checked(socket)?;
         let changed = checked(libc::ioctl(socket, libc::SIOCSIFADDR, &raw const request));
         libc::close(socket);
-        changed
+        changed?;
+    }
+    usable(address)
+}
+
+/// The kernel looks for duplicates of a new IPv6 address in a worker of its own (RFC 4862, 5.4), which has nothing to do on
+/// loopback. Until it has run, nobody can listen there.
+fn usable(address: Ipv6Addr) -> io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match UdpSocket::bind((address, 0)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && begun.elapsed() < WORKER_PATIENCE => {
+                std::thread::yield_now();
+            }
+            bound => return bound.map(|_| ()),
+        }
     }
 }
 

@@ -55,6 +55,19 @@ fn half_of_a_profile_ends_the_chain() {
     }
 }
 
+/// A role whose container is half set up says which half is missing, as without the role.
+#[test]
+fn half_of_a_container_behind_a_role_is_named() {
+    let machine = Machine::new(article());
+    for (name, value, words) in [
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t", "AWS_CONTAINER_AUTHORIZATION_TOKEN is set, but neither"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://10.0.0.1/x", "may not be asked for credentials over plain HTTP"),
+    ] {
+        let run = with(machine.run(&[]), machine.variables("app-of-container")).env(name, value);
+        run.output().expect(78).says(&[words, "credential_source = EcsContainer of profile app-of-container"]);
+    }
+}
+
 #[test]
 fn the_default_profile_can_be_another() {
     let machine = Machine::new(article());

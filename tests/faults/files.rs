@@ -15,14 +15,16 @@ fn pipe() -> (Spec, String) {
     (place, path)
 }
 
-/// What names a file, and whether the SDK reads it, so that a pipe cannot be waited for.
-const FILES: [(&str, bool); 6] = [
-    ("AWS_CONFIG_FILE", false),
-    ("AWS_SHARED_CREDENTIALS_FILE", false),
-    ("AWS_CA_BUNDLE", false),
-    ("SSL_CERT_FILE", false),
-    ("AWS_WEB_IDENTITY_TOKEN_FILE", true),
-    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", true),
+/// What names a file, whether a pipe is not waited for until the deadline, and the exit code.
+const FILES: [(&str, bool, i32); 6] = [
+    ("AWS_CONFIG_FILE", false, 78),
+    ("AWS_SHARED_CREDENTIALS_FILE", false, 78),
+    ("AWS_CA_BUNDLE", false, 78),
+    ("SSL_CERT_FILE", false, 78),
+    // The SDK reads it.
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", true, 78),
+    // It is read for each try, and one that cannot be is NOPERM.
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", true, 77),
 ];
 
 /// A run that reads that file. Its memory has an end, so that a test that fails does not take the machine's.
@@ -42,22 +44,44 @@ fn reading(fake: &fake_aws::Fake, name: &str, path: &str, timeout: &str) -> Run 
 
 #[test]
 fn an_endless_file_ends_at_a_size() {
-    together(3, &FILES, |(name, _)| {
+    together(3, &FILES, |(name, _, code)| {
         let fake = secure();
         let run = reading(&fake, name, "/dev/zero", "20s");
         let ran = crate::kit::ran(crate::kit::under("ulimit -v 2000000; exec \"$@\"", &run));
-        refused(ran, 78, &[name, "/dev/zero"], name);
+        refused(ran, *code, &[name, "/dev/zero"], name);
         assert!(fake.calls("GetParameters").is_empty(), "{name}");
+    });
+}
+
+/// The SDK reads the token, whichever profile of the chain names it.
+#[test]
+fn an_endless_token_of_any_profile_ends_too() {
+    let text = format!("role_arn = {ROLE}\nweb_identity_token_file = /dev/zero\n");
+    // Longer than a chain of roles ever is.
+    let mut sources = String::new();
+    for at in 0..7 {
+        sources += &format!("[profile s{at}]\nrole_arn = {ROLE}\nsource_profile = s{}\n", at + 1);
+    }
+    let cases = [
+        ("chosen", format!("[default]\n{text}")),
+        ("source", format!("[default]\nrole_arn = {ROLE}\nsource_profile = s0\n{sources}[profile s7]\n{text}")),
+    ];
+    together(cases.len(), &cases, |(case, text)| {
+        let fake = plain();
+        let config = Spec::new(text);
+        let run = stepzero(&fake, one("20s")).env("AWS_CONFIG_FILE", config.arg()).env("AWS_REGION", "us-east-1");
+        let ran = crate::kit::ran(crate::kit::under("ulimit -v 2000000; exec \"$@\"", &run));
+        refused(ran, 78, &["web_identity_token_file", "/dev/zero"], case);
     });
 }
 
 #[test]
 fn a_pipe_that_nobody_writes_to_ends_at_the_deadline() {
-    together(FILES.len(), &FILES, |(name, at_once)| {
+    together(FILES.len(), &FILES, |(name, at_once, code)| {
         let fake = secure();
         let (_place, path) = pipe();
         let (ran, took) = timed(&reading(&fake, name, &path, "2s"));
-        refused(ran, 78, &[name, &path], name);
+        refused(ran, *code, &[name, &path], name);
         if !at_once {
             at_deadline(took, 2, name);
         }

@@ -137,7 +137,11 @@ impl Chain {
             },
             "EcsContainer" => match self.container() {
                 Some(container) => container.credentials(&self.http).await,
-                None => Err(wrong(Exit::Config, "no AWS_CONTAINER_CREDENTIALS_* variable says where that is")),
+                // One that is half set up is not among the places, and says what it lacks.
+                None => Err(match Container::from_environment() {
+                    Err(failure) => AttemptError::Fatal(failure),
+                    Ok(_) => wrong(Exit::Config, "no AWS_CONTAINER_CREDENTIALS_* variable says where that is"),
+                }),
             },
             _ => Err(wrong(Exit::Config, "it is Environment, Ec2InstanceMetadata or EcsContainer")),
         }

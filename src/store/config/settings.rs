@@ -110,24 +110,27 @@ impl Settings {
     /// The files of tokens: the place in the chain that reads each, what names it, and where it is.
     pub fn token_files(&self) -> Vec<(&'static str, &'static str, PathBuf)> {
         let key = "web_identity_token_file";
-        let profile = self.profile().and_then(|profile| Some((key, profile.get(key)?.to_owned())));
-        [("the profile", profile), ("the web identity", variable("AWS_WEB_IDENTITY_TOKEN_FILE"))]
-            .into_iter()
-            .filter_map(|(place, file)| file.map(|(named_by, path)| (place, named_by, path.into())))
-            .collect()
+        let named = self.profile_and_its_sources().filter_map(|profile| profile.get(key));
+        let by_profiles = named.map(|path| ("the profile", key, path.into()));
+        let by_variable =
+            variable("AWS_WEB_IDENTITY_TOKEN_FILE").map(|(name, path)| ("the web identity", name, path.into()));
+        by_profiles.chain(by_variable).collect()
     }
 
     /// Whether the profile, or one that it assumes a role with, is for SSO.
     pub fn profile_uses_sso(&self) -> bool {
-        // A chain that is longer, or a ring, is the SDK's to refuse.
-        const LONGEST: usize = 5;
-        let source = |profile: &&'_ Profile| self.profiles.get_profile(profile.get("source_profile")?);
         let is_sso = |profile: &Profile| {
             ["sso_session", "sso_start_url", "sso_account_id", "login_session"]
                 .iter()
                 .any(|key| profile.get(key).is_some())
         };
-        std::iter::successors(self.profile(), source).take(LONGEST).any(is_sso)
+        self.profile_and_its_sources().any(is_sso)
+    }
+
+    /// The profile that is chosen, and those that it assumes its role with. A ring, which the SDK refuses, ends too.
+    fn profile_and_its_sources(&self) -> impl Iterator<Item = &Profile> {
+        let source = |profile: &&'_ Profile| self.profiles.get_profile(profile.get("source_profile")?);
+        std::iter::successors(self.profile(), source).take(self.profiles.profiles().count())
     }
 
     /// The profile that is chosen, if there is one.
