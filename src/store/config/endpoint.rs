@@ -1,15 +1,14 @@
-//! Where Systems Manager is. The rules for FIPS, dual stack and other partitions are the SDK's; reading their table is a
-//! tenth of a start, so the usual answer is given without it.
+//! Where Systems Manager is. The rules for Regions, partitions, FIPS and dual stack are the SDK's.
 //! <https://docs.aws.amazon.com/general/latest/gr/ssm.html>
 
-use aws_sdk_ssm::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
+use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use http::Uri;
 
 use crate::error::{Exit, Failure};
 use crate::store::config::settings::Settings;
 use crate::store::retry::error::AttemptError;
 
-fn usable(url: String) -> Option<Uri> {
+fn usable(url: &str) -> Option<Uri> {
     let uri = url.parse::<Uri>().ok();
     uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
 }
@@ -36,19 +35,20 @@ impl Wanted {
         }
     }
 
-    /// Where it is when that does not depend on the Region: a connection can be opened before it is known.
+    /// Where it is when that does not depend on the Region: a connection can be opened before it is known. An address that
+    /// is named has no twin for FIPS or dual stack, so the two together are refused.
     pub fn named(&self) -> Option<Uri> {
-        self.url.as_ref()?;
-        usual("", self).and_then(usable)
+        let url = self.url.as_deref().filter(|_| !self.fips && !self.dual_stack);
+        url.and_then(usable)
     }
 
     /// CONFIG when there is no such place.
     pub async fn of(&self, region: &str) -> Result<Uri, AttemptError> {
-        let url = match usual(region, self) {
-            Some(url) => Some(url),
-            None => by_rules(region, self).await,
+        let found = match &self.url {
+            Some(_) => self.named(),
+            None => self.by_rules(region).await,
         };
-        url.and_then(usable).ok_or_else(|| {
+        found.ok_or_else(|| {
             if let Some(address) = self.url.as_deref().and_then(address_alone) {
                 let what = "the endpoint is an address without http:// or https://";
                 let help = format!(
@@ -63,28 +63,14 @@ impl Wanted {
             AttemptError::Fatal(Failure::new(Exit::Config, what).help(help))
         })
     }
-}
 
-/// The address that is named, or that of a Region of the partition `aws`, whose names have this form and no other's.
-fn usual(region: &str, wanted: &Wanted) -> Option<String> {
-    if wanted.fips || wanted.dual_stack {
-        return None;
+    /// The endpoint of STS with the name of this service. AWS names both by one rule, which `tests/endpoints` holds against
+    /// the SDK's rules for Systems Manager: those are in a crate that takes as long to compile as all of stepzero.
+    async fn by_rules(&self, region: &str) -> Option<Uri> {
+        let params = Params::builder().region(region.to_owned()).use_fips(self.fips).use_dual_stack(self.dual_stack);
+        let endpoint = DefaultResolver::new().resolve_endpoint(&params.build().ok()?).await.ok()?;
+        usable(&endpoint.url().replacen("//sts", "//ssm", 1))
     }
-    if let Some(url) = &wanted.url {
-        return Some(url.clone());
-    }
-    let mut parts = region.split('-');
-    let (area, place, number) = (parts.next()?, parts.next()?, parts.next()?);
-    let known = ["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"].contains(&area);
-    let plain = place.bytes().all(|byte| byte.is_ascii_lowercase()) && number.bytes().all(|byte| byte.is_ascii_digit());
-    (known && plain && parts.next().is_none()).then(|| format!("https://ssm.{region}.amazonaws.com"))
-}
-
-async fn by_rules(region: &str, wanted: &Wanted) -> Option<String> {
-    let params = Params::builder().region(region.to_owned()).use_fips(wanted.fips).use_dual_stack(wanted.dual_stack);
-    let params = params.set_endpoint(wanted.url.clone()).build().ok()?;
-    let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.ok()?;
-    Some(endpoint.url().to_owned())
 }
 
 #[cfg(test)]
@@ -92,34 +78,30 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_usual_is_what_the_rules_say() {
-        let plain = Wanted { url: None, fips: false, dual_stack: false };
-        let regions = "af-south-1 ap-east-1 ap-northeast-3 ap-southeast-7 ca-central-1 ca-west-1 eu-central-2 eu-north-1 \
-                       eu-west-1 il-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-west-2 us-nowhere-77";
-        for region in regions.split_whitespace() {
-            let usual = usual(region, &plain);
-            assert!(usual.is_some(), "{region}");
-            assert_eq!(usual, by_rules(region, &plain).await, "{region}");
-        }
-        for other in
-            ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1", "eusc-de-east-1"]
-        {
-            assert_eq!(usual(other, &plain), None, "{other}");
-            let by_rules = by_rules(other, &plain).await;
-            assert!(by_rules.is_some_and(|url| url.starts_with("https://ssm.")), "{other}");
+    async fn by_region_partition_fips_and_dual_stack() {
+        for (region, fips, dual_stack, want) in [
+            ("us-east-1", false, false, "https://ssm.us-east-1.amazonaws.com/"),
+            ("us-nowhere-77", false, false, "https://ssm.us-nowhere-77.amazonaws.com/"),
+            ("cn-north-1", false, false, "https://ssm.cn-north-1.amazonaws.com.cn/"),
+            ("eusc-de-east-1", false, false, "https://ssm.eusc-de-east-1.amazonaws.eu/"),
+            ("us-iso-east-1", false, false, "https://ssm.us-iso-east-1.c2s.ic.gov/"),
+            ("us-east-1", true, false, "https://ssm-fips.us-east-1.amazonaws.com/"),
+            ("us-gov-west-1", true, false, "https://ssm.us-gov-west-1.amazonaws.com/"),
+            ("eu-west-1", false, true, "https://ssm.eu-west-1.api.aws/"),
+            ("us-east-1", true, true, "https://ssm-fips.us-east-1.api.aws/"),
+        ] {
+            let found = Wanted { url: None, fips, dual_stack }.of(region).await.expect(region);
+            assert_eq!(found, want, "{region} {fips} {dual_stack}");
         }
     }
 
     #[tokio::test]
-    async fn the_rules_are_asked_for_all_else() {
-        let fips = Wanted { url: None, fips: true, dual_stack: false };
-        assert_eq!(usual("us-east-1", &fips), None);
-        assert_eq!(by_rules("us-east-1", &fips).await.as_deref(), Some("https://ssm-fips.us-east-1.amazonaws.com"));
-        let both = Wanted { url: Some("https://x.example".into()), fips: true, dual_stack: false };
-        assert_eq!(
-            (usual("us-east-1", &both), by_rules("us-east-1", &both).await),
-            (None, None),
-            "FIPS is not dropped"
-        );
+    async fn an_address_that_is_named_goes_before_the_rules_but_drops_no_fips() {
+        let named = |fips, dual_stack| Wanted { url: Some("https://x.example".into()), fips, dual_stack };
+        assert_eq!(named(false, false).of("us-east-1").await.expect("it is named"), "https://x.example/");
+        for refused in [named(true, false), named(false, true)] {
+            assert_eq!(refused.named(), None);
+            assert!(refused.of("us-east-1").await.is_err());
+        }
     }
 }
