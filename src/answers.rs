@@ -11,7 +11,7 @@ use crate::secret::Secret;
 pub struct Answers {
     /// In the order of the plan's requests.
     pub replies: Vec<Reply>,
-    /// By the index of the load in the plan.
+    /// In the order of the plan's loads.
     pub loads: Vec<LoadReply>,
 }
 
@@ -19,6 +19,8 @@ pub struct Answers {
 #[derive(Debug)]
 pub enum LoadReply {
     Found(Vec<Parameter>),
+    /// There are more pages than so many.
+    TooMany(usize),
     Denied(Denial),
     /// Not waited for after a denial.
     Open,

@@ -127,6 +127,21 @@ pub enum Subject {
     Arn(Arn),
 }
 
+/// `GetParameters` takes at most so many names.
+/// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>
+pub const NAMES_PER_CALL: usize = 10;
+
+/// Every parameter under a path to ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathRequest {
+    /// Begins with a slash, and does not end with one, unless it is `/`.
+    pub path: String,
+    /// Also those with further levels.
+    pub recursive: bool,
+    /// Only those that have it.
+    pub label: Option<Selector>,
+}
+
 /// One parameter to ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Request {

@@ -10,16 +10,12 @@ use crate::environment::Target;
 use crate::environment::{EnvironmentRules, Inherited};
 use crate::error::{Exit, Failure, Failures, count, printable};
 use crate::name::EnvName;
-use crate::parameter::{ParameterName, Request, Subject};
+use crate::parameter::{NAMES_PER_CALL, ParameterName, Request, Subject};
 use crate::scope::{self, Placeholders, Scope};
 use crate::setting::{Existing, Origin};
 use crate::spec::Spec;
 use crate::spec::entry::{Absent, Entry, Load, Shape, Source};
 use builder::Builder;
-
-/// `GetParameters` takes at most so many names.
-/// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>
-pub const NAMES_PER_CALL: usize = 10;
 
 /// Names, variables and policy, and never a value.
 #[derive(Debug)]

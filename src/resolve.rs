@@ -98,6 +98,7 @@ pub fn outcomes(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Out
                 }
                 found.push(load);
             }
+            LoadReply::TooMany(pages) => loaded.too_many(load, pages),
             LoadReply::Denied(denial) => loaded.denied(load, denial),
             LoadReply::GaveUp(failure) => loaded.gave_up(load, failure),
             LoadReply::Open => loaded.open(load),
@@ -113,50 +114,63 @@ pub fn outcomes(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Out
 /// The bindings, and everything that keeps there from being more. What is missing comes as one failure.
 pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failure>) {
     let mut bindings = Vec::new();
-    let mut missing = Vec::new();
-    let mut open = false;
-    let mut errors: Vec<Failure> = Vec::new();
+    let mut errors = Errors::default();
     for Outcome { variable, target, is_reference, result, .. } in outcomes {
         let value = match result {
             Ok(Resolved::Fetched(won)) => Value::Fetched(won.value),
             Ok(Resolved::Default(text)) => Value::Default(text),
             Ok(Resolved::LeftAlone) => continue,
-            Err(Unmet::Missing(names)) => {
-                missing.push(format!("{variable}: {}", names.join(", ")));
-                continue;
-            }
-            Err(Unmet::Denied(denials)) => {
-                for denial in denials {
-                    let failure = crate::denied::failure(&denial, plan);
-                    if !errors.contains(&failure) {
-                        errors.push(failure);
-                    }
-                }
-                continue;
-            }
-            Err(Unmet::Open) => {
-                open = true;
-                continue;
-            }
-            Err(Unmet::Failure(failure)) => {
-                // Every call that got no answer until the deadline says so: once is enough.
-                let repeated = |other: &Failure| failure.exit == Exit::TempFail && other.exit == Exit::TempFail;
-                if !errors.iter().any(repeated) {
-                    errors.push(failure);
-                }
+            Err(unmet) => {
+                errors.add(plan, &variable, unmet);
                 continue;
             }
         };
         bindings.push(Binding { variable, target, value, replaces_itself: is_reference });
     }
-    if !missing.is_empty() {
-        errors.push(absent(&missing));
+    (bindings, errors.finish())
+}
+
+/// What keeps variables from being set, each cause once.
+#[derive(Default)]
+struct Errors {
+    failures: Vec<Failure>,
+    missing: Vec<String>,
+    open: bool,
+}
+
+impl Errors {
+    fn add(&mut self, plan: &Plan, variable: &EnvName, unmet: Unmet) {
+        match unmet {
+            Unmet::Missing(names) => self.missing.push(format!("{variable}: {}", names.join(", "))),
+            Unmet::Denied(denials) => {
+                for failure in denials.iter().map(|denial| crate::denied::failure(denial, plan)) {
+                    if !self.failures.contains(&failure) {
+                        self.failures.push(failure);
+                    }
+                }
+            }
+            Unmet::Open => self.open = true,
+            Unmet::Failure(failure) => {
+                // Every call that got no answer until the deadline says so: once is enough.
+                let repeated = |other: &Failure| failure.exit == Exit::TempFail && other.exit == Exit::TempFail;
+                if !self.failures.iter().any(repeated) {
+                    self.failures.push(failure);
+                }
+            }
+        }
     }
-    if open && errors.is_empty() {
-        // Only a denial leaves anything open; were it otherwise, nothing may start without it.
-        errors.push(Failure::new(Exit::Software, "a bug in stepzero: an answer was not waited for; please report it"));
+
+    fn finish(mut self) -> Vec<Failure> {
+        if !self.missing.is_empty() {
+            self.failures.push(absent(&self.missing));
+        }
+        if self.open && self.failures.is_empty() {
+            // Only a denial leaves anything open; were it otherwise, nothing may start without it.
+            let what = "a bug in stepzero: an answer was not waited for; please report it";
+            self.failures.push(Failure::new(Exit::Software, what));
+        }
+        self.failures
     }
-    (bindings, errors)
 }
 
 fn absent(missing: &[String]) -> Failure {

@@ -10,11 +10,13 @@ use crate::answers::Answers;
 use crate::cli::Options;
 use crate::environment::{self, Environment, Inherited};
 use crate::error::{Exit, Failure, Failures, io_text, printable};
+use crate::parameter::PathRequest;
 use crate::plan::Plan;
 use crate::resolve::{self, Outcome, Resolved};
 use crate::setting::Aws;
 use crate::spec::Spec;
-use crate::store::{self, Fetched, OnDenial, Stopped};
+use crate::spec::entry::Load;
+use crate::store::{self, Fetched, OnDenial, Stopped, Wanted};
 use crate::{denied, log, sys};
 
 /// A spec is written by hand; a file that is larger is not one.
@@ -60,7 +62,10 @@ pub fn fetch(
         return Ok(Fetched { answers: Answers::none(), waited: false });
     }
     Failures::check(inherited.wrong_settings())?;
-    store::fetch(plan, options.aws, options.timeout, on_denial).map_err(|stopped| match stopped {
+    let paths: Vec<PathRequest> = plan.loads.iter().map(Load::request).collect();
+    let wanted = Wanted { requests: &plan.requests, paths: &paths, on_denial };
+    let fetched = store::fetch(wanted, options.aws, options.timeout, |region| plan.in_region(region));
+    fetched.map_err(|stopped| match stopped {
         Stopped::Failed(failure) => failure.into(),
         Stopped::Denied(denial) => denied::failure(&denial, plan).into(),
     })

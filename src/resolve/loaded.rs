@@ -37,6 +37,13 @@ impl Loaded {
         self.gave_up(load, failure);
     }
 
+    pub fn too_many(&mut self, load: &Load, pages: usize) {
+        let path = printable(&load.path);
+        let what = format!("{}: there are more than {pages} pages of parameters under {path}", load.origin);
+        let help = "load a deeper path, or name what the command needs under [env]";
+        self.gave_up(load, Failure::new(Exit::DataErr, what).help(help));
+    }
+
     /// After all of them: a path whose `only` took nothing, or names a variable in full that nothing sets.
     pub fn check(&mut self, load: &Load, is_set: impl Fn(&EnvName) -> bool) {
         let Some(only) = &load.filter.only else { return };

@@ -3,6 +3,7 @@
 use super::filter::Filter;
 use crate::environment::Target;
 use crate::name::{EnvName, Key, Selector};
+use crate::parameter::PathRequest;
 use crate::secret::JsonPath;
 use crate::setting::Origin;
 
@@ -72,4 +73,11 @@ pub struct Load {
     pub label: Option<Selector>,
     pub optional: bool,
     pub filter: Filter,
+}
+
+impl Load {
+    /// What AWS is asked for.
+    pub fn request(&self) -> PathRequest {
+        PathRequest { path: self.path.clone(), recursive: self.recursive, label: self.label.clone() }
+    }
 }

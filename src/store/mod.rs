@@ -1,4 +1,4 @@
-//! AWS: the only module that knows it. A plan goes in, answers come out, by the deadline.
+//! AWS: the only module that knows it. Names go in, answers come out, by the deadline.
 #![forbid(unsafe_code)]
 
 mod auth;
@@ -8,13 +8,12 @@ mod progress;
 mod retry;
 mod ssm;
 
-pub use ssm::fetch::OnDenial;
+pub use ssm::fetch::{OnDenial, Wanted};
 
 use std::time::Duration;
 
 use crate::answers::{Answers, Denial};
 use crate::error::{Exit, Failure, io_text};
-use crate::plan::Plan;
 use crate::setting::Aws;
 use retry::error::AttemptError;
 use retry::retrier::Retrier;
@@ -32,8 +31,14 @@ pub enum Stopped {
     Denied(Denial),
 }
 
-/// Fetches what the plan asks for, with memory locked where that is allowed. All of it, or a failure by the deadline.
-pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> Result<Fetched, Stopped> {
+/// Fetches what is wanted, with memory locked where that is allowed. All of it, or a failure by the deadline. `accepts`
+/// judges the Region, once it is known.
+pub fn fetch(
+    wanted: Wanted<'_>,
+    aws: Aws,
+    timeout: Duration,
+    accepts: impl FnOnce(&str) -> Result<(), Failure>,
+) -> Result<Fetched, Stopped> {
     let cannot_start = |error| Stopped::Failed(cannot_start(&error));
     crate::sys::spare_descriptors(DESCRIPTORS).map_err(cannot_start)?;
     // The runtime makes such a pair, and panics where it is refused.
@@ -41,19 +46,23 @@ pub fn fetch(plan: &Plan, aws: Aws, timeout: Duration, on_denial: OnDenial) -> R
     crate::notify::open();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
     let retrier = Retrier::new(timeout);
-    let fetching = progress::reported(&retrier, answers(plan, aws, &retrier, on_denial));
+    let fetching = progress::reported(&retrier, answers(wanted, aws, &retrier, accepts));
     let (answers, waited) = runtime.block_on(fetching);
     // It closes the connections, whose descriptors the command's files may need, and waits for no thread.
     runtime.shutdown_background();
     Ok(Fetched { answers: answers.map_err(stopped)?, waited })
 }
 
-async fn answers(plan: &Plan, aws: Aws, retrier: &Retrier, on_denial: OnDenial) -> Result<Answers, AttemptError> {
+async fn answers(
+    wanted: Wanted<'_>,
+    aws: Aws,
+    retrier: &Retrier,
+    accepts: impl FnOnce(&str) -> Result<(), Failure>,
+) -> Result<Answers, AttemptError> {
     let settings = config::settings::Settings::load(aws, retrier.deadline()).await.map_err(AttemptError::Fatal)?;
     let http = settings.http(config::clock::Clock::default()).map_err(AttemptError::Fatal)?;
     crate::sys::lock_memory();
-    let wanted = ssm::fetch::Wanted { requests: &plan.requests, loads: &plan.loads, on_denial };
-    ssm::fetch::all(&settings, &http, retrier, wanted, |region| plan.in_region(region)).await
+    ssm::fetch::all(&settings, &http, retrier, wanted, accepts).await
 }
 
 /// Why the runtime does not start: for want of descriptors, or because a call is refused.

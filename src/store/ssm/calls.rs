@@ -7,8 +7,7 @@ use serde_json::json;
 
 use crate::answers::{Denial, Kind, LoadReply, Parameter, Reply};
 use crate::error::{Exit, Failure, printable};
-use crate::parameter::Request;
-use crate::spec::entry::Load;
+use crate::parameter::{PathRequest, Request};
 use crate::store::net::connection::Connection;
 use crate::store::retry::error::{AttemptError, Retryable};
 use crate::store::ssm::answers::{Item, match_call};
@@ -38,29 +37,30 @@ impl Line<'_> {
     }
 
     /// All pages of a path, or nothing.
-    pub async fn get_parameters_by_path(&mut self, load: &Load) -> Result<LoadReply, AttemptError> {
+    pub async fn get_parameters_by_path(&mut self, asked: &PathRequest) -> Result<LoadReply, AttemptError> {
         let mut found = Vec::new();
         let mut tokens: Vec<String> = Vec::new();
         loop {
-            let (page, token) = self.page(load, tokens.last()).await?;
+            let (page, token) = self.page(asked, tokens.last()).await?;
             found.extend(page);
             // A page can be empty and still not be the last one; only a missing token ends it.
             match token.filter(|token| !token.is_empty()) {
                 None => return Ok(LoadReply::Found(found)),
-                Some(token) if !tokens.contains(&token) && tokens.len() < MOST_PAGES - 1 => tokens.push(token),
-                Some(token) => return Ok(LoadReply::GaveUp(endless(load, tokens.contains(&token)))),
+                Some(token) if tokens.contains(&token) => return Ok(LoadReply::GaveUp(endless(&asked.path))),
+                Some(_) if tokens.len() + 1 == MOST_PAGES => return Ok(LoadReply::TooMany(MOST_PAGES)),
+                Some(token) => tokens.push(token),
             }
         }
     }
 
     async fn page(
         &mut self,
-        load: &Load,
+        asked: &PathRequest,
         token: Option<&String>,
     ) -> Result<(Vec<Parameter>, Option<String>), AttemptError> {
         let mut body =
-            json!({ "Path": load.path, "Recursive": load.recursive, "WithDecryption": true, "MaxResults": 10 });
-        if let Some(label) = &load.label {
+            json!({ "Path": asked.path, "Recursive": asked.recursive, "WithDecryption": true, "MaxResults": 10 });
+        if let Some(label) = &asked.label {
             let label = label.to_string();
             let label = label.trim_start_matches(':');
             body["ParameterFilters"] = json!([{ "Key": "Label", "Option": "Equals", "Values": [label] }]);
@@ -70,7 +70,7 @@ impl Line<'_> {
         }
         let read = |answer: Answer| {
             let items = items(answer.parameters)
-                .filter(|items| items.iter().all(|item| is_below(&load.path, &item.parameter.name)))
+                .filter(|items| items.iter().all(|item| is_below(&asked.path, &item.parameter.name)))
                 .ok_or_else(|| garbled("a parameter without its parts, or of another path"))?;
             Ok((items.into_iter().map(|item| item.parameter).collect(), answer.next_token))
         };
@@ -89,17 +89,9 @@ fn by_path(error: AttemptError) -> AttemptError {
 }
 
 /// A path that cannot be listed to its end.
-fn endless(load: &Load, turns: bool) -> Failure {
-    let path = printable(&load.path);
-    if turns {
-        let what = format!("Parameter Store lists {path} without end: the same page token again");
-        return Failure::new(Exit::TempFail, what);
-    }
-    Failure::new(
-        Exit::DataErr,
-        format!("{}: there are more than {MOST_PAGES} pages of parameters under {path}", load.origin),
-    )
-    .help("load a deeper path, or name what the command needs under [env]")
+fn endless(path: &str) -> Failure {
+    let what = format!("{NAME} lists {} without end: the same page token again", printable(path));
+    Failure::new(Exit::TempFail, what)
 }
 
 fn is_below(path: &str, name: &str) -> bool {

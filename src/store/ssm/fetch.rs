@@ -7,9 +7,7 @@ use tokio::sync::SetOnce;
 
 use crate::answers::{Answers, Denial, LoadReply, Reply};
 use crate::error::Failure;
-use crate::parameter::Request;
-use crate::plan::NAMES_PER_CALL;
-use crate::spec::entry::Load;
+use crate::parameter::{NAMES_PER_CALL, PathRequest, Request};
 use crate::store::config::settings::Settings;
 use crate::store::net::connection::Connection;
 use crate::store::net::error::HttpError;
@@ -37,7 +35,7 @@ pub enum OnDenial {
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     pub requests: &'a [Request],
-    pub loads: &'a [Load],
+    pub paths: &'a [PathRequest],
     pub on_denial: OnDenial,
 }
 
@@ -62,13 +60,13 @@ pub async fn all(
         let endpoint = endpoint.wait().await;
         let answers = Answers {
             replies: wanted.requests.iter().map(|_| Reply::Open).collect(),
-            loads: wanted.loads.iter().map(|_| LoadReply::Open).collect(),
+            loads: wanted.paths.iter().map(|_| LoadReply::Open).collect(),
         };
         let route = http.route(endpoint).map_err(|error| classify_http(&error))?;
         let fetch = Fetch { http, route, opened: &opened, wanted, answers: answers.into() };
         let names = (0..wanted.requests.len()).step_by(NAMES_PER_CALL);
         let names = names.map(|from| Call::Names(from..wanted.requests.len().min(from + NAMES_PER_CALL)));
-        let calls = names.chain((0..wanted.loads.len()).map(Call::Load)).collect();
+        let calls = names.chain((0..wanted.paths.len()).map(Call::Path)).collect();
         workers::run(&fetch, calls, &activity).await?;
         Ok(fetch.answers.into_inner())
     };
@@ -87,8 +85,8 @@ struct Fetch<'a, 's> {
 enum Call {
     /// Requests by their index, at most ten.
     Names(Range<usize>),
-    /// A load by its index, page by page.
-    Load(usize),
+    /// A path by its index, page by page.
+    Path(usize),
 }
 
 impl Work for Fetch<'_, '_> {
@@ -113,7 +111,7 @@ impl Work for Fetch<'_, '_> {
         }
         match call {
             Call::Names(range) => self.names(&mut line, range).await,
-            Call::Load(at) => self.load(&mut line, at).await,
+            Call::Path(at) => self.path(&mut line, at).await,
         }
     }
 }
@@ -146,12 +144,12 @@ impl Fetch<'_, '_> {
         Ok(Next::Continue)
     }
 
-    async fn load(&self, line: &mut Line<'_>, at: usize) -> Result<Next, AttemptError> {
-        let load = &self.wanted.loads[at];
-        let reply = match line.get_parameters_by_path(load).await {
+    async fn path(&self, line: &mut Line<'_>, at: usize) -> Result<Next, AttemptError> {
+        let asked = &self.wanted.paths[at];
+        let reply = match line.get_parameters_by_path(asked).await {
             Ok(reply) => reply,
             Err(AttemptError::AccessDenied(denial)) => {
-                LoadReply::Denied(Denial { asked: vec![load.path.clone()], ..denial })
+                LoadReply::Denied(Denial { asked: vec![asked.path.clone()], ..denial })
             }
             Err(AttemptError::DeadlineExceeded(failure)) => return Ok(self.gave_up(&failure)),
             Err(error) => return Err(error),
