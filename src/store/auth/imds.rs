@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::SetOnce;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::{Exit, Failure};
 use crate::store::auth::document;
@@ -27,8 +28,6 @@ const PACE: Duration = Duration::from_secs(1);
 const BURST: Duration = Duration::from_secs(8);
 /// An IMDS that has never answered for so long is not there.
 const ABSENT_AFTER: Duration = Duration::from_secs(10);
-/// And that is noticed so soon.
-const NOTICED_WITHIN: Duration = Duration::from_millis(100);
 /// So often expired credentials are asked for anew before they are used: in an outage AWS extends them.
 const EXPIRED_TRIES: u32 = 3;
 
@@ -45,8 +44,8 @@ pub struct Imds {
     role: RefCell<Option<String>>,
     expired: Cell<u32>,
     /// When it was asked first.
-    asked: Cell<Option<Instant>>,
-    answered: Cell<bool>,
+    asked: SetOnce<Instant>,
+    answered: SetOnce<()>,
     /// When the next request is due, at the pace.
     due: Cell<Instant>,
 }
@@ -62,8 +61,8 @@ impl Imds {
             token: tokio::sync::Mutex::default(),
             role: RefCell::default(),
             expired: Cell::default(),
-            asked: Cell::default(),
-            answered: Cell::default(),
+            asked: SetOnce::new(),
+            answered: SetOnce::new(),
             due: Cell::new(Instant::now()),
         }
     }
@@ -110,19 +109,15 @@ impl Imds {
         if good { Ok(role.to_owned()) } else { Err(failed("IMDS answered something that is no role name")) }
     }
 
-    /// Whether IMDS has been silent for so long that it is not there.
-    fn is_absent(&self) -> bool {
-        !self.answered.get() && self.asked.get().is_some_and(|asked| asked.elapsed() >= ABSENT_AFTER)
-    }
-
     /// Does `work`, but not on after an IMDS that was asked has been silent for so long that it is not there: `None`.
     pub async fn while_present<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         if !self.can_be_absent {
             return Some(work.await);
         }
         let absent = async {
-            while !self.is_absent() {
-                sleep(NOTICED_WITHIN).await;
+            let asked = *self.asked.wait().await;
+            if timeout_at(asked + ABSENT_AFTER, self.answered.wait()).await.is_ok() {
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! {
@@ -239,7 +234,8 @@ impl Imds {
     ) -> Result<(StatusCode, String, bool), AttemptError> {
         let request = request.map_err(|_| failed("the IMDS request cannot be made"))?;
         self.pace().await;
-        self.asked.set(self.asked.get().or_else(|| Some(Instant::now())));
+        // Only the first request and the first answer count.
+        let _ = self.asked.set(Instant::now());
         let sent = timeout(REQUEST_LIMIT, self.http.send(request)).await;
         *self.unreachable.borrow_mut() = match &sent {
             Ok(Err(error)) if error.is_unreachable() => Some(error.to_string()),
@@ -252,7 +248,7 @@ impl Imds {
                 return Err(failed(format!("IMDS did not answer within {} s for {what}", REQUEST_LIMIT.as_secs())));
             }
         };
-        self.answered.set(true);
+        let _ = self.answered.set(());
         let is_session = answer.headers().contains_key("x-aws-ec2-metadata-token-ttl-seconds");
         let (status, body) = (answer.status(), answer.into_body());
         let body = String::from_utf8(body.to_vec()).map_err(|_| failed("IMDS answered something that is no text"))?;
