@@ -15,6 +15,10 @@ use std::time::Duration;
 use crate::answers::{Answers, Denial};
 use crate::error::{Exit, Failure, io_text};
 use crate::setting::Aws;
+use net::connect::Connector;
+use net::http::Http;
+use net::route::Routes;
+use net::tls::Tls;
 use retry::error::AttemptError;
 use retry::retrier::Retrier;
 
@@ -60,7 +64,8 @@ async fn answers(
     accepts: impl FnOnce(&str) -> Result<(), Failure>,
 ) -> Result<Answers, AttemptError> {
     let settings = config::settings::Settings::load(aws, retrier.deadline()).await.map_err(AttemptError::Fatal)?;
-    let http = settings.http(config::clock::Clock::default()).map_err(AttemptError::Fatal)?;
+    let tls = Tls::new(settings.trust_anchors().map_err(AttemptError::Fatal)?);
+    let http = Http::new(Connector::new(tls), Routes::new(settings.direct_authorities()));
     crate::sys::lock_memory();
     ssm::fetch::all(&settings, &http, retrier, wanted, accepts).await
 }

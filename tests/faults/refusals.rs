@@ -1,5 +1,7 @@
 //! Credentials that AWS refuses, a clock that is wrong, and what the role may not do.
 
+use std::time::Duration;
+
 use fake_aws::{Action, Fake, Fault, KmsDenial, Put, Service};
 use serde_json::json;
 
@@ -44,7 +46,9 @@ fn three_calls_that_are_refused_fetch_credentials_once() {
         args.extend(["--parameter".to_owned(), format!("P{at}=p.{at:02}")]);
     }
     args.extend(["--", "printenv", "P29"].map(str::to_owned));
-    fake.fault(Fault::times(3, Action::error(400, "ExpiredTokenException", "no")).operation("GetParameters"));
+    // All three are on their way before the first of them is refused.
+    let refused = Fault::times(3, Action::error(400, "ExpiredTokenException", "no")).operation("GetParameters");
+    fake.fault(refused.after(Duration::from_millis(500)));
     started(stepzero(&fake, args).output(), "30 names");
     assert_eq!((fake.calls("GetParameters").len(), fake.calls("GetRole").len()), (6, 2));
 }

@@ -31,6 +31,7 @@ pub struct Chain {
     places: Vec<Place>,
     imds: Option<Rc<Imds>>,
     http: Http,
+    clock: Clock,
     uses_sso: bool,
     /// The files of tokens that the SDK reads itself: in which place, what names them, and where they are.
     token_files: Vec<(&'static str, &'static str, PathBuf)>,
@@ -43,13 +44,13 @@ impl Chain {
             Setting::InstanceProfile => (Vec::new(), false),
             Setting::Auto => (places(settings, region, http, clock), settings.profile_uses_sso()),
         };
-        Chain { places, imds, http: http.clone(), uses_sso, token_files: settings.token_files() }
+        Chain { places, imds, http: http.clone(), clock: clock.clone(), uses_sso, token_files: settings.token_files() }
     }
 
     /// One try, and a second one when STS refused what was signed at the wrong time.
     pub async fn load(&self) -> Result<Credentials, AttemptError> {
         let loaded = match self.first().await {
-            Err(AttemptError::Unauthenticated(_)) if self.http.clock().correct() => self.first().await,
+            Err(AttemptError::Unauthenticated(_)) if self.clock.correct() => self.first().await,
             loaded => loaded,
         };
         loaded.map_err(|error| no_role(error, self.role_needs_mfa()))

@@ -8,3 +8,4 @@ pub mod imds;
 mod place;
 mod process;
 mod profile;
+mod sdk_http;

@@ -12,6 +12,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::error::{Exit, Failure};
 use crate::store::auth::container::Container;
+use crate::store::auth::sdk_http::SdkHttp;
 use crate::store::config::clock::Clock;
 use crate::store::config::files::ProfileFile;
 use crate::store::config::settings::{Settings, variable};
@@ -51,7 +52,7 @@ impl Place {
 /// Each place that can have credentials here. One that has none is not made: its client would be a tenth of a start.
 pub fn places(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock) -> Vec<Place> {
     let sdk = ProviderConfig::empty()
-        .with_http_client(http.clone())
+        .with_http_client(SdkHttp { http: http.clone(), clock: clock.clone() })
         .with_time_source(clock.clone())
         .with_region(region.map(|region| Region::new(region.to_owned())))
         .with_sleep_impl(TokioSleep::new())

@@ -8,11 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use http::{Response, header};
 
 /// AWS refuses a signature that is 5 minutes off; 4 leave room for the way.
 pub const SKEW_SECONDS: u64 = 4 * 60;
 
-/// Shared by the HTTP client, which sees the server's `Date`, and the SDK, which signs.
+/// Shared by those who see the `Date` of AWS's answers, and those who sign.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Arc<Offsets>);
 
@@ -26,7 +27,8 @@ struct Offsets {
 
 impl Clock {
     /// Takes note of the `Date` of an answer (RFC 9110, 6.6.1).
-    pub fn seen(&self, date: Option<&str>) {
+    pub fn note_date<B>(&self, answer: &Response<B>) {
+        let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok());
         let server = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
         if let Some(server) = server {
             self.0.seen.store(server.secs().saturating_sub(unix_seconds()), Ordering::Relaxed);
@@ -79,13 +81,14 @@ mod tests {
     fn it_follows_the_server_only_when_told() {
         let clock = Clock::default();
         let ahead = DateTime::from_secs(unix_seconds() + 1000).fmt(Format::HttpDate).expect("a date");
-        clock.seen(Some(&ahead));
+        let dated = |date: &str| Response::builder().header(header::DATE, date).body(()).expect("a header");
+        clock.note_date(&dated(&ahead));
         let before = clock.now().duration_since(SystemTime::now()).unwrap_or_default();
         assert!(before < Duration::from_secs(10), "not yet");
         assert!((990..=1010).contains(&clock.follow()));
         let after = clock.now().duration_since(SystemTime::now()).unwrap_or_default();
         assert!(after > Duration::from_secs(900));
-        clock.seen(Some("garbage"));
+        clock.note_date(&dated("garbage"));
         assert!(clock.behind() > 900, "garbage changes nothing");
     }
 }

@@ -10,16 +10,13 @@ use std::time::Instant;
 use aws_config::profile::{Profile, ProfileSet};
 use aws_runtime::env_config::EnvConfigValue;
 use aws_types::os_shim_internal::{Env, Fs};
+use rustls::RootCertStore;
 
 use crate::error::{Exit, Failure, printable};
 use crate::region::fault;
 use crate::setting::{Aws, Credentials as Source};
-use crate::store::config::clock::Clock;
+use crate::store::config::bundle::Bundle;
 use crate::store::config::files::{self, ProfileFile};
-use crate::store::net::connect::Connector;
-use crate::store::net::http::Http;
-use crate::store::net::route::Routes;
-use crate::store::net::tls::{Bundle, Tls};
 
 /// Where IMDS is asked.
 #[derive(Clone, Debug)]
@@ -145,25 +142,26 @@ impl Settings {
         self.aws.credentials == Source::Auto
     }
 
-    /// The one HTTP client of this run. CONFIG when there are no trust anchors in the file that is named.
-    pub fn http(&self, clock: Clock) -> Result<Http, Failure> {
-        let bundle = |named_by: &'static str| {
+    /// Those that are named in the place of the compiled-in ones. CONFIG when the file cannot be used.
+    pub fn trust_anchors(&self) -> Result<Option<RootCertStore>, Failure> {
+        let by_variable = |named_by: &'static str| {
             let path = std::env::var_os(named_by).filter(|value| !value.is_empty());
             path.map(|path| Bundle { named_by, path: path.into() })
         };
-        let profile = || self.profiles.get("ca_bundle").map(|path| Bundle { named_by: "ca_bundle", path: path.into() });
-        let bundle = bundle("AWS_CA_BUNDLE").or_else(profile).or_else(|| bundle("SSL_CERT_FILE"));
-        let routes = Routes::new(direct_authorities(self.imds.as_ref()));
-        Ok(Http::new(Connector::new(Tls::new(bundle.as_ref(), self.deadline)?), routes, clock))
+        let by_profile =
+            || self.profiles.get("ca_bundle").map(|path| Bundle { named_by: "ca_bundle", path: path.into() });
+        let bundle = by_variable("AWS_CA_BUNDLE").or_else(by_profile).or_else(|| by_variable("SSL_CERT_FILE"));
+        bundle.map(|bundle| bundle.read(self.deadline)).transpose()
     }
-}
 
-/// The authorities that give credentials, and so are never reached through a proxy.
-fn direct_authorities(imds: Option<&ImdsAddresses>) -> HashSet<String> {
-    let container = std::env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI").ok();
-    let authority =
-        |url: String| url.parse::<http::Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
-    [imds.map(|imds| imds.first.clone()), container].into_iter().flatten().filter_map(authority).collect()
+    /// The authorities that give credentials, and so are never reached through a proxy.
+    pub fn direct_authorities(&self) -> HashSet<String> {
+        let container = std::env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI").ok();
+        let authority =
+            |url: String| url.parse::<http::Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
+        let imds = self.imds.as_ref().map(|imds| imds.first.clone());
+        [imds, container].into_iter().flatten().filter_map(authority).collect()
+    }
 }
 
 /// Where IMDS is; `None` when it is switched off. `instance-profile` takes no variable's word for an address, but both that

@@ -64,7 +64,7 @@ impl Connector {
         // The request follows the end of the handshake: waiting until that is acknowledged (Nagle) would only delay it. An
         // error changes nothing else.
         let _ = stream.set_nodelay(true);
-        self.tls.handshake(&route.host, stream).await
+        Ok(Box::new(self.tls.handshake(&route.host, stream).await?))
     }
 }
 

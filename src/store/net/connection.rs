@@ -1,13 +1,15 @@
 //! One HTTP/1.1 connection to an origin.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 
+use crate::store::net::connect::Connector;
 use crate::store::net::error::{HttpError, broken};
-use crate::store::net::http::Http;
 use crate::store::net::route::Route;
 
 /// Ten values of 8 KiB in which every byte is escaped as `\u00XX` are half a megabyte.
@@ -17,7 +19,7 @@ pub type Sender = SendRequest<Full<Bytes>>;
 
 /// A connection that is opened when it is needed, and used again until one of the two sides closes it.
 pub struct Connection {
-    http: Http,
+    connector: Arc<Connector>,
     pub route: Route,
     /// While it is open and no request is under way.
     pub idle: Option<Sender>,
@@ -25,8 +27,8 @@ pub struct Connection {
 
 impl Connection {
     /// Opens nothing yet.
-    pub fn new(http: Http, route: Route) -> Self {
-        Connection { http, route, idle: None }
+    pub fn new(connector: Arc<Connector>, route: Route) -> Self {
+        Connection { connector, route, idle: None }
     }
 
     /// Opens it ahead of its first request.
@@ -56,12 +58,11 @@ impl Connection {
         let body = Limited::new(body, BODY_LIMIT).collect().await;
         let body = body.map_err(|_| HttpError::TooLarge(self.route.host.clone(), BODY_LIMIT))?;
         self.idle = Some(sender);
-        self.http.clock().seen(parts.headers.get(header::DATE).and_then(|date| date.to_str().ok()));
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
 
     async fn open(&self) -> Result<Sender, HttpError> {
-        let stream = self.http.connector().connect(&self.route).await?;
+        let stream = self.connector.connect(&self.route).await?;
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(|error| broken(&self.route.host, &error))?;
         // Drives the connection; its end shows in the sender.
@@ -100,8 +101,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::store::config::clock::Clock;
-    use crate::store::net::connect::Connector;
+    use crate::store::net::http::Http;
     use crate::store::net::route::Routes;
     use crate::store::net::tls::Tls;
 
@@ -138,10 +138,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let uri: http::Uri = format!("http://{address}/").parse().expect("an address");
-        let connector = Connector::new(Tls::new(None, std::time::Instant::now()).expect("roots are compiled in"));
+        let connector = Connector::new(Tls::new(None));
         // Direct: whatever proxy the environment names.
-        let http = Http::new(connector, Routes::new(HashSet::from([address])), Clock::default());
-        let mut connection = Connection::new(http.clone(), http.route(&uri).expect("it has a host"));
+        let http = Http::new(connector, Routes::new(HashSet::from([address])));
+        let mut connection = http.connection(http.route(&uri).expect("it has a host"));
         let accepted = Cell::new(0);
         tokio::select! {
             () = work(&mut connection, uri) => {}

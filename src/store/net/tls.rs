@@ -1,75 +1,44 @@
-//! TLS, and the trust anchors: Mozilla's, which are compiled in (Amazon's are among them), unless `AWS_CA_BUNDLE` or else
-//! `SSL_CERT_FILE` names others, which then replace them. When none of the compiled-in ones has signed the server's
-//! certificate, as behind a proxy that inspects TLS, the system's are tried as well, with a warning.
+//! TLS, and the trust anchors: Mozilla's, which are compiled in (Amazon's are among them), unless others are named. When
+//! none of the compiled-in ones has signed the server's certificate, as behind a proxy that inspects TLS, the system's are
+//! tried as well, with a warning.
 
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::error::{Exit, Failure, printable};
-use crate::store::config::files;
-use crate::store::net::connect::Stream;
 use crate::store::net::error::HttpError;
 use crate::store::net::no_proxy::bare;
-
-/// A file of certificates, and the variable or the key of a profile that names it.
-pub struct Bundle {
-    pub named_by: &'static str,
-    pub path: PathBuf,
-}
 
 /// The client side of TLS. All connections share one configuration, and with it its session cache.
 pub struct Tls(TlsConnector);
 
 impl Tls {
-    /// CONFIG when the bundle cannot be read by the deadline or holds no certificate.
-    pub fn new(bundle: Option<&Bundle>, deadline: Instant) -> Result<Self, Failure> {
+    /// With these trust anchors, or else with the compiled-in ones.
+    pub fn new(anchors: Option<RootCertStore>) -> Self {
         let versions = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions();
         let builder = versions.expect("ring supports TLS 1.2 and 1.3");
-        let builder = match bundle {
-            Some(bundle) => builder.with_root_certificates(read(bundle, deadline)?),
+        let builder = match anchors {
+            Some(anchors) => builder.with_root_certificates(anchors),
             None => builder.dangerous().with_custom_certificate_verifier(Arc::new(WithFallback::new())),
         };
         let mut config = builder.with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Tls(Arc::new(config).into()))
+        Tls(Arc::new(config).into())
     }
 
     /// Connects to this host over an open stream.
-    pub async fn handshake(&self, host: &str, stream: TcpStream) -> Result<Box<dyn Stream>, HttpError> {
+    pub async fn handshake(&self, host: &str, stream: TcpStream) -> Result<TlsStream<TcpStream>, HttpError> {
         let name = ServerName::try_from(bare(host).to_owned());
         let name = name.map_err(|_| HttpError::Malformed("the host name".into()))?;
-        match self.0.connect(name, stream).await {
-            Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(explain(host, &error)),
-        }
+        self.0.connect(name, stream).await.map_err(|error| explain(host, &error))
     }
-}
-
-fn read(bundle: &Bundle, deadline: Instant) -> Result<RootCertStore, Failure> {
-    let wrong = |why: String| {
-        let path = printable(&bundle.path.to_string_lossy());
-        Failure::new(Exit::Config, format!("{}: {path}: {why}", bundle.named_by))
-            .help("name a PEM file of certificates, or unset it")
-    };
-    let pem = files::read(&bundle.path, deadline);
-    let pem = pem.map_err(|error| wrong(format!("cannot be read: {}", files::why(&error))))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| wrong(format!("is not PEM: {error}")))?;
-        // A bundle can hold roots that this parser does not know; the others still count.
-        let _ = roots.add(certificate);
-    }
-    if roots.is_empty() { Err(wrong("holds no certificate".into())) } else { Ok(roots) }
 }
 
 /// rustls's own verifier with the compiled-in roots, and, where these do not know the issuer, rustls's own verifier with

@@ -94,7 +94,7 @@ impl Work for Fetch<'_, '_> {
     type Connection = Connection;
 
     fn connection(&self) -> Connection {
-        Connection::new(self.http.clone(), self.route.clone())
+        self.http.connection(self.route.clone())
     }
 
     async fn preconnect(&self, connection: &mut Connection) -> Result<(), HttpError> {

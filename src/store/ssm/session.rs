@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, SetOnce};
 use crate::error::{Exit, Failure};
 use crate::store::auth::chain::Chain;
 use crate::store::auth::imds::Imds;
-use crate::store::config::clock::SKEW_SECONDS;
+use crate::store::config::clock::{Clock, SKEW_SECONDS};
 use crate::store::config::endpoint::Wanted;
 use crate::store::config::settings::Settings;
 use crate::store::net::connection::Connection;
@@ -48,7 +48,8 @@ impl<'a> Session<'a> {
         let imds = settings.imds.clone();
         let imds = imds.map(|place| Rc::new(Imds::new(http.clone(), place, settings.gives_up_on_imds())));
         let locating = locate(settings, imds.as_deref(), retrier, endpoint);
-        let chain = |region| Chain::new(settings, region, http, http.clock(), imds.clone());
+        let clock = Clock::default();
+        let chain = |region| Chain::new(settings, region, http, &clock, imds.clone());
         let (located, chain, credentials) = if settings.region.is_none() && settings.asks_sts() {
             let located = locating.await?;
             let chain = chain(Some(&located.0));
@@ -62,7 +63,7 @@ impl<'a> Session<'a> {
         // Without credentials the Region does not matter: an IMDS that is not there takes both away.
         let credentials = RefCell::new(credentials?);
         let (region, endpoint) = located?;
-        let client = Client { endpoint, region, clock: http.clock().clone() };
+        let client = Client { endpoint, region, clock };
         let (epoch, skew_applied, refreshed, refreshing) = Default::default();
         Ok(Session { client, retrier, activity, chain, credentials, epoch, skew_applied, refreshed, refreshing })
     }
@@ -83,6 +84,7 @@ impl<'a> Session<'a> {
                 let request = self.client.request(&self.credentials.borrow(), action, body.to_string())?;
                 let answer = connection.send(request).await.map_err(|error| classify_http(&error))?;
                 self.activity.answered();
+                self.client.clock.note_date(&answer);
                 read(client::read(&answer)?)
             };
             match self.retrier.retry(NAME, SERVICE, attempt).await {
