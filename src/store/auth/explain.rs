@@ -59,13 +59,13 @@ fn classify_sources(error: &CredentialsError) -> Option<AttemptError> {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(error) = inner.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
-            return Some(classify("STS", error));
+            return Some(classify(error));
         }
         if let Some(error) = inner.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>() {
-            return Some(classify("STS", error));
+            return Some(classify(error));
         }
         if let Some(error) = inner.downcast_ref::<AssumeRoleError>() {
-            return Some(classify_modelled("STS", error));
+            return Some(classify_modelled(error));
         }
         if let Some(error) = inner.downcast_ref::<HttpError>() {
             return Some(classify_http(error));

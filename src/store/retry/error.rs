@@ -13,6 +13,33 @@ use crate::error::{Exit, Failure};
 use crate::store::net::error::HttpError;
 use crate::store::retry::error_class::ErrorClass;
 
+/// A call of an AWS service. Each variant has the name of its operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    GetParameters,
+    GetParametersByPath,
+    AssumeRole,
+}
+
+impl Api {
+    /// The service, for messages.
+    pub fn service(self) -> &'static str {
+        match self {
+            Api::GetParameters | Api::GetParametersByPath => "Parameter Store",
+            Api::AssumeRole => "STS",
+        }
+    }
+
+    /// The IAM action that permits it.
+    fn action(self) -> &'static str {
+        match self {
+            Api::GetParameters => "ssm:GetParameters",
+            Api::GetParametersByPath => "ssm:GetParametersByPath",
+            Api::AssumeRole => "sts:AssumeRole",
+        }
+    }
+}
+
 /// The outcome of an attempt that failed.
 #[derive(Debug)]
 pub enum AttemptError {
@@ -83,13 +110,14 @@ fn arn(word: &str) -> Option<String> {
 }
 
 /// Classifies the failure of a call that the SDK made, to STS.
-pub fn classify<E: ProvideErrorMetadata>(service: &str, error: &SdkError<E, HttpResponse>) -> AttemptError {
+pub fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> AttemptError {
+    let service = Api::AssumeRole.service();
     match error {
         SdkError::ServiceError(context) => {
             let (code, message) = (context.err().code(), context.err().message().unwrap_or(""));
             let status = Some(context.raw().status().as_u16());
             let header = |name: &str| context.raw().headers().get(name);
-            classify_response(service, code, message, status, pause(header))
+            classify_response(Api::AssumeRole, code, message, status, pause(header))
         }
         SdkError::DispatchFailure(failure) => {
             let source = failure.as_connector_error().and_then(|error| std::error::Error::source(error));
@@ -149,14 +177,14 @@ fn region_of(host: &str) -> Option<&str> {
     (host.contains(".amazonaws.") && crate::region::is_region(region)).then_some(region)
 }
 
-/// Classifies a service's error whose answer the SDK did not keep.
-pub fn classify_modelled<E: ProvideErrorMetadata>(service: &str, error: &E) -> AttemptError {
-    classify_response(service, error.code(), error.message().unwrap_or(""), None, None)
+/// Classifies an error of STS whose answer the SDK did not keep.
+pub fn classify_modelled<E: ProvideErrorMetadata>(error: &E) -> AttemptError {
+    classify_response(Api::AssumeRole, error.code(), error.message().unwrap_or(""), None, None)
 }
 
 /// Classifies a service's error by its code, or else by its status.
 pub fn classify_response(
-    service: &str,
+    api: Api,
     code: Option<&str>,
     message: &str,
     status: Option<u16>,
@@ -165,7 +193,7 @@ pub fn classify_response(
     // `com.amazon.coral.service#ThrottlingException`
     let code = code.map_or("", |code| code.rsplit('#').next().unwrap_or(code));
     let code = if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) { code } else { "" };
-    let said = said(code, status);
+    let (service, said) = (api.service(), said(code, status));
     let cause = Retryable { pause, ..Retryable::new(format!("{service} answered {said}")) };
     match ErrorClass::of(code, status) {
         ErrorClass::Throttled => AttemptError::Transient(Retryable { throttled: true, ..cause }.help(
@@ -174,7 +202,7 @@ pub fn classify_response(
         )),
         ErrorClass::Transient => AttemptError::Transient(Retryable { throttled: status == Some(429), ..cause }),
         ErrorClass::AccessDenied => {
-            let default = if code.starts_with('K') { "kms:Decrypt" } else { default_action(service) };
+            let default = if code.starts_with('K') { "kms:Decrypt" } else { api.action() };
             AttemptError::AccessDenied(Denial::parse(message, default))
         }
         ErrorClass::KmsKeyUnusable => AttemptError::AccessDenied(Denial {
@@ -204,10 +232,6 @@ fn said(code: &str, status: Option<u16>) -> String {
         (code, None) => code.to_owned(),
         (code, Some(status)) => format!("{code} (status {status})"),
     }
-}
-
-fn default_action(service: &str) -> &'static str {
-    if service == "STS" { "sts:AssumeRole" } else { "ssm:GetParameters" }
 }
 
 /// `Retry-After` in seconds (RFC 9110, 10.2.3), or AWS's own header in milliseconds.

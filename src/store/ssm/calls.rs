@@ -5,13 +5,13 @@ use std::rc::Rc;
 
 use serde_json::json;
 
-use crate::answers::{Denial, Kind, LoadReply, Parameter, Reply};
+use crate::answers::{Kind, LoadReply, Parameter, Reply};
 use crate::error::{Exit, Failure, printable};
 use crate::parameter::{PathRequest, Request};
 use crate::store::net::connection::Connection;
-use crate::store::retry::error::{AttemptError, Retryable};
+use crate::store::retry::error::{Api, AttemptError, Retryable};
 use crate::store::ssm::answers::{Item, match_call};
-use crate::store::ssm::client::{self, Answer, NAME};
+use crate::store::ssm::client::{self, Answer};
 use crate::store::ssm::session::Session;
 
 /// Ten parameters each: more than any environment holds, or a server that never ends.
@@ -33,7 +33,7 @@ impl Line<'_> {
             let items = items.ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
             match_call(asked, items, &answer.invalid_parameters.unwrap_or_default()).map_err(garbled)
         };
-        self.session.call(self.connection, "GetParameters", &body, read).await
+        self.session.call(self.connection, Api::GetParameters, &body, read).await
     }
 
     /// All pages of a path, or nothing.
@@ -74,23 +74,13 @@ impl Line<'_> {
                 .ok_or_else(|| garbled("a parameter without its parts, or of another path"))?;
             Ok((items.into_iter().map(|item| item.parameter).collect(), answer.next_token))
         };
-        self.session.call(self.connection, "GetParametersByPath", &body, read).await.map_err(by_path)
-    }
-}
-
-/// Where AWS does not say the action, it was this one.
-fn by_path(error: AttemptError) -> AttemptError {
-    match error {
-        AttemptError::AccessDenied(denial) if denial.action == "ssm:GetParameters" && denial.resource.is_none() => {
-            AttemptError::AccessDenied(Denial { action: "ssm:GetParametersByPath".into(), ..denial })
-        }
-        other => other,
+        self.session.call(self.connection, Api::GetParametersByPath, &body, read).await
     }
 }
 
 /// A path that cannot be listed to its end.
 fn endless(path: &str) -> Failure {
-    let what = format!("{NAME} lists {} without end: the same page token again", printable(path));
+    let what = format!("Parameter Store lists {} without end: the same page token again", printable(path));
     Failure::new(Exit::TempFail, what)
 }
 
@@ -100,7 +90,7 @@ fn is_below(path: &str, name: &str) -> bool {
 
 /// An answer that is none.
 fn garbled(why: &str) -> AttemptError {
-    AttemptError::Transient(Retryable::new(format!("{NAME}'s answer is not usable: {why}")))
+    AttemptError::Transient(Retryable::new(format!("Parameter Store's answer is not usable: {why}")))
 }
 
 /// `None` when one of them lacks a part.

@@ -15,10 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Exit, Failure};
 use crate::secret::Secret;
 use crate::store::config::clock::Clock;
-use crate::store::retry::error::{AttemptError, Retryable, classify_response, pause};
-
-/// For messages.
-pub const NAME: &str = "Parameter Store";
+use crate::store::retry::error::{Api, AttemptError, Retryable, classify_response, pause};
 
 /// Systems Manager in one Region.
 pub struct Client {
@@ -57,25 +54,20 @@ fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D
 }
 
 impl Client {
-    /// The signed request for an action, such as `GetParameters`. CONFIG when it cannot be made.
-    pub fn request(
-        &self,
-        credentials: &Credentials,
-        action: &str,
-        body: String,
-    ) -> Result<Request<Bytes>, AttemptError> {
-        self.signed(credentials, action, body).ok_or_else(|| {
-            let what = format!("a request to {NAME} cannot be made");
+    /// The signed request. CONFIG when it cannot be made.
+    pub fn request(&self, credentials: &Credentials, api: Api, body: String) -> Result<Request<Bytes>, AttemptError> {
+        self.signed(credentials, api, body).ok_or_else(|| {
+            let what = format!("a request to {} cannot be made", api.service());
             let help = "look at the Region, the endpoint and the credentials";
             AttemptError::Fatal(Failure::new(Exit::Config, what).help(help))
         })
     }
 
-    fn signed(&self, credentials: &Credentials, action: &str, body: String) -> Option<Request<Bytes>> {
+    fn signed(&self, credentials: &Credentials, api: Api, body: String) -> Option<Request<Bytes>> {
         let mut request = Request::post(&self.endpoint)
             .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
             .header(header::USER_AGENT, concat!("stepzero/", env!("CARGO_PKG_VERSION")))
-            .header("x-amz-target", format!("AmazonSSM.{action}"))
+            .header("x-amz-target", format!("AmazonSSM.{api:?}"))
             .body(Bytes::from(body))
             .ok()?;
         let identity = Identity::from(credentials.clone());
@@ -98,14 +90,15 @@ impl Client {
 }
 
 /// What the whole answer to a request says.
-pub fn read<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, AttemptError> {
+pub fn read<T: DeserializeOwned>(api: Api, answer: &Response<Bytes>) -> Result<T, AttemptError> {
     if !answer.status().is_success() {
-        return Err(refusal(answer));
+        return Err(refusal(api, answer));
     }
     // What is wrong with it could quote it.
     serde_json::from_slice(answer.body()).map_err(|_| {
         let status = answer.status().as_u16();
-        AttemptError::Transient(Retryable::new(format!("{NAME} answered {status} with something that is no answer")))
+        let what = format!("{} answered {status} with something that is no answer", api.service());
+        AttemptError::Transient(Retryable::new(what))
     })
 }
 
@@ -119,14 +112,14 @@ impl Refusal {
     }
 }
 
-fn refusal(answer: &Response<Bytes>) -> AttemptError {
+fn refusal(api: Api, answer: &Response<Bytes>) -> AttemptError {
     let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
     let body = Refusal(serde_json::from_slice(answer.body()).unwrap_or_default());
     let code = header("x-amzn-errortype").or(body.text(&["__type", "code"]));
     let code = code.map(|code| code.split(':').next().unwrap_or(code));
     let status = Some(answer.status().as_u16());
     classify_response(
-        NAME,
+        api,
         code,
         body.text(&["message", "Message", "errorMessage"]).unwrap_or(""),
         status,

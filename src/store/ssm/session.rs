@@ -16,9 +16,9 @@ use crate::store::config::endpoint::Wanted;
 use crate::store::config::settings::Settings;
 use crate::store::net::connection::Connection;
 use crate::store::net::http::Http;
-use crate::store::retry::error::{AttemptError, Retryable, classify_http};
+use crate::store::retry::error::{Api, AttemptError, Retryable, classify_http};
 use crate::store::retry::retrier::{LOCAL, Retrier, SERVICE};
-use crate::store::ssm::client::{self, Answer, Client, NAME};
+use crate::store::ssm::client::{self, Answer, Client};
 use crate::store::ssm::workers::Activity;
 
 /// Signed calls to Systems Manager.
@@ -73,7 +73,7 @@ impl<'a> Session<'a> {
     pub async fn call<R>(
         &self,
         connection: &mut Connection,
-        action: &str,
+        api: Api,
         body: &serde_json::Value,
         read: impl Fn(Answer) -> Result<R, AttemptError>,
     ) -> Result<R, AttemptError> {
@@ -81,13 +81,13 @@ impl<'a> Session<'a> {
             let epoch = Cell::new(0);
             let attempt = async || {
                 epoch.set(self.epoch.get());
-                let request = self.client.request(&self.credentials.borrow(), action, body.to_string())?;
+                let request = self.client.request(&self.credentials.borrow(), api, body.to_string())?;
                 let answer = connection.send(request).await.map_err(|error| classify_http(&error))?;
                 self.activity.answered();
                 self.client.clock.note_date(&answer);
-                read(client::read(&answer)?)
+                read(client::read(api, &answer)?)
             };
-            match self.retrier.retry(NAME, SERVICE, attempt).await {
+            match self.retrier.retry(api.service(), SERVICE, attempt).await {
                 // In a box, because it is large and rare.
                 Err(AttemptError::Unauthenticated(cause)) => Box::pin(self.after_refusal(epoch.get(), &cause)).await?,
                 done => return done,
