@@ -42,15 +42,8 @@ impl Secret {
         let text = std::str::from_utf8(self.bytes()).map_err(|_| Unusable::NotJson)?;
         // Editors of Windows begin a text with a byte order mark, which JSON does not know.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut here: &RawValue = serde_json::from_str(text).map_err(|_| Unusable::NotJson)?;
-        for (depth, step) in path.0.iter().enumerate() {
-            here = descend(here, step).ok_or_else(|| Unusable::NoField(path.0[..=depth].join(".")))?;
-        }
-        match here.get().as_bytes().first() {
-            Some(b'"') => serde_json::from_str(here.get()).map(Secret::new).map_err(|_| Unusable::NotJson),
-            Some(b'n') => Err(Unusable::Null(path.to_string())),
-            _ => Ok(Secret::new(here.get().to_owned())),
-        }
+        let root: &RawValue = serde_json::from_str(text).map_err(|_| Unusable::NotJson)?;
+        scalar(path.find(root)?).ok_or_else(|| Unusable::Null(path.to_string()))
     }
 
     /// A StringList (joined by commas, which AWS does not escape) joined by another separator.
@@ -84,6 +77,16 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A string as it is, all else as its JSON text; `None` for null.
+fn scalar(value: &RawValue) -> Option<Secret> {
+    match value.get().as_bytes().first() {
+        // It was read as JSON before, so a string is one.
+        Some(b'"') => serde_json::from_str(value.get()).ok().map(Secret::new),
+        Some(b'n') => None,
+        _ => Some(Secret::new(value.get().to_owned())),
+    }
+}
+
 fn descend<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
     if value.get().starts_with('[') {
         let items: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
@@ -96,21 +99,42 @@ fn descend<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
     fields.get(step).copied()
 }
 
-/// Where in a JSON value: names and array indices between dots.
+/// Where in a JSON value: names of fields and indices of lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonPath(Vec<String>);
+pub struct JsonPath {
+    steps: Vec<String>,
+    /// The path as one text, where it was written as such: a field of that very name goes before a deeper one.
+    text: Option<String>,
+}
 
 impl JsonPath {
-    /// `None` for an empty path or an empty step.
+    /// Names between dots. `None` for an empty path or an empty step.
     pub fn parse(text: &str) -> Option<Self> {
-        let steps: Vec<String> = text.split('.').map(str::to_owned).collect();
-        (!steps.iter().any(String::is_empty)).then_some(JsonPath(steps))
+        let path = Self::from_steps(text.split('.').map(str::to_owned).collect())?;
+        Some(JsonPath { text: Some(text.to_owned()), ..path })
+    }
+
+    /// Names that can contain dots themselves. `None` for an empty path or an empty step.
+    pub fn from_steps(steps: Vec<String>) -> Option<Self> {
+        let is_good = !steps.is_empty() && !steps.iter().any(String::is_empty);
+        is_good.then_some(JsonPath { steps, text: None })
+    }
+
+    fn find<'a>(&self, root: &'a RawValue) -> Result<&'a RawValue, Unusable> {
+        if let Some(field) = self.text.as_ref().and_then(|text| descend(root, text)) {
+            return Ok(field);
+        }
+        let mut here = root;
+        for (depth, step) in self.steps.iter().enumerate() {
+            here = descend(here, step).ok_or_else(|| Unusable::NoField(self.steps[..=depth].join(".")))?;
+        }
+        Ok(here)
     }
 }
 
 impl fmt::Display for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("."))
+        f.write_str(&self.steps.join("."))
     }
 }
 
@@ -121,6 +145,10 @@ pub enum Unusable {
     NoField(String),
     Null(String),
     NotBase64,
+    /// `list` was said, and the parameter is of this type.
+    NoList(&'static str),
+    /// For the environment.
+    Nul,
 }
 
 impl fmt::Display for Unusable {
@@ -130,6 +158,8 @@ impl fmt::Display for Unusable {
             Unusable::NoField(path) => write!(f, "the JSON value has no field \"{path}\""),
             Unusable::Null(path) => write!(f, "the JSON field \"{path}\" is null"),
             Unusable::NotBase64 => f.write_str("the value is not base64"),
+            Unusable::NoList(kind) => write!(f, "`list` is for a StringList, and this is a {kind}"),
+            Unusable::Nul => f.write_str("it has a NUL byte, which no variable can hold; [files] can"),
         }
     }
 }
@@ -160,6 +190,12 @@ mod tests {
         assert_eq!(field(json, "deep.list.1"), Err(Unusable::NoField("deep.list.1".into())));
         assert_eq!(field(json, "deep.nope.x"), Err(Unusable::NoField("deep.nope".into())));
         assert_eq!(field(json, "host.x"), Err(Unusable::NoField("host.x".into())));
+        let dotted = r#"{"a.b":"whole","a":{"b":"deep","c.d":"array"}}"#;
+        assert_eq!(field(dotted, "a.b").as_deref(), Ok("whole"), "a field of the very name goes first");
+        let steps = JsonPath::from_steps(vec!["a".into(), "c.d".into()]).expect("two steps");
+        assert_eq!(Secret::new(dotted.into()).json_field(&steps).expect("it is there").expose(), b"array");
+        let deep = JsonPath::from_steps(vec!["a".into(), "b".into()]).expect("two steps");
+        assert_eq!(Secret::new(dotted.into()).json_field(&deep).expect("it is there").expose(), b"deep");
         assert_eq!(field(json, "none"), Err(Unusable::Null("none".into())));
         assert_eq!(field("\u{feff}{\"a\":1}", "a").as_deref(), Ok("1"), "behind a byte order mark");
         assert_eq!(field("not json", "a"), Err(Unusable::NotJson));

@@ -6,10 +6,8 @@ use super::{Answer, Asked, Outcome, Resolved, Unmet, Won};
 use crate::answers::{Denial, Kind, Parameter, Reply};
 use crate::environment::Target;
 use crate::error::{Exit, Failure, printable};
-use crate::name::EnvName;
-use crate::parameter::Request;
 use crate::plan::{Candidate, Plan, RequestId, Variable};
-use crate::secret::Secret;
+use crate::secret::{Secret, Unusable};
 use crate::spec::entry::{Absent, Shape};
 
 /// Resolves it.
@@ -18,8 +16,12 @@ pub fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
     // A reference that stands behind what was written for its variable is taken as it is.
     let is_reference = matches!(&found, Ok(Some((candidate, _))) if candidate.is_reference);
     let target = if is_reference { Target::Environment } else { variable.target };
-    let result = found.and_then(|found| match (found, &variable.absent) {
-        (Some((candidate, parameter)), _) => won(plan, variable, candidate, parameter, replies),
+    let won = found.and_then(|found| match found {
+        Some((candidate, parameter)) => won(plan, variable, candidate, parameter, replies),
+        None => Ok(None),
+    });
+    let result = won.and_then(|won| match (won, &variable.absent) {
+        (Some(won), _) => Ok(Resolved::Fetched(won)),
         (None, Absent::Skip) => Ok(Resolved::LeftAlone),
         (None, Absent::Default(_)) if variable.inherited => Ok(Resolved::LeftAlone),
         (None, Absent::Default(text)) => Ok(Resolved::Default(text.clone())),
@@ -31,21 +33,30 @@ pub fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
     Outcome { variable: variable.name.clone(), target, is_reference, asked: asked(plan, variable, replies), result }
 }
 
+/// `None` when the value lacks the field that is wanted, and need not have it.
 fn won(
     plan: &Plan,
     variable: &Variable,
     candidate: &Candidate,
     parameter: &Parameter,
     replies: &[Reply],
-) -> Result<Resolved, Unmet> {
+) -> Result<Option<Won>, Unmet> {
     let request = plan.request(candidate.request);
     let plain = Shape::default();
     let (shape, target) = match candidate.is_reference {
         true => (&plain, Target::Environment),
         false => (&variable.shape, variable.target),
     };
-    Ok(Resolved::Fetched(Won {
-        value: shaped(&variable.name, request, parameter, shape, target)?,
+    let value = match shaped(parameter, shape, target) {
+        Ok(value) => value,
+        Err(Unusable::NoField(_)) if variable.absent != Absent::Fail => return Ok(None),
+        Err(why) => {
+            let what = format!("{}: the value of {request} cannot be used: {why}", variable.name);
+            return Err(Unmet::Failure(Failure::new(Exit::DataErr, what)));
+        }
+    };
+    Ok(Some(Won {
+        value,
         parameter: request.to_string(),
         scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),
         version: parameter.version,
@@ -126,31 +137,22 @@ fn overrode(plan: &Plan, variable: &Variable, winner: &Candidate, replies: &[Rep
 }
 
 /// The value as the variable wants it.
-fn shaped(
-    variable: &EnvName,
-    request: &Request,
-    parameter: &Parameter,
-    shape: &Shape,
-    target: Target,
-) -> Result<Rc<Secret>, Unmet> {
-    let unusable = |why: String| {
-        Unmet::Failure(Failure::new(Exit::DataErr, format!("{variable}: the value of {request} cannot be used: {why}")))
-    };
+fn shaped(parameter: &Parameter, shape: &Shape, target: Target) -> Result<Rc<Secret>, Unusable> {
     let mut value = parameter.value.clone();
     if let Some(separator) = &shape.list {
         if parameter.kind != Kind::StringList {
-            return Err(unusable(format!("`list` is for a StringList, and this is a {}", parameter.kind.name())));
+            return Err(Unusable::NoList(parameter.kind.name()));
         }
         value = Rc::new(value.list_joined_by(separator));
     }
     if let Some(path) = &shape.json {
-        value = Rc::new(value.json_field(path).map_err(|why| unusable(why.to_string()))?);
+        value = Rc::new(value.json_field(path)?);
     }
     if shape.base64 {
-        value = Rc::new(value.decode_base64().map_err(|why| unusable(why.to_string()))?);
+        value = Rc::new(value.decode_base64()?);
     }
     if target == Target::Environment && value.has_nul() {
-        return Err(unusable("it has a NUL byte, which no variable can hold; [files] can".into()));
+        return Err(Unusable::Nul);
     }
     Ok(value)
 }

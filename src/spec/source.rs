@@ -126,19 +126,30 @@ fn absent(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Absent {
 }
 
 fn shape(table: &mut Table<'_, '_>, is_file: bool, errors: &mut Vec<Failure>) -> Shape {
-    let json = table.string("json", errors).and_then(|(path, span)| {
-        let parsed = JsonPath::parse(&path);
-        if parsed.is_none() {
-            errors.push(table.text.failure(&span, "`json` is the name of a field, or names between dots"));
-        }
-        parsed
-    });
+    let json = json(table, errors);
     let list = table.string("list", errors);
     if let (Some(_), Some((_, span))) = (&json, &list) {
         errors.push(table.text.failure(span, "`list` is for a StringList, `json` for a JSON value: only one of them"));
     }
     let base64 = is_file && decode(table, errors);
     Shape { json, list: list.map(|(separator, _)| separator), base64 }
+}
+
+/// Names between dots in a string, or a list of names that can contain dots.
+fn json(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<JsonPath> {
+    let (value, span) = table.take("json")?;
+    let path = match value.get_ref() {
+        DeValue::String(text) => JsonPath::parse(text),
+        DeValue::Array(_) => {
+            let names = table.strings("json", errors)?;
+            JsonPath::from_steps(names.into_iter().map(|(name, _)| name).collect())
+        }
+        _ => return table.wrong_type("json", "a string or a list of strings", value, errors),
+    };
+    if path.is_none() {
+        errors.push(table.text.failure(&span, "`json` is the name of a field, names between dots, or a list of names"));
+    }
+    path
 }
 
 fn decode(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> bool {
