@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::environment::Target;
 use crate::error::{count, escaped};
+use crate::name::Naming;
 use crate::plan::{Plan, Variable};
 use crate::setting::Format;
 use crate::spec::entry::{Absent, Load};
@@ -57,7 +58,7 @@ fn plan_text(plan: &Plan) -> String {
 
 /// What a path can set.
 fn loaded(load: &Load) -> String {
-    let any = format!("{}*", load.prefix);
+    let any = format!("{}*", load.naming.prefix);
     let only = load.filter.only.as_deref().map_or(any, |only| globs(only).join(", "));
     let except = globs(&load.filter.except);
     if except.is_empty() { only } else { format!("{only} except {}", except.join(", ")) }
@@ -99,7 +100,8 @@ fn plan_json(plan: &Plan) -> Json {
     let variables: Vec<Json> = plan.variables.iter().map(|variable| variable_json(plan, variable)).collect();
     let loads = plan.loads.iter().map(|load| {
         json!({
-            "path": load.path, "recursive": load.recursive, "prefix": load.prefix, "optional": load.optional,
+            "path": load.path, "recursive": load.recursive, "optional": load.optional,
+            "prefix": load.naming.prefix, "case": case(&load.naming), "join": load.naming.join,
             "label": load.label.as_ref().map(|label| label.to_string().trim_start_matches(':').to_owned()),
             "origin": load.origin.to_string(),
             "only": load.filter.only.as_deref().map(globs), "except": globs(&load.filter.except),
@@ -129,6 +131,10 @@ fn variable_json(plan: &Plan, variable: &Variable) -> Json {
         "if_absent": match variable.absent { Absent::Fail => "error", Absent::Skip => "skip", Absent::Default(_) => "default" },
         "inherited": variable.inherited,
     })
+}
+
+fn case(naming: &Naming) -> &'static str {
+    if naming.keep_case { "keep" } else { "upper" }
 }
 
 fn target(target: Target) -> &'static str {

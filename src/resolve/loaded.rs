@@ -90,7 +90,7 @@ impl Loaded {
     pub fn add(&mut self, load: &Load, parameter: Parameter, passes_over: impl Fn(&EnvName) -> bool) {
         let relative =
             parameter.name.strip_prefix(&load.path).unwrap_or(&parameter.name).trim_start_matches('/').to_owned();
-        let variable = match EnvName::mapped(&load.prefix, &relative) {
+        let variable = match load.naming.variable(&relative) {
             Ok(variable) if !load.filter.takes(&variable) => return,
             Ok(variable) => variable,
             Err(bad) => return self.fail(placeholder(load), Unmet::Failure(Failure::new(Exit::DataErr, bad.0))),
@@ -163,5 +163,6 @@ fn toml_string(text: &str) -> String {
 
 /// A load that brings nothing has no variable; its path stands in the report.
 fn placeholder(load: &Load) -> EnvName {
-    EnvName::new(&format!("{}*", load.prefix)).unwrap_or_else(|_| EnvName::new("*").expect("neither empty nor with ="))
+    EnvName::new(&format!("{}*", load.naming.prefix))
+        .unwrap_or_else(|_| EnvName::new("*").expect("neither empty nor with ="))
 }

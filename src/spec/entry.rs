@@ -2,7 +2,7 @@
 
 use super::filter::Filter;
 use crate::environment::Target;
-use crate::name::{EnvName, Key, Selector};
+use crate::name::{EnvName, Key, Naming, Selector};
 use crate::parameter::PathRequest;
 use crate::secret::JsonPath;
 use crate::setting::Origin;
@@ -69,7 +69,7 @@ pub struct Load {
     pub origin: Origin,
     pub path: String,
     pub recursive: bool,
-    pub prefix: String,
+    pub naming: Naming,
     pub label: Option<Selector>,
     pub optional: bool,
     pub filter: Filter,

@@ -12,8 +12,8 @@ use super::source;
 use super::table::{Table, Text};
 use crate::environment::Target;
 use crate::error::{Exit, Failure, Failures};
-use crate::name::{EnvName, Selector};
-use crate::setting::{Credentials, Existing, Origin, Separator, duration};
+use crate::name::{EnvName, Naming, Selector};
+use crate::setting::{Credentials, Existing, Origin, Separator, duration, word};
 
 /// What a spec file says. An unset value is `None`, so that the next in the order of precedence speaks.
 #[derive(Debug, Default)]
@@ -133,7 +133,7 @@ fn load(text: &Text<'_>, item: &Spanned<DeValue<'_>>, errors: &mut Vec<Failure>)
     let mut table = Table::new(text.clone(), item.span(), inner);
     let path = table.string("path", errors);
     let recursive = table.bool("recursive", errors).unwrap_or(false);
-    let prefix = prefix(&mut table, errors);
+    let naming = naming(&mut table, errors);
     let label = parsed(&mut table, "label", |label| Selector::label(label).map_err(|bad| bad.0), errors);
     let optional = table.bool("optional", errors).unwrap_or(false);
     let filter = Filter::read(&mut table, errors);
@@ -142,15 +142,24 @@ fn load(text: &Text<'_>, item: &Spanned<DeValue<'_>>, errors: &mut Vec<Failure>)
     }
     table.finish(errors);
     let (path, span) = path?;
-    Some(Load { origin: text.origin(&span), path, recursive, prefix, label, optional, filter })
+    Some(Load { origin: text.origin(&span), path, recursive, naming, label, optional, filter })
 }
 
-fn prefix(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> String {
-    let Some((prefix, span)) = table.string("prefix", errors) else { return String::new() };
-    if prefix.contains(['=', '\0']) {
-        errors.push(table.text.failure(&span, "`prefix` begins the name of a variable: it has no \"=\" and no NUL"));
+/// `prefix`, `case` and `join`.
+fn naming(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Naming {
+    let mut naming = Naming::default();
+    if let Some((prefix, span)) = table.string("prefix", errors) {
+        if prefix.contains(['=', '\0']) {
+            let what = "`prefix` begins the name of a variable: it has no \"=\" and no NUL";
+            errors.push(table.text.failure(&span, what));
+        }
+        naming.prefix = prefix;
     }
-    prefix
+    let keep_case = |text: &str| word(text, &[("upper", false), ("keep", true)]);
+    naming.keep_case = parsed(table, "case", keep_case, errors).unwrap_or_default();
+    let join = |text: &str| word(text, &[("_", "_"), ("__", "__")]);
+    naming.join = parsed(table, "join", join, errors).unwrap_or("_").to_owned();
+    naming
 }
 
 /// The file's bytes as text: CONFIG when they are not UTF-8.

@@ -3,7 +3,7 @@
 use super::entry::{Entry, Load, Source};
 use super::filter::Filter;
 use crate::error::{Exit, Failure};
-use crate::name::{BadName, EnvName, Key};
+use crate::name::{BadName, EnvName, Key, Naming};
 use crate::parameter::Request;
 use crate::scope::Placeholders;
 use crate::setting::Origin;
@@ -32,7 +32,7 @@ pub fn load(path: String) -> Load {
         origin,
         path,
         recursive: false,
-        prefix: String::new(),
+        naming: Naming::default(),
         label: None,
         optional: false,
         filter: Filter::default(),
@@ -62,7 +62,8 @@ fn key_entry(text: &str) -> Result<Entry, Failure> {
     let (variable, key) = split_variable(text, &origin)?;
     let key = Key::new(key).map_err(|bad| named_badly(&origin, bad))?;
     let last = key.as_str();
-    let variable = variable.map_or_else(|| EnvName::mapped("", last), Ok).map_err(|bad| named_badly(&origin, bad))?;
+    let variable =
+        variable.map_or_else(|| Naming::default().variable(last), Ok).map_err(|bad| named_badly(&origin, bad))?;
     Ok(Entry::new(variable, origin, Source::Key(key)))
 }
 
@@ -70,7 +71,7 @@ fn parameter_entry(text: &str, placeholders: Placeholders<'_>) -> Result<Entry, 
     let origin = Origin::Flag("--parameter");
     let (variable, name) = split_variable(text, &origin)?;
     let name = placeholders.fill(name, &origin)?;
-    let mapped = || Request::parse(&name).and_then(|request| EnvName::mapped("", request.last_segment()));
+    let mapped = || Request::parse(&name).and_then(|request| Naming::default().variable(request.last_segment()));
     let variable = variable.map_or_else(mapped, Ok).map_err(|bad| named_badly(&origin, bad))?;
     Ok(Entry::new(variable, origin, Source::Parameter(name)))
 }
