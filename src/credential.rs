@@ -171,6 +171,7 @@ fn only(credential: &str, mut spec: Spec) -> Result<Spec, Failures> {
         entry.target = Target::File { mode: 0o400 };
     }
     spec.loads.clear();
+    spec.expands.clear();
     spec.references = false;
     spec.rules = EnvironmentRules::default();
     Ok(spec)

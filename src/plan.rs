@@ -14,7 +14,7 @@ use crate::parameter::{NAMES_PER_CALL, ParameterName, Request, Subject};
 use crate::scope::{self, Placeholders, Scope};
 use crate::setting::{Existing, Origin};
 use crate::spec::Spec;
-use crate::spec::entry::{Absent, Entry, Load, Shape, Source};
+use crate::spec::entry::{Absent, Entry, Expand, Load, Shape, Source};
 use builder::Builder;
 
 /// Names, variables and policy, and never a value.
@@ -26,6 +26,7 @@ pub struct Plan {
     pub requests: Vec<Request>,
     /// With their placeholders filled.
     pub loads: Vec<Load>,
+    pub expansions: Vec<Expansion>,
     pub variables: Vec<Variable>,
     /// Variables that `--existing keep` leaves alone; they are not asked for.
     pub kept: Vec<EnvName>,
@@ -58,6 +59,14 @@ impl Variable {
     }
 }
 
+/// An `[[expand]]` and where its JSON object can be.
+#[derive(Debug)]
+pub struct Expansion {
+    pub expand: Expand,
+    /// In order: the first that exists wins.
+    pub candidates: Vec<Candidate>,
+}
+
 /// One place where a variable's value can come from.
 #[derive(Debug)]
 pub struct Candidate {
@@ -76,7 +85,9 @@ impl Plan {
         let mut errors = Vec::new();
         let placeholders = Placeholders { project: spec.project.as_ref(), environment: spec.environment.as_ref() };
         let (layered, mut kept) = layers(spec.entries, &spec.rules, inherited, &mut errors);
-        let has_keys = layered.iter().any(|entry| matches!(entry.source, Source::Key(_)));
+        let mut sources =
+            layered.iter().map(|entry| &entry.source).chain(spec.expands.iter().map(|expand| &expand.source));
+        let has_keys = sources.any(|source| matches!(source, Source::Key(_)));
         let scopes = has_keys.then(|| scope::expand(spec.scopes.as_deref(), spec.separator, placeholders));
         let scopes = scopes.unwrap_or(Ok(Vec::new())).unwrap_or_else(|failures| {
             errors.extend(failures);
@@ -95,10 +106,17 @@ impl Plan {
             // A reference replaces itself, whatever `--existing` says.
             kept.retain(|name| !variables.iter().any(|variable| variable.name == *name));
         }
+        let mut expansions = Vec::new();
+        for expand in spec.expands {
+            match builder.candidates(&expand.source, expand.selector.clone(), &expand.origin) {
+                Ok(candidates) => expansions.push(Expansion { expand, candidates }),
+                Err(failure) => errors.push(failure),
+            }
+        }
         let loads = filled(spec.loads, placeholders, &mut errors);
         let (scopes, requests) = builder.finish();
         Failures::check(errors)?;
-        Ok(Plan { scopes, requests, loads, variables, kept, rules: spec.rules })
+        Ok(Plan { scopes, requests, loads, expansions, variables, kept, rules: spec.rules })
     }
 
     /// CONFIG when parameters are asked for by an ARN of another Region, all of which it names: AWS would refuse them
@@ -125,6 +143,11 @@ impl Plan {
     /// How many `GetParameters` calls there will be.
     pub fn calls(&self) -> usize {
         self.requests.len().div_ceil(NAMES_PER_CALL)
+    }
+
+    /// The names that are asked for, in their order.
+    pub fn names(&self, candidates: &[Candidate]) -> Vec<String> {
+        candidates.iter().map(|candidate| self.request(candidate.request).to_string()).collect()
     }
 
     pub fn request(&self, id: RequestId) -> &Request {

@@ -3,19 +3,21 @@
 #![forbid(unsafe_code)]
 
 mod candidates;
+mod expanded;
 mod loaded;
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::answers::{Answers, Denial, Kind, LoadReply};
 use crate::environment::Target;
 use crate::environment::{Binding, Inherited, Value};
-use crate::error::{Exit, Failure, count, escaped};
+use crate::error::{Exit, Failure, count, escaped, printable};
 use crate::name::EnvName;
 use crate::plan::Plan;
 use crate::secret::Secret;
 use crate::setting::Existing;
-use loaded::Loaded;
+use loaded::{Brought, Group, Loaded};
 
 /// What became of one variable.
 #[derive(Debug)]
@@ -59,6 +61,8 @@ pub enum Resolved {
 pub struct Won {
     /// The parameter's name, with the selector that was asked for. Under a loaded path it is the store's text.
     pub parameter: String,
+    /// The field of its JSON object, where that was expanded.
+    pub field: Option<String>,
     pub scope: Option<String>,
     pub version: i64,
     pub kind: Kind,
@@ -78,34 +82,51 @@ pub enum Unmet {
     Failure(Failure),
 }
 
-/// Resolves every variable of the plan, and those that the loads bring.
+/// Resolves every variable of the plan, and those that loads and expansions bring.
 pub fn outcomes(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outcome> {
     let Answers { replies, loads } = answers;
     let mut outcomes: Vec<Outcome> =
         plan.variables.iter().map(|variable| candidates::single(plan, variable, &replies)).collect();
-    let taken: Vec<EnvName> = outcomes.iter().map(|outcome| outcome.variable.clone()).collect();
-    let mut loaded = Loaded::default();
+    let taken: HashSet<EnvName> = outcomes.iter().map(|outcome| outcome.variable.clone()).collect();
     let keeps = |name: &EnvName| plan.rules.existing == Existing::Keep && inherited.has(name, &plan.rules);
-    let mut found = Vec::new();
+    let is_set = |name: &EnvName| keeps(name) || taken.contains(name);
+    let mut loaded = Loaded::default();
     // What `only` names may stand under another path, so it is missing only when every path has answered.
     let answered = loads.iter().all(|reply| matches!(reply, LoadReply::Found(_)));
-    for (load, reply) in plan.loads.iter().zip(loads) {
-        match reply {
-            LoadReply::Found(parameters) if parameters.is_empty() && !load.optional => loaded.empty(load),
+    let mut found = Vec::new();
+    for (index, (load, reply)) in plan.loads.iter().zip(loads).enumerate() {
+        let group = Group::of_load(index, load);
+        let unmet = match reply {
+            LoadReply::Found(parameters) if parameters.is_empty() && !load.optional => {
+                Unmet::Failure(loaded::empty(load))
+            }
             LoadReply::Found(parameters) => {
                 for parameter in parameters {
-                    loaded.add(load, parameter, |name| keeps(name) || taken.contains(name));
+                    loaded.add(&group, Brought::from_load(load, parameter), is_set);
                 }
-                found.push(load);
+                found.push((group, format!("under {}", printable(&load.path))));
+                continue;
             }
-            LoadReply::TooMany(pages) => loaded.too_many(load, pages),
-            LoadReply::Denied(denial) => loaded.denied(load, denial),
-            LoadReply::GaveUp(failure) => loaded.gave_up(load, failure),
-            LoadReply::Open => loaded.open(load),
+            LoadReply::TooMany(pages) => Unmet::Failure(loaded::too_many(load, pages)),
+            LoadReply::Denied(denial) => Unmet::Denied(vec![denial]),
+            LoadReply::GaveUp(failure) => Unmet::Failure(failure),
+            LoadReply::Open => Unmet::Open,
+        };
+        loaded.fail(&group, unmet);
+    }
+    for (index, expansion) in plan.expansions.iter().enumerate() {
+        let group = Group::of_expansion(index, expansion);
+        match expanded::fields(plan, expansion, &replies) {
+            Ok(Some((parameter, fields))) => {
+                fields.into_iter().for_each(|field| loaded.add(&group, field, is_set));
+                found.push((group, format!("in {parameter}")));
+            }
+            Ok(None) => {}
+            Err(unmet) => loaded.fail(&group, unmet),
         }
     }
-    for load in found.into_iter().filter(|load| answered && !load.optional) {
-        loaded.check(load, |name| keeps(name) || taken.contains(name));
+    for (group, place) in found.iter().filter(|(group, _)| answered && !group.optional) {
+        loaded.check(group, place, is_set);
     }
     outcomes.extend(loaded.outcomes);
     outcomes
@@ -182,12 +203,20 @@ fn absent(missing: &[String]) -> Failure {
 }
 
 impl Won {
+    /// The parameter, and the field behind a `#`.
+    pub fn shown(&self) -> String {
+        match &self.field {
+            Some(field) => format!("{}#{field}", self.parameter),
+            None => self.parameter.clone(),
+        }
+    }
+
     /// A line for logs: what won, in how many bytes nobody says.
     pub fn describe(&self) -> String {
         let overrode = match self.overrode.len() {
             0 => String::new(),
             n => format!(", over {}", count(n, "less specific parameter")),
         };
-        format!("{} version {} ({}){overrode}", escaped(&self.parameter), self.version, self.kind.name())
+        format!("{} version {} ({}){overrode}", escaped(&self.shown()), self.version, self.kind.name())
     }
 }

@@ -8,7 +8,10 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretBox};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::error::printable;
 
 /// A decrypted value: no Clone, no PartialEq, no Serialize, and a Debug that hides it.
 pub struct Secret(SecretBox<Vec<u8>>);
@@ -39,11 +42,34 @@ impl Secret {
 
     /// One field of a JSON value. A string comes as it is; a number, boolean, array or object as its JSON text, byte for byte.
     pub fn json_field(&self, path: &JsonPath) -> Result<Secret, Unusable> {
+        let root: &RawValue = serde_json::from_str(self.json()?).map_err(|_| Unusable::NotJson)?;
+        scalar(path.find(root)?).ok_or_else(|| Unusable::Null(path.to_string()))
+    }
+
+    /// The fields of a JSON object in their order: strings as they are, numbers and booleans as their JSON text, byte for
+    /// byte, and so objects and lists where `nested` permits them. Each field has a result of its own, because it may not
+    /// be wanted.
+    pub fn json_fields(&self, nested: bool) -> Result<Vec<(String, Result<Secret, Unusable>)>, Unusable> {
+        let Fields(fields) = serde_json::from_str(self.json()?).map_err(|error| match error.is_data() {
+            true => Unusable::NoObject,
+            false => Unusable::NotJson,
+        })?;
+        let value = |name: &str, value: &RawValue| match value.get().as_bytes().first() {
+            Some(b'{' | b'[') if !nested => Err(Unusable::Nested(name.to_owned())),
+            _ => scalar(value).ok_or_else(|| Unusable::Null(name.to_owned())),
+        };
+        let fields = fields.into_iter().map(|(name, raw)| {
+            let value = value(&name, raw);
+            (name, value)
+        });
+        Ok(fields.collect())
+    }
+
+    /// The text as a JSON parser takes it.
+    fn json(&self) -> Result<&str, Unusable> {
         let text = std::str::from_utf8(self.bytes()).map_err(|_| Unusable::NotJson)?;
         // Editors of Windows begin a text with a byte order mark, which JSON does not know.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let root: &RawValue = serde_json::from_str(text).map_err(|_| Unusable::NotJson)?;
-        scalar(path.find(root)?).ok_or_else(|| Unusable::Null(path.to_string()))
+        Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
     }
 
     /// A StringList (joined by commas, which AWS does not escape) joined by another separator.
@@ -99,6 +125,28 @@ fn descend<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
     fields.get(step).copied()
 }
 
+/// The fields of an object in their order, also those of one name.
+struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let fields = std::iter::from_fn(|| map.next_entry().transpose());
+                fields.collect::<Result<_, _>>().map(Fields)
+            }
+        }
+        from.deserialize_map(Object)
+    }
+}
+
 /// Where in a JSON value: names of fields and indices of lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonPath {
@@ -145,6 +193,10 @@ pub enum Unusable {
     NoField(String),
     Null(String),
     NotBase64,
+    /// It is JSON, but no object.
+    NoObject,
+    /// This field is an object or a list.
+    Nested(String),
     /// `list` was said, and the parameter is of this type.
     NoList(&'static str),
     /// For the environment.
@@ -155,8 +207,16 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unusable::NotJson => f.write_str("the value is not JSON"),
-            Unusable::NoField(path) => write!(f, "the JSON value has no field \"{path}\""),
-            Unusable::Null(path) => write!(f, "the JSON field \"{path}\" is null"),
+            Unusable::NoField(path) => write!(f, "the JSON value has no field \"{}\"", printable(path)),
+            Unusable::Null(path) => write!(f, "the JSON field \"{}\" is null", printable(path)),
+            Unusable::NoObject => f.write_str("the value is no JSON object"),
+            Unusable::Nested(name) => {
+                write!(
+                    f,
+                    "the JSON field \"{}\" is an object or a list; say `json = true` for its JSON text",
+                    printable(name)
+                )
+            }
             Unusable::NotBase64 => f.write_str("the value is not base64"),
             Unusable::NoList(kind) => write!(f, "`list` is for a StringList, and this is a {kind}"),
             Unusable::Nul => f.write_str("it has a NUL byte, which no variable can hold; [files] can"),

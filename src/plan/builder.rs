@@ -43,25 +43,35 @@ impl<'a> Builder<'a> {
 
     /// One line of the spec, or one flag.
     pub fn variable(&mut self, entry: Entry) -> Result<Variable, Failure> {
-        let refused = |bad: BadName| Failure::new(Exit::Config, format!("{}: {bad}", entry.origin));
-        let selector = entry.selector.clone();
-        let (key, candidates) = match &entry.source {
-            Source::Key(key) => {
-                let candidates = self.in_scopes(key.as_str(), selector.as_ref()).map_err(refused)?;
-                (Some(key.as_str().to_owned()), candidates)
-            }
-            Source::Parameter(text) => {
-                let name = self.placeholders.fill(text, &entry.origin)?;
-                (None, vec![self.exactly(&name, selector).map_err(refused)?])
-            }
-            Source::Secret(id) => {
-                let name = format!("{SECRET_PREFIX}{}", self.placeholders.fill(id, &entry.origin)?);
-                (None, vec![self.exactly(&name, selector).map_err(refused)?])
-            }
-        };
+        let candidates = self.candidates(&entry.source, entry.selector, &entry.origin)?;
         let inherited = self.inherited.has(&entry.variable, self.rules);
+        let key = match &entry.source {
+            Source::Key(key) => Some(key.as_str().to_owned()),
+            _ => None,
+        };
         let Entry { variable: name, origin, absent, shape, target, .. } = entry;
         Ok(Variable { name, origin, key, candidates, absent, shape, target, inherited })
+    }
+
+    /// Where a value can be, most specific first.
+    pub fn candidates(
+        &mut self,
+        source: &Source,
+        selector: Option<Selector>,
+        origin: &Origin,
+    ) -> Result<Vec<Candidate>, Failure> {
+        let found = match source {
+            Source::Key(key) => self.in_scopes(key.as_str(), selector.as_ref()),
+            Source::Parameter(text) => {
+                let name = self.placeholders.fill(text, origin)?;
+                self.exactly(&name, selector).map(|candidate| vec![candidate])
+            }
+            Source::Secret(id) => {
+                let name = format!("{SECRET_PREFIX}{}", self.placeholders.fill(id, origin)?);
+                self.exactly(&name, selector).map(|candidate| vec![candidate])
+            }
+        };
+        found.map_err(|bad| Failure::new(Exit::Config, format!("{origin}: {bad}")))
     }
 
     fn exactly(&mut self, name: &str, selector: Option<Selector>) -> Result<Candidate, BadName> {

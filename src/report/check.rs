@@ -30,7 +30,7 @@ fn check_text(outcomes: &[Outcome]) -> String {
             Ok(Resolved::Fetched(won)) => {
                 let (scope, overrode) = (won.scope.clone().unwrap_or_default(), won.overrode.join(", "));
                 let (version, kind) = (won.version.to_string(), won.kind.name().to_owned());
-                rows.push(vec![name, status(outcome).into(), won.parameter.clone(), scope, version, kind, overrode]);
+                rows.push(vec![name, status(outcome).into(), won.shown(), scope, version, kind, overrode]);
             }
             Err(Unmet::Missing(names)) => rows.push(vec![name, status(outcome).into(), names.join(", ")]),
             Err(Unmet::Denied(denials)) => {
@@ -89,6 +89,9 @@ fn outcome_json(outcome: &Outcome) -> Json {
     let (name, detail) = match &outcome.result {
         Ok(Resolved::Fetched(won)) => {
             json["parameter"] = won.parameter.clone().into();
+            if let Some(field) = &won.field {
+                json["field"] = field.clone().into();
+            }
             json["scope"] = won.scope.clone().into();
             json["version"] = won.version.into();
             json["type"] = won.kind.name().into();

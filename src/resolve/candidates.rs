@@ -12,7 +12,7 @@ use crate::spec::entry::{Absent, Shape};
 
 /// Resolves it.
 pub fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
-    let found = winner(plan, variable, replies);
+    let found = winner(plan, &variable.name.to_string(), &variable.candidates, replies);
     // A reference that stands behind what was written for its variable is taken as it is.
     let is_reference = matches!(&found, Ok(Some((candidate, _))) if candidate.is_reference);
     let target = if is_reference { Target::Environment } else { variable.target };
@@ -25,10 +25,7 @@ pub fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
         (None, Absent::Skip) => Ok(Resolved::LeftAlone),
         (None, Absent::Default(_)) if variable.inherited => Ok(Resolved::LeftAlone),
         (None, Absent::Default(text)) => Ok(Resolved::Default(text.clone())),
-        (None, Absent::Fail) => {
-            let asked = variable.candidates.iter().map(|candidate| plan.request(candidate.request).to_string());
-            Err(Unmet::Missing(asked.collect()))
-        }
+        (None, Absent::Fail) => Err(Unmet::Missing(plan.names(&variable.candidates))),
     });
     Outcome { variable: variable.name.clone(), target, is_reference, asked: asked(plan, variable, replies), result }
 }
@@ -58,10 +55,11 @@ fn won(
     Ok(Some(Won {
         value,
         parameter: request.to_string(),
+        field: None,
         scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),
         version: parameter.version,
         kind: parameter.kind,
-        overrode: overrode(plan, variable, candidate, replies),
+        overrode: overrode(plan, &variable.candidates, candidate, replies),
     }))
 }
 
@@ -90,8 +88,13 @@ type Found<'a> = Option<(&'a Candidate, &'a Parameter)>;
 
 /// The first candidate that exists. A denied one, wherever it stands, is fatal; so is a scope that has the parameter
 /// without the label, before the winner.
-fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Result<Found<'a>, Unmet> {
-    let ids = variable.candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
+pub fn winner<'a>(
+    plan: &Plan,
+    wanted_for: &str,
+    candidates: &'a [Candidate],
+    replies: &'a [Reply],
+) -> Result<Found<'a>, Unmet> {
+    let ids = candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
     let denials = ids.filter_map(|id| match reply(replies, id) {
         Reply::Denied(denial) => Some(denial.clone()),
         _ => None,
@@ -101,7 +104,7 @@ fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Resu
         return Err(Unmet::Denied(denials));
     }
     // Nor is anything started without an answer that was asked for.
-    let asked = variable.candidates.iter().flat_map(|candidate| [Some(candidate.request), candidate.bare]);
+    let asked = candidates.iter().flat_map(|candidate| [Some(candidate.request), candidate.bare]);
     for id in asked.flatten() {
         match reply(replies, id) {
             Reply::GaveUp(failure) => return Err(Unmet::Failure(failure.clone())),
@@ -109,14 +112,13 @@ fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Resu
             _ => {}
         }
     }
-    for candidate in &variable.candidates {
+    for candidate in candidates {
         if let Reply::Found(parameter) = reply(replies, candidate.request) {
             return Ok(Some((candidate, parameter)));
         }
         if let Some(Reply::Found(bare)) = candidate.bare.map(|bare| reply(replies, bare)) {
             let what = format!(
-                "{}: {} does not exist, but {} does (version {})",
-                variable.name,
+                "{wanted_for}: {} does not exist, but {} does (version {})",
                 plan.request(candidate.request),
                 printable(&bare.name),
                 bare.version
@@ -130,8 +132,8 @@ fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Resu
     Ok(None)
 }
 
-fn overrode(plan: &Plan, variable: &Variable, winner: &Candidate, replies: &[Reply]) -> Vec<String> {
-    let after = variable.candidates.iter().skip_while(|candidate| candidate.request != winner.request).skip(1);
+pub fn overrode(plan: &Plan, candidates: &[Candidate], winner: &Candidate, replies: &[Reply]) -> Vec<String> {
+    let after = candidates.iter().skip_while(|candidate| candidate.request != winner.request).skip(1);
     let existing = after.filter(|candidate| matches!(reply(replies, candidate.request), Reply::Found(_)));
     existing.map(|candidate| plan.request(candidate.request).to_string()).collect()
 }

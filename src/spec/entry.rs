@@ -75,6 +75,20 @@ pub struct Load {
     pub filter: Filter,
 }
 
+/// An `[[expand]]`: every field of one JSON object as a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expand {
+    pub origin: Origin,
+    pub source: Source,
+    pub selector: Option<Selector>,
+    /// Nobody need have it.
+    pub optional: bool,
+    /// Objects and lists come as their JSON text.
+    pub nested: bool,
+    pub naming: Naming,
+    pub filter: Filter,
+}
+
 impl Load {
     /// What AWS is asked for.
     pub fn request(&self) -> PathRequest {

@@ -3,17 +3,15 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
-use super::entry::{Entry, Load};
-use super::filter::Filter;
-use super::source;
+use super::entry::{Entry, Expand, Load};
 use super::table::{Table, Text};
+use super::{many, source};
 use crate::environment::Target;
 use crate::error::{Exit, Failure, Failures};
-use crate::name::{EnvName, Naming, Selector};
-use crate::setting::{Credentials, Existing, Origin, Separator, duration, word};
+use crate::name::EnvName;
+use crate::setting::{Credentials, Existing, Origin, Separator, duration};
 
 /// What a spec file says. An unset value is `None`, so that the next in the order of precedence speaks.
 #[derive(Debug, Default)]
@@ -31,6 +29,7 @@ pub struct File {
     pub credentials: Option<Credentials>,
     pub entries: Vec<Entry>,
     pub loads: Vec<Load>,
+    pub expands: Vec<Expand>,
 }
 
 /// Parses the text of the file at `path`. CONFIG, with file, line and column, for anything that is not a spec.
@@ -61,14 +60,15 @@ fn read(mut table: Table<'_, '_>, errors: &mut Vec<Failure>) -> File {
         region: table.string("region", errors).map(place),
         credentials: parsed(&mut table, "credentials", Credentials::parse, errors),
         entries: entries(&mut table, errors),
-        loads: loads(&mut table, errors),
+        loads: many::loads(&mut table, errors),
+        expands: many::expands(&mut table, errors),
     };
     table.finish(errors);
     file
 }
 
 /// A string with a grammar of its own.
-fn parsed<T>(
+pub(super) fn parsed<T>(
     table: &mut Table<'_, '_>,
     key: &'static str,
     parse: impl Fn(&str) -> Result<T, String>,
@@ -113,53 +113,6 @@ fn entries(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
         _ => (0, 0),
     });
     entries
-}
-
-fn loads(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Load> {
-    let Some((value, _)) = table.take("load") else { return Vec::new() };
-    let Some(items) = value.get_ref().as_array() else {
-        let wanted = "a list of tables, each under [[load]]";
-        let _: Option<()> = table.wrong_type("load", wanted, value, errors);
-        return Vec::new();
-    };
-    items.iter().filter_map(|item| load(&table.text, item, errors)).collect()
-}
-
-fn load(text: &Text<'_>, item: &Spanned<DeValue<'_>>, errors: &mut Vec<Failure>) -> Option<Load> {
-    let Some(inner) = item.get_ref().as_table() else {
-        errors.push(text.failure(&item.span(), "`load` is a list of tables, each under [[load]]"));
-        return None;
-    };
-    let mut table = Table::new(text.clone(), item.span(), inner);
-    let path = table.string("path", errors);
-    let recursive = table.bool("recursive", errors).unwrap_or(false);
-    let naming = naming(&mut table, errors);
-    let label = parsed(&mut table, "label", |label| Selector::label(label).map_err(|bad| bad.0), errors);
-    let optional = table.bool("optional", errors).unwrap_or(false);
-    let filter = Filter::read(&mut table, errors);
-    if path.is_none() && inner.get("path").is_none() {
-        errors.push(text.failure(&(item.span().start..item.span().start + 1), "[[load]] has no `path`"));
-    }
-    table.finish(errors);
-    let (path, span) = path?;
-    Some(Load { origin: text.origin(&span), path, recursive, naming, label, optional, filter })
-}
-
-/// `prefix`, `case` and `join`.
-fn naming(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Naming {
-    let mut naming = Naming::default();
-    if let Some((prefix, span)) = table.string("prefix", errors) {
-        if prefix.contains(['=', '\0']) {
-            let what = "`prefix` begins the name of a variable: it has no \"=\" and no NUL";
-            errors.push(table.text.failure(&span, what));
-        }
-        naming.prefix = prefix;
-    }
-    let keep_case = |text: &str| word(text, &[("upper", false), ("keep", true)]);
-    naming.keep_case = parsed(table, "case", keep_case, errors).unwrap_or_default();
-    let join = |text: &str| word(text, &[("_", "_"), ("__", "__")]);
-    naming.join = parsed(table, "join", join, errors).unwrap_or("_").to_owned();
-    naming
 }
 
 /// The file's bytes as text: CONFIG when they are not UTF-8.

@@ -6,6 +6,7 @@ pub mod entry;
 pub mod file;
 pub mod filter;
 mod flags;
+mod many;
 mod source;
 mod table;
 
@@ -19,7 +20,7 @@ use crate::name::Segment;
 use crate::region;
 use crate::scope::Placeholders;
 use crate::setting::{self, Aws, Credentials, Origin, Separator};
-use entry::{Entry, Load};
+use entry::{Entry, Expand, Load};
 use file::File;
 
 /// Without `--timeout`: long enough for a thousand simultaneous boots against the default quota.
@@ -35,6 +36,7 @@ pub struct Spec {
     pub scopes: Option<Vec<(String, Origin)>>,
     pub entries: Vec<Entry>,
     pub loads: Vec<Load>,
+    pub expands: Vec<Expand>,
     pub references: bool,
     pub rules: EnvironmentRules,
     pub timeout: Duration,
@@ -101,6 +103,7 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
         scopes: flags::scopes(options.scope).or(file.scopes),
         entries,
         loads: file.loads.into_iter().chain(options.load.into_iter().map(flags::load)).collect(),
+        expands: file.expands,
         references: references.or(file.references).unwrap_or(false),
         rules: EnvironmentRules {
             pristine: options.pristine || file.pristine.unwrap_or(false),

@@ -57,7 +57,7 @@ fn at<T>(text: &Text<'_>, span: &Range<usize>, made: Result<T, BadName>, errors:
 }
 
 /// Exactly one of `key`, `parameter` and `secret`.
-fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source> {
+pub(super) fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source> {
     let key = table.string("key", errors);
     let parameter = table.string("parameter", errors);
     let secret = table.string("secret", errors);
@@ -79,7 +79,7 @@ fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source
     }
 }
 
-fn selector(table: &mut Table<'_, '_>, is_secret: bool, errors: &mut Vec<Failure>) -> Option<Selector> {
+pub(super) fn selector(table: &mut Table<'_, '_>, is_secret: bool, errors: &mut Vec<Failure>) -> Option<Selector> {
     let version = version(table, is_secret, errors);
     let label = table.string("label", errors).and_then(|(label, span)| {
         let made = if is_secret { Selector::of_secret(&label) } else { Selector::label(&label) };
