@@ -8,6 +8,7 @@ use stepzero::answers::{Answers, Kind, LoadReply, Parameter};
 use stepzero::cli::Options;
 use stepzero::environment::{EnvironmentRules, Inherited};
 use stepzero::error::{Failure, printable};
+use stepzero::name::Naming;
 use stepzero::parameter::Request;
 use stepzero::plan::Plan;
 use stepzero::refused;
