@@ -1,6 +1,7 @@
 //! Command lines and what they print, as data: each file of `tests/cmd` is one case. `[..]` stands for any text of a
 //! line, and a line `...` for any lines. The spec of a case is `spec.toml` in the directory where it runs.
 
+#[path = "common/old.rs"]
 mod common;
 
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! `stepzero credential`, with the test in systemd's place: the peer's address, the accepted connection as descriptor 3,
 //! and what must never be: an end without data when something went wrong.
 
+#[path = "common/old.rs"]
 mod common;
 #[path = "common/peer.rs"]
 mod peer;

@@ -1,5 +1,6 @@
 //! What can be typed, set or returned stands in the README or under docs/: options, variables, exit codes, keys of the spec.
 
+#[path = "common/old.rs"]
 mod common;
 
 use std::collections::BTreeSet;

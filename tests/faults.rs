@@ -2,6 +2,7 @@
 //! fake. Whatever happens, the command starts with every value or not at all, the exit code and one message say why,
 //! and it is over by the deadline. RELIABILITY.md has the promises and the figures.
 
+#[path = "common/old.rs"]
 mod common;
 
 #[path = "faults/answers.rs"]

@@ -2,6 +2,7 @@
 //! Times are for `tests/bench/run`. Memory and size are of the binary that `STEPZERO_BINARY` names (the shipped one);
 //! without it, what does not depend on the build is counted on the one under test. BENCHMARKS.md has the figures.
 
+#[path = "common/old.rs"]
 mod common;
 
 use std::io::Write as _;

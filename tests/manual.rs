@@ -1,5 +1,6 @@
 //! The manual pages cannot fall behind: every option of every command, every variable, exit code and key of a spec.
 
+#[path = "common/old.rs"]
 mod common;
 
 use std::collections::BTreeSet;

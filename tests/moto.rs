@@ -1,6 +1,7 @@
 //! The cross-check that nobody here wrote: the happy paths against moto's Systems Manager. `tests/run` installs moto and
 //! names the Python that has it in `STEPZERO_TEST_MOTO`. moto leaves `Selector` out of its answers.
 
+#[path = "common/old.rs"]
 mod common;
 
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -1,6 +1,7 @@
 //! Transparency: beside its environment, the command cannot tell that it was not run directly. Each test runs a command
 //! through stepzero, with a real fetch over TLS, and compares with what it was given or with a direct run.
 
+#[path = "common/old.rs"]
 mod common;
 
 use std::ffi::{CString, OsStr, OsString};

@@ -1,6 +1,7 @@
 //! `--credentials instance-profile` against everything that redirects credentials: each setting alone, and all at once.
 //! Under `auto` each of them does redirect, which is the control.
 
+#[path = "common/old.rs"]
 mod common;
 #[path = "common/network.rs"]
 mod network;

@@ -1,7 +1,7 @@
 //! Who stepzero is to AWS: every place where credentials can be, their order, the instance profile alone, and proxies.
 //! The fake says who signed a call.
 
-#[path = "../common/mod.rs"]
+#[path = "../common/old.rs"]
 mod common;
 mod halves;
 mod imds;

@@ -1,7 +1,7 @@
 //! Nothing leaks: a secret is found in the command's environment and nowhere else. Each part hunts in one place, with a
 //! control that shows that it would find one.
 
-#[path = "../common/mod.rs"]
+#[path = "../common/old.rs"]
 mod common;
 #[path = "../common/peer.rs"]
 mod peer;

@@ -1,7 +1,7 @@
 //! Everything a scope can say, with the real binary against the fake: loads, references, secrets, shapes of values,
 //! files, the policy and the preflight. One file for each.
 
-#[path = "../common/mod.rs"]
+#[path = "../common/old.rs"]
 mod common;
 
 mod coming_from;
