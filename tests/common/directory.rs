@@ -64,11 +64,9 @@ impl Directory {
         path
     }
 
-    /// A named pipe that everybody may use.
+    /// A named pipe.
     pub fn fifo(&self, name: &str) -> String {
-        let path = self.join(name);
-        nix::unistd::mkfifo(&path, Mode::from_bits_truncate(0o666)).expect("the directory is ours");
-        set_mode(&path, 0o666);
+        nix::unistd::mkfifo(&self.join(name), Mode::S_IRUSR | Mode::S_IWUSR).expect("the directory is ours");
         self.arg(name)
     }
 

@@ -24,8 +24,7 @@ pub const ROLE: &str = "projectA-production";
 /// The user whose keys are `KEYS`.
 pub const USER: &str = "somebody";
 
-pub const KEYS: [(&str, &str); 2] =
-    [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")];
+pub const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")];
 
 /// A `credential_process` of the user `process`, whom `users` makes.
 pub const PROCESS: &str = r#"printf '{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}'"#;
