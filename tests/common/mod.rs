@@ -15,4 +15,7 @@ pub use fixtures::*;
 pub use given::{Given, HOME, map};
 pub use guard::{Guard, NOBODY, can_unshare, has_program, is_root, skip, terminal};
 pub use outcome::Ran;
-pub use run::{Run, STEPZERO, before_exec, close, fed, offline, piped, program, stepzero, tested, together};
+pub use run::{
+    Run, STEPZERO, before_exec, block_signals, close, fed, offline, piped, program, set_signal, stepzero, tested,
+    together,
+};

@@ -110,15 +110,26 @@ impl Ran {
         ran
     }
 
-    /// Panics unless these variables of the command have these values, or are not there.
+    /// Panics unless it started a command that got these variables with these values, by `env -0`.
     #[track_caller]
-    pub fn has<'a>(self, variables: &[(&str, impl Into<Option<&'a str>> + Copy)]) -> Self {
-        let ran = self.expect(0);
-        let all = ran.variables();
+    pub fn has(&self, variables: &[(&str, &str)]) -> &Self {
+        assert_eq!(self.code(), 0, "{self}");
+        let all = self.variables();
         for (name, value) in variables {
-            assert_eq!(all.get(*name).map(String::as_str), (*value).into(), "{name}: {ran}");
+            assert_eq!(all.get(*name).map(String::as_str), Some(*value), "{name}: {self}");
         }
-        ran
+        self
+    }
+
+    /// Panics unless it started a command that did not get these.
+    #[track_caller]
+    pub fn lacks(&self, names: &[&str]) -> &Self {
+        assert_eq!(self.code(), 0, "{self}");
+        let all = self.variables();
+        for name in names {
+            assert_eq!(all.get(*name), None, "{name}: {self}");
+        }
+        self
     }
 
     /// Panics unless it started a command that prints `VALUE`, which is nowhere else.

@@ -136,6 +136,24 @@ pub fn close(command: &mut Command, descriptors: &'static [libc::c_int]) {
     });
 }
 
+/// Ignores a signal, or gives it its default: SIG_IGN or SIG_DFL.
+pub fn set_signal(signal: libc::c_int, to: libc::sighandler_t) {
+    // SAFETY: neither is a handler.
+    unsafe { libc::signal(signal, to) };
+}
+
+/// Blocks these signals and no others.
+pub fn block_signals(signals: &[libc::c_int]) -> io::Result<()> {
+    // SAFETY: the set is made by sigemptyset(3) before it is used.
+    let done = unsafe {
+        let mut mask = std::mem::zeroed();
+        libc::sigemptyset(&raw mut mask);
+        signals.iter().for_each(|signal| _ = libc::sigaddset(&raw mut mask, *signal));
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut())
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Runs the cases side by side, so that their waits do not add up. A case that panics says which it is.
 pub fn together<T: Sync>(at_once: usize, cases: &[T], run: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);

@@ -2,18 +2,15 @@
 
 use fake_aws::Fake;
 
-use crate::common::{Run, stepzero};
-use crate::kit::{VALUE, keyed, one, plain, refused, started, together};
-use crate::network::with_addresses;
+use crate::common::network::with_addresses;
+use crate::common::{Run, TempFile, furnished, keyed, one, plain, stepzero, together};
 
 const V4: &str = "169.254.169.254";
 const V6: &str = "fd00:ec2::254";
 const MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
 
 fn instance(listen: &str) -> Fake {
-    let fake = Fake::builder().tls(false).imds_listen(listen).start();
-    fake.put("app.key", "SecureString", VALUE);
-    fake
+    furnished(Fake::builder().tls(false).imds_listen(listen))
 }
 
 /// Without the fake's variable, so that IMDS is where it is on EC2. An empty variable counts as unset.
@@ -28,12 +25,12 @@ fn the_instance_profile_of_a_host_that_has_only_ipv6() {
         for source in ["auto", "instance-profile"] {
             for mode in ["", "IPv6", "ipv6"] {
                 let run = real_address(&fake, "20s").env("STEPZERO_CREDENTIALS", source).env(MODE, mode);
-                started(run.output(), &format!("{source} {mode:?}"));
+                run.output().case(format_args!("{source} {mode:?}")).started();
             }
         }
         // What a variable says keeps `auto` from it, as with the SDKs, and not the instance profile.
         let run = real_address(&fake, "20s").env("STEPZERO_CREDENTIALS", "instance-profile").env(MODE, "IPv4");
-        started(run.output(), "instance-profile, IPv4");
+        run.output().case("instance-profile, IPv4").started();
     });
 }
 
@@ -45,8 +42,7 @@ fn an_imds_that_cannot_be_reached_is_not_blamed_on_the_hop_limit() {
         // Threads that are started in here are in the same network.
         together(cases.len(), &cases, |(source, code, timeout)| {
             let run = real_address(&fake, timeout).env("STEPZERO_CREDENTIALS", *source);
-            let ran = refused(run.output(), *code, &[V4, V6, "unreachable"], source);
-            assert!(!ran.stderr().contains("hop limit"), "{source}: {}", ran.stderr());
+            run.output().case(source).refused(*code, &[V4, V6, "unreachable"]).hides(&["hop limit"]);
         });
     });
 }
@@ -57,7 +53,7 @@ fn the_instance_profile_of_a_host_that_has_only_ipv4() {
     with_addresses("the_instance_profile_of_a_host_that_has_only_ipv4", &[V4], || {
         let fake = instance("169.254.169.254:80");
         let run = real_address(&fake, "20s").env("STEPZERO_CREDENTIALS", "instance-profile").env(MODE, "IPv6");
-        started(run.output(), "IPv4 alone");
+        run.output().case("IPv4 alone").started();
     });
 }
 
@@ -66,10 +62,10 @@ fn a_mode_that_is_none_is_refused() {
     let fake = plain();
     for source in ["auto", "instance-profile"] {
         let run = keyed(&fake, one("20s")).env(MODE, "dual").env("STEPZERO_CREDENTIALS", source);
-        refused(run.output(), 78, &[MODE, "dual", "IPv4", "IPv6"], source);
+        run.output().case(source).refused(78, &[MODE, "dual", "IPv4", "IPv6"]);
     }
-    let config = crate::common::Spec::new("[default]\nec2_metadata_service_endpoint_mode = v6\n");
+    let config = TempFile::config("[default]\nec2_metadata_service_endpoint_mode = v6\n");
     let run = keyed(&fake, one("20s")).env("AWS_CONFIG_FILE", config.arg());
-    refused(run.output(), 78, &["ec2_metadata_service_endpoint_mode", "v6"], "by the profile");
+    run.output().case("by the profile").refused(78, &["ec2_metadata_service_endpoint_mode", "v6"]);
     assert!(fake.log().is_empty(), "nothing was asked");
 }
