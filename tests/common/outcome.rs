@@ -158,7 +158,7 @@ impl From<Output> for Ran {
 
 impl Display for Ran {
     fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
-        let (code, stderr, stdout) = (self.code(), self.stderr(), self.stdout());
+        let (code, stderr, stdout) = (self.code(), self.stderr(), self.stdout().replace('\0', "\n"));
         write!(to, "{}it ended with {code}\nstderr:\n{stderr}\nstdout:\n{stdout}", self.case)
     }
 }
