@@ -76,7 +76,7 @@ fn credentials_that_are_expired_incomplete_or_refused_at_first() {
     together(cases.len(), &cases, |(case, action)| {
         let fake = plain();
         fake.fault(Fault::times(2, action.clone()).operation("GetRole"));
-        stepzero(&fake, one("60s")).output().case(&case).started();
+        stepzero(&fake, one("60s")).output().case(case).started();
     });
 }
 

@@ -1,10 +1,8 @@
 //! Nothing leaks: a secret is found in the command's environment and nowhere else. Each part hunts in one place, with a
 //! control that shows that it would find one.
 
-#[path = "../common/old.rs"]
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "../common/peer.rs"]
-mod peer;
 
 mod binary;
 mod canary;
