@@ -147,12 +147,12 @@ fn nothing_redirects_the_instance_profile() {
             assert!(world.is_the_instance(&ran), "{}: {} {:#?}", row.name, ran.stderr(), world.decoy.log());
             world.forget();
             let ran = world.run("auto", &row.settings);
-            assert_eq!(!world.is_the_instance(&ran), row.redirects, "the control: {}: {}", row.name, ran.stderr());
+            assert_eq!(!world.is_the_instance(&ran), row.redirects, "the control: {}: {ran}", row.name);
         }
         world.forget();
         let all: Vec<Setting> = rows.into_iter().flat_map(|row| row.settings).collect();
         let ran = world.run("instance-profile", &all);
-        assert!(world.is_the_instance(&ran), "all at once: {}", ran.stderr());
+        assert!(world.is_the_instance(&ran), "all at once: {ran}");
     });
 }
 

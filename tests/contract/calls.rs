@@ -1,6 +1,6 @@
 //! What goes over the wire: how many calls, with what in them, and none at all where there is nothing to fetch.
 
-use crate::common::{Given, TempFile, assert_untouched, map, stepzero, store};
+use crate::common::{Given, Ran, TempFile, assert_untouched, map, stepzero, store};
 use fake_aws::{Action, Fake, Fault};
 use serde_json::{Value, json};
 
@@ -43,8 +43,7 @@ fn the_calls_are_in_parallel() {
     let child = stepzero(&fake, &args).spawn();
     fake.wait_until(|log| log.iter().filter(|entry| entry.operation == "GetParameters").count() == 3);
     gate.release();
-    let output = child.wait_with_output().expect("it was started");
-    assert_eq!(output.status.code(), Some(66));
+    Ran::of_child(child).expect(66);
 }
 
 #[test]

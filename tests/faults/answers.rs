@@ -184,11 +184,11 @@ fn all_pages_or_nothing() {
     let run = pages(&fake);
     let by_path = "GetParametersByPath";
     fake.fault(Fault::once(Action::status(500)).operation(by_path).skip(1));
-    assert_eq!(run.output().expect(0).stdout(), "45\n", "page 2 fails once");
+    run.output().case("page 2 fails once").prints("45\n");
     assert_eq!(fake.calls(by_path).len(), 6);
     fake.clear_faults();
     fake.empty_pages(true);
-    assert_eq!(run.output().expect(0).stdout(), "45\n", "empty pages between the others");
+    run.output().case("empty pages between the others").prints("45\n");
     fake.empty_pages(false);
     fake.fault(Fault::always(Action::status(500)).operation(by_path).skip(1));
     run.output().case("page 2 fails for ever").refused(75, &["gave up"]);
@@ -208,7 +208,7 @@ fn a_path_of_too_many_pages_is_dataerr() {
     (0..1000).for_each(put);
     fake.page_size(1);
     let run = keyed(&fake, ["exec", "--load", "/app", "--", "sh", "-c", "env | grep -c '^P[0-9]'"]);
-    assert_eq!(run.output().expect(0).stdout(), "1000\n", "a thousand pages");
+    run.output().case("a thousand pages").prints("1000\n");
     put(1000);
     run.output().case("one more").refused(65, &["--load: there are more than 1000 pages", "under /app", "help: "]);
 }

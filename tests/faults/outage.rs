@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::UdpSocket;
+use std::process::Child;
 
 use fake_aws::{Action, Fake, Fault, Gate, Service};
 
@@ -48,9 +49,9 @@ fn mended(run: &Run, mend: impl FnOnce()) -> (String, String, std::process::Exit
     mend();
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).expect("text");
-    let output = child.wait_with_output().expect("our child");
+    let ran = Ran::of_child(child);
     assert!(!told.contains(VALUE) && !rest.contains(VALUE));
-    (told, String::from_utf8_lossy(&output.stdout).into_owned() + &rest, output.status)
+    (told, ran.stdout() + &rest, ran.output.status)
 }
 
 #[test]
@@ -73,13 +74,32 @@ fn quiet_is_quiet_but_for_the_final_error() {
     ran.case("quiet").refused(75, &["gave up"]).hides(&["waiting"]);
 }
 
+/// A run under systemd whose call is not answered until it is told to go on.
+struct Held {
+    _fake: Fake,
+    gate: Gate,
+    child: Child,
+}
+
+impl Held {
+    fn start(variables: &[(&str, &str)]) -> (Self, Supervisor) {
+        let (fake, gate, supervisor) = (plain(), Gate::new(), Supervisor::start());
+        fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
+        let run = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path);
+        let child = run.envs(variables.iter().copied()).spawn();
+        (Held { _fake: fake, gate, child }, supervisor)
+    }
+
+    #[track_caller]
+    fn starts(self) {
+        self.gate.release();
+        Ran::of_child(self.child).case("held").started();
+    }
+}
+
 #[test]
 fn systemd_is_asked_for_time_and_gets_a_generous_last_word() {
-    let fake = plain();
-    let gate = Gate::new();
-    fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
-    let supervisor = Supervisor::start();
-    let child = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path).spawn();
+    let (held, supervisor) = Held::start(&[]);
     let first = supervisor.wait();
     let microseconds: u64 = first
         .strip_prefix("EXTEND_TIMEOUT_USEC=")
@@ -88,39 +108,26 @@ fn systemd_is_asked_for_time_and_gets_a_generous_last_word() {
         .unwrap_or_else(|| panic!("{first}"));
     assert!(microseconds > 50_000_000, "at least what is left: {first}");
     assert!(first.contains("\nSTATUS=stepzero: waiting for Parameter Store: no answer yet"), "{first}");
-    gate.release();
-    Ran::of_child(child).case("held").started();
+    held.starts();
     assert_eq!(supervisor.last().as_deref(), Some("EXTEND_TIMEOUT_USEC=600000000\nSTATUS="));
 }
 
 /// `WatchdogSec=2`: the wait is told after three seconds, which would be too late.
 #[test]
 fn the_watchdog_is_told_at_once_and_again() {
-    let fake = plain();
-    let gate = Gate::new();
-    fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
-    let supervisor = Supervisor::start();
-    let run = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path).env("WATCHDOG_USEC", "2000000");
-    let child = run.spawn();
+    let (held, supervisor) = Held::start(&[("WATCHDOG_USEC", "2000000")]);
     for _ in 0..3 {
         assert_eq!(supervisor.wait(), "WATCHDOG=1");
     }
-    gate.release();
-    Ran::of_child(child).case("held").started();
+    held.starts();
 }
 
 #[test]
 fn the_watchdog_of_another_process_is_left_alone() {
-    let fake = plain();
-    let gate = Gate::new();
-    fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
-    let supervisor = Supervisor::start();
-    let run = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path);
-    let child = run.env("WATCHDOG_USEC", "2000000").env("WATCHDOG_PID", "1").spawn();
+    let (held, supervisor) = Held::start(&[("WATCHDOG_USEC", "2000000"), ("WATCHDOG_PID", "1")]);
     let first = supervisor.wait();
     assert!(first.starts_with("EXTEND_TIMEOUT_USEC="), "{first}");
-    gate.release();
-    Ran::of_child(child).case("held").started();
+    held.starts();
 }
 
 #[test]

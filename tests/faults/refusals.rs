@@ -82,7 +82,7 @@ fn a_clock_that_is_wrong_by_minutes() {
     fake.clock_skew(900);
     fake.fault(Fault::always(Action::error(400, "InvalidSignatureException", "no")));
     let ran = keyed(&fake, one("30s")).output().case("it is the clock").refused(77, &["clock", "set it"]);
-    assert!(ran.stderr().contains("900 s") || ran.stderr().contains("899 s"), "{}", ran.stderr());
+    assert!(ran.stderr().contains("900 s") || ran.stderr().contains("899 s"), "{ran}");
 }
 
 /// What AWS says of the request stays so: nobody waits for the deadline. Without a code it was not AWS that spoke.
@@ -179,7 +179,7 @@ fn a_denial_ends_exec_at_once_and_check_names_exactly_the_denied() {
         let exec = keyed(&fake, asking(&fake, *count, &["exec"])).output();
         let ran = exec.case(&case).refused(77, &["denied: ssm:GetParameters on arn:aws:ssm:", "stepzero check"]);
         let said = denied.iter().filter(|at| ran.stderr().contains(&parameter(&name(**at)))).count();
-        assert!(said >= 1, "{case}: AWS's resource is named: {}", ran.stderr());
+        assert!(said >= 1, "{case}: AWS's resource is named: {ran}");
         assert!(fake.calls("GetParameters").len() <= count.div_ceil(10), "{case}: no more calls");
 
         let check = keyed(&fake, asking(&fake, *count, &["check"])).output().case(&case).expect(77).hides(&[VALUE]);

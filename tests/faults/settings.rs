@@ -69,7 +69,7 @@ fn our_retries_are_the_only_ones() {
     at_deadline(took, 4, "500 for ever");
     let calls = fake.calls("GetParameters").len();
     let said = ran.stderr().contains(&format!("after {calls} tr"));
-    assert!(said, "{calls} calls, and the message says so: {}", ran.stderr());
+    assert!(said, "{calls} calls, and the message says so: {ran}");
 }
 
 /// A proxy that is not there is named with its variables.

@@ -55,10 +55,10 @@ fn interrupted(
     let target = pid(&child);
     let begun = Instant::now();
     kill(target, signal);
-    let output = child.wait_with_output().expect("our child");
+    let ran = Ran::of_child(child);
     let took = begun.elapsed();
     gate.release();
-    (output.into(), took)
+    (ran, took)
 }
 
 fn every_moment(name: &str, spawn: impl Fn(&Run) -> Child + Sync, pid: impl Fn(&Child) -> i32 + Sync, dies: bool) {
@@ -75,7 +75,7 @@ fn every_moment(name: &str, spawn: impl Fn(&Run) -> Child + Sync, pid: impl Fn(&
             let (ran, took) = interrupted(&fake, moment, signal, || spawn(&run), &pid);
             let status = ran.output.status;
             let as_expected = if dies { status.signal() == Some(signal) } else { status.code() == Some(128 + signal) };
-            assert!(as_expected, "{name}: moment {moment}, signal {signal}: {status:?} {}", ran.stderr());
+            assert!(as_expected, "{name}: moment {moment}, signal {signal}: {status:?} {ran}");
             assert_eq!(ran.stdout(), "", "{name}: moment {moment}");
             if took > Duration::from_millis(100) {
                 late.push(took);

@@ -14,8 +14,9 @@ const CHILD: &str = "STEPZERO_TEST_PANICS";
 fn says_only_where(ran: Ran) {
     let ran = ran.expect(70);
     let stderr = ran.stderr();
-    assert!(stderr.contains("stepzero: a bug in stepzero at ") && stderr.contains(".rs:"), "{ran}");
-    assert_eq!(stderr.lines().filter(|line| line.contains("a bug")).count(), 1, "more than the place: {ran}");
+    let lines: Vec<&str> = stderr.lines().filter(|line| line.contains("a bug")).collect();
+    assert_eq!(lines.len(), 1, "more than the place: {ran}");
+    assert!(lines[0].contains("stepzero: a bug in stepzero at ") && lines[0].contains(".rs:"), "{ran}");
     assert_eq!(canary::found(&[&ran.output.stdout[..], &ran.output.stderr].concat()), None, "{ran}");
 }
 

@@ -6,22 +6,22 @@ use crate::common::{Given, stepzero, store};
 
 const LOAD: &str = "[[load]]\npath = \"/app\"\n";
 
+/// The same with one line more.
+fn app(line: &str) -> String {
+    format!("{LOAD}{line}\n")
+}
+
 #[test]
 fn one_level_or_all_of_them() {
     let fake = store(&[("/app/host", "h"), ("/app/db/user", "u"), ("/app/db/deep/er", "d")]);
     Given::spec(LOAD).exec(&fake).has(&[("HOST", "h")]).lacks(&["DB_USER"]);
-    Given::spec("[[load]]\npath = \"/app\"\nrecursive = true\n")
-        .exec(&fake)
-        .has(&[("DB_USER", "u"), ("DB_DEEP_ER", "d")]);
+    Given::spec(&app("recursive = true")).exec(&fake).has(&[("DB_USER", "u"), ("DB_DEEP_ER", "d")]);
 }
 
 #[test]
 fn whole_segments_only() {
     let fake = store(&[("/app/a", "1"), ("/app2/b", "2"), ("/apple/c", "3"), ("/ap/d", "4")]);
-    Given::spec("[[load]]\npath = \"/app\"\nrecursive = true\n")
-        .exec(&fake)
-        .has(&[("A", "1")])
-        .lacks(&["B", "C", "D", "2_B", "_2_B", "LE_C"]);
+    Given::spec(&app("recursive = true")).exec(&fake).has(&[("A", "1")]).lacks(&["B", "C", "D", "2_B", "_2_B", "LE_C"]);
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn names_map_and_the_prefix_comes_first() {
         ("_2FA", "f"),
         ("X_Y", "z"),
     ]);
-    let ran = Given::spec("[[load]]\npath = \"/app\"\nprefix = \"App_\"\n").exec(&fake);
+    let ran = Given::spec(&app("prefix = \"App_\"")).exec(&fake);
     // The prefix comes before the mapped rest, whose leading digit has got its guard.
     ran.has(&[("App__2FA", "f")]).lacks(&["_2FA"]);
 }
@@ -45,7 +45,7 @@ fn placeholders_are_filled_and_needed_only_where_used() {
     Given::spec(spec).and_args(&["-p", "p"]).fails(&fake, 78, &["nothing fills {environment}", "spec.toml:2:8"]);
     assert_eq!(fake.calls("GetParametersByPath").len(), 1, "the second run asked nobody");
     let by_flag = stepzero(&fake, ["exec", "-p", "p", "--load", "/{project}/e", "--", "printenv", "A"]).output();
-    assert_eq!(by_flag.expect(0).stdout(), "1\n");
+    by_flag.prints("1\n");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn every_page_is_read_also_after_an_empty_one() {
 fn an_empty_path_is_an_error_unless_optional() {
     let fake = store(&[("/other/a", "1")]);
     Given::spec(LOAD).fails(&fake, 66, &["no parameter under /app", "spec.toml:2:8", "optional = true"]);
-    Given::spec(&format!("{LOAD}optional = true\n")).exec(&fake).expect(0);
+    Given::spec(&app("optional = true")).exec(&fake).expect(0);
     // A label that nothing has is empty too.
     Given::spec("[[load]]\npath = \"/other\"\nlabel = \"current\"\n").fails(&fake, 66, &["with the label :current"]);
     stepzero(&fake, ["exec", "--load", "/app", "--", "env"]).output().expect(66).says(&["--load"]);
@@ -92,7 +92,7 @@ fn a_label_for_the_whole_path() {
     fake.put_with(&Put::secure("/app/a", "old").label("current"));
     fake.put("/app/a", "SecureString", "new");
     fake.put("/app/b", "SecureString", "unlabelled");
-    Given::spec("[[load]]\npath = \"/app\"\nlabel = \"current\"\n").exec(&fake).has(&[("A", "old")]).lacks(&["B"]);
+    Given::spec(&app("label = \"current\"")).exec(&fake).has(&[("A", "old")]).lacks(&["B"]);
 }
 
 #[test]
@@ -146,18 +146,14 @@ fn names_that_load_code_are_refused_with_the_line_that_permits_them() {
 fn the_line_that_permits_a_labelled_name_has_the_label() {
     let fake = Fake::start();
     fake.put_with(&Put::secure("/app/PATH", "/bin").label("current"));
-    Given::spec("[[load]]\npath = \"/app\"\nlabel = \"current\"\n").fails(
-        &fake,
-        65,
-        &["PATH = { parameter = \"/app/PATH:current\" }"],
-    );
+    Given::spec(&app("label = \"current\"")).fails(&fake, 65, &["PATH = { parameter = \"/app/PATH:current\" }"]);
 }
 
 #[test]
 fn a_name_is_judged_after_its_prefix() {
     let fake = store(&[("/app/preload", "x"), ("/app/path", "y")]);
-    Given::spec("[[load]]\npath = \"/app\"\nprefix = \"LD_\"\n").fails(&fake, 65, &["LD_PRELOAD", "LD_PATH"]);
-    Given::spec("[[load]]\npath = \"/app\"\nprefix = \"APP_\"\n").exec(&fake).expect(0);
+    Given::spec(&app("prefix = \"LD_\"")).fails(&fake, 65, &["LD_PRELOAD", "LD_PATH"]);
+    Given::spec(&app("prefix = \"APP_\"")).exec(&fake).expect(0);
 }
 
 #[test]
@@ -276,9 +272,9 @@ fn only_and_except_choose_among_the_variables() {
 #[test]
 fn a_name_that_the_operator_wrote_in_full_is_taken() {
     let fake = store(&[("/app/ld_audit", "x"), ("/app/http_proxy", "http://p")]);
-    Given::spec("[[load]]\npath = \"/app\"\nonly = [\"LD_*\", \"HTTP_PROXY\"]\n").fails(&fake, 65, &["LD_AUDIT"]);
-    Given::spec("[[load]]\npath = \"/app\"\nonly = [\"HTTP_PROXY\"]\n").exec(&fake).has(&[("HTTP_PROXY", "http://p")]);
-    Given::spec("[[load]]\npath = \"/app\"\nexcept = [\"LD_*\", \"*_PROXY\"]\n").exec(&fake).expect(0);
+    Given::spec(&app("only = [\"LD_*\", \"HTTP_PROXY\"]")).fails(&fake, 65, &["LD_AUDIT"]);
+    Given::spec(&app("only = [\"HTTP_PROXY\"]")).exec(&fake).has(&[("HTTP_PROXY", "http://p")]);
+    Given::spec(&app("except = [\"LD_*\", \"*_PROXY\"]")).exec(&fake).expect(0);
 }
 
 #[test]
@@ -286,7 +282,7 @@ fn what_only_names_and_nobody_has_is_missing() {
     let fake = store(&[("/app/db_host", "h"), ("/shared/api_key", "k")]);
     Given::spec(TWO_GLOBS).fails(&fake, 66, &["no parameter under /app gives API_KEY", "spec.toml:2:8", "optional"]);
     Given::spec(&format!("{TWO_GLOBS}optional = true\n")).exec(&fake).expect(0);
-    Given::spec("[[load]]\npath = \"/app\"\nonly = [\"X_*\"]\n").fails(&fake, 66, &["nothing under /app is X_*"]);
+    Given::spec(&app("only = [\"X_*\"]")).fails(&fake, 66, &["nothing under /app is X_*"]);
     // Another path, a line of the spec, or the inherited variable that is kept, can bring it.
     let shared = format!("{TWO_GLOBS}[[load]]\npath = \"/shared\"\nonly = [\"API_KEY\"]\n");
     Given::spec(&shared).exec(&fake).has(&[("API_KEY", "k")]);
