@@ -4,7 +4,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod halves;
-mod imds;
 mod sources;
 
 use common::network::with_addresses;

@@ -37,6 +37,8 @@ fn refused_credentials_are_fetched_anew_once_and_at_once() {
 #[test]
 fn three_calls_that_are_refused_fetch_credentials_once() {
     let fake = plain();
+    // So long that all three are asked before one is refused.
+    fake.delay(std::time::Duration::from_millis(300));
     let args = asking(&fake, 30, &["exec"]);
     fake.fault(Fault::times(3, Action::error(400, "ExpiredTokenException", "no")).operation("GetParameters"));
     stepzero(&fake, args).output().case("30 names").started();
