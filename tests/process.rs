@@ -138,8 +138,9 @@ fn kept_status(text: &str) -> String {
     const KEPT: &str =
         "Umask Uid Gid Groups VmLck Threads SigPnd ShdPnd SigBlk SigIgn SigCgt CapInh CapPrm CapEff NoNewPrivs Seccomp";
     let is_kept = |name: &str| KEPT.split(' ').any(|kept| kept == name);
-    let lines = text.lines().filter(|line| line.split(':').next().is_some_and(is_kept));
-    lines.collect::<Vec<_>>().join("\n")
+    let lines: Vec<&str> = text.lines().filter(|line| line.split(':').next().is_some_and(is_kept)).collect();
+    assert_eq!(lines.len(), KEPT.split(' ').count(), "the control: Linux says all of them: {text}");
+    lines.join("\n")
 }
 
 #[test]

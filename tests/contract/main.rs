@@ -20,8 +20,7 @@ fn the_article_by_flags_and_by_spec() {
     let want = "2039402939302293029230923093\ndb_user\nd)Dmfj@)(dJF!hp\n";
     let print = ["--", "printenv", "NEWRELIC_KEY", "DATABASE_USERNAME", "DATABASE_PASSWORD"];
     let keys = ["-k", "newrelic_key", "-k", "database_username", "-k", "database_password"];
-    let args: Vec<&str> = HOME.into_iter().chain(keys).collect();
-    let by_flags = Given::args(&args).run(&fake, "exec", &print).expect(0);
+    let by_flags = Given::args(&[&HOME[..], &keys].concat()).run(&fake, "exec", &print).expect(0);
     assert_eq!(by_flags.stdout(), want);
     assert_eq!(by_flags.stderr(), "");
     assert_eq!(fake.calls("GetParameters").len(), 2, "twelve names");
