@@ -14,7 +14,8 @@ use crate::parameter::{NAMES_PER_CALL, ParameterName, Request, Subject};
 use crate::scope::{self, Placeholders, Scope};
 use crate::setting::{Existing, Origin};
 use crate::spec::Spec;
-use crate::spec::entry::{Absent, Entry, Expand, Load, Shape, Source};
+use crate::spec::entry::{Absent, Entry, Expand, Load, Shape, Source, ValueSource};
+use crate::template::Template;
 use builder::Builder;
 
 /// Names, variables and policy, and never a value.
@@ -44,13 +45,16 @@ pub struct Variable {
     pub origin: Origin,
     /// The key that is looked for; `None` when there is one full name.
     pub key: Option<String>,
-    /// In order: the first that exists wins.
+    /// In order: the first that exists wins. None for a template.
     pub candidates: Vec<Candidate>,
+    pub template: Option<Template>,
     pub absent: Absent,
     pub shape: Shape,
     pub target: Target,
     /// Whether it is set already, and may be passed on.
     pub inherited: bool,
+    /// For templates only: the command does not get it.
+    pub private: bool,
 }
 
 impl Variable {
@@ -85,9 +89,9 @@ impl Plan {
         let mut errors = Vec::new();
         let placeholders = Placeholders { project: spec.project.as_ref(), environment: spec.environment.as_ref() };
         let (layered, mut kept) = layers(spec.entries, &spec.rules, inherited, &mut errors);
-        let mut sources =
-            layered.iter().map(|entry| &entry.source).chain(spec.expands.iter().map(|expand| &expand.source));
-        let has_keys = sources.any(|source| matches!(source, Source::Key(_)));
+        let is_key = |entry: &Entry| matches!(entry.source, ValueSource::Stored(Source::Key(_)));
+        let has_keys =
+            layered.iter().any(is_key) || spec.expands.iter().any(|expand| matches!(expand.source, Source::Key(_)));
         let scopes = has_keys.then(|| scope::expand(spec.scopes.as_deref(), spec.separator, placeholders));
         let scopes = scopes.unwrap_or(Ok(Vec::new())).unwrap_or_else(|failures| {
             errors.extend(failures);
@@ -175,7 +179,7 @@ fn layers(
     let flags: HashSet<EnvName> = first.into_keys().filter(|(_, by_flag)| *by_flag).map(|(name, _)| name).collect();
     let mut kept = Vec::new();
     let layered = entries.into_iter().filter(|entry| {
-        if rules.existing == Existing::Keep && inherited.has(&entry.variable, rules) {
+        if rules.existing == Existing::Keep && !entry.private && inherited.has(&entry.variable, rules) {
             // A flag and a line of the spec can both name it.
             if !kept.contains(&entry.variable) {
                 kept.push(entry.variable.clone());
@@ -189,8 +193,9 @@ fn layers(
 
 fn describe(entry: &Entry) -> String {
     let text = match &entry.source {
-        Source::Key(key) => key.as_str(),
-        Source::Parameter(text) | Source::Secret(text) => text,
+        ValueSource::Stored(Source::Key(key)) => key.as_str(),
+        ValueSource::Stored(Source::Parameter(text) | Source::Secret(text)) => text,
+        ValueSource::Template(_) => "a template",
     };
     format!("{} {}", entry.origin, printable(text))
 }

@@ -5,6 +5,7 @@
 mod candidates;
 mod expanded;
 mod loaded;
+mod templates;
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -25,6 +26,8 @@ pub struct Outcome {
     pub variable: EnvName,
     pub target: Target,
     pub is_reference: bool,
+    /// For templates only: the command does not get it.
+    pub private: bool,
     /// Every name that was asked for, and what AWS said to it. Of a loaded variable: none.
     pub asked: Vec<Asked>,
     pub result: Result<Resolved, Unmet>,
@@ -51,6 +54,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub enum Resolved {
     Fetched(Won),
+    /// From a template with these parts.
+    Rendered(Vec<EnvName>, Rc<Secret>),
     Default(String),
     /// `optional`, or a `default` for a variable that is inherited.
     LeftAlone,
@@ -79,6 +84,8 @@ pub enum Unmet {
     Denied(Vec<Denial>),
     /// Not waited for, because another one was denied.
     Open,
+    /// A template, one part of which cannot be had: that one says why.
+    Part(EnvName),
     Failure(Failure),
 }
 
@@ -87,6 +94,7 @@ pub fn outcomes(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Out
     let Answers { replies, loads } = answers;
     let mut outcomes: Vec<Outcome> =
         plan.variables.iter().map(|variable| candidates::single(plan, variable, &replies)).collect();
+    templates::render(plan, &mut outcomes, inherited);
     let taken: HashSet<EnvName> = outcomes.iter().map(|outcome| outcome.variable.clone()).collect();
     let keeps = |name: &EnvName| plan.rules.existing == Existing::Keep && inherited.has(name, &plan.rules);
     let is_set = |name: &EnvName| keeps(name) || taken.contains(name);
@@ -136,9 +144,10 @@ pub fn outcomes(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Out
 pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failure>) {
     let mut bindings = Vec::new();
     let mut errors = Errors::default();
-    for Outcome { variable, target, is_reference, result, .. } in outcomes {
+    for Outcome { variable, target, is_reference, private, result, .. } in outcomes {
         let value = match result {
             Ok(Resolved::Fetched(won)) => Value::Fetched(won.value),
+            Ok(Resolved::Rendered(_, value)) => Value::Fetched(value),
             Ok(Resolved::Default(text)) => Value::Default(text),
             Ok(Resolved::LeftAlone) => continue,
             Err(unmet) => {
@@ -146,7 +155,9 @@ pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failu
                 continue;
             }
         };
-        bindings.push(Binding { variable, target, value, replaces_itself: is_reference });
+        if !private {
+            bindings.push(Binding { variable, target, value, replaces_itself: is_reference });
+        }
     }
     (bindings, errors.finish())
 }
@@ -171,6 +182,7 @@ impl Errors {
                 }
             }
             Unmet::Open => self.open = true,
+            Unmet::Part(_) => {}
             Unmet::Failure(failure) => {
                 // Every call that got no answer until the deadline says so: once is enough.
                 let repeated = |other: &Failure| failure.exit == Exit::TempFail && other.exit == Exit::TempFail;

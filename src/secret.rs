@@ -7,6 +7,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use secrecy::{ExposeSecret as _, SecretBox};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -20,6 +21,11 @@ impl Secret {
     /// Takes the value over without copying it.
     pub fn new(value: String) -> Self {
         Self::from_bytes(value.into_bytes())
+    }
+
+    /// A copy of bytes that are elsewhere as well.
+    pub fn from_slice(value: &[u8]) -> Self {
+        Self::from_bytes(value.to_vec())
     }
 
     fn from_bytes(value: Vec<u8>) -> Self {
@@ -94,6 +100,75 @@ impl Secret {
 
     fn bytes(&self) -> &[u8] {
         self.0.expose_secret()
+    }
+}
+
+/// How a value is written into a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is.
+    None,
+    /// Percent-encoded, all but the unreserved characters (RFC 3986, 2.3): safe in each part of a URL.
+    Url,
+    /// With padding, in one line (RFC 4648, 4).
+    Base64,
+    /// A JSON string, its quotes included.
+    Json,
+    /// One word of a POSIX shell, its quotes included.
+    Shell,
+}
+
+/// A piece of a rendered template.
+pub enum Rendered<'a> {
+    Text(&'a str),
+    Value(&'a Secret, Encoding),
+}
+
+impl Secret {
+    /// The pieces one after the other.
+    pub fn render(pieces: &[Rendered<'_>]) -> Result<Secret, Unusable> {
+        let mut encoded = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            encoded.push(match piece {
+                Rendered::Text(text) => Secret::new((*text).to_owned()),
+                Rendered::Value(secret, encoding) => secret.encode(*encoding)?,
+            });
+        }
+        // Room for all of it, so that growing does not leave a copy behind.
+        let mut whole = Vec::with_capacity(encoded.iter().map(Secret::len).sum());
+        encoded.iter().for_each(|piece| whole.extend_from_slice(piece.bytes()));
+        Ok(Secret::from_bytes(whole))
+    }
+
+    /// Each with room for the longest result, for the same reason.
+    fn encode(&self, encoding: Encoding) -> Result<Secret, Unusable> {
+        const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+        let bytes = self.bytes();
+        let mut encoded = Vec::new();
+        match encoding {
+            Encoding::None => encoded = bytes.to_vec(),
+            Encoding::Base64 => encoded = STANDARD.encode(bytes).into_bytes(),
+            Encoding::Url => {
+                encoded.reserve_exact(3 * bytes.len());
+                percent_encode(bytes, UNRESERVED).for_each(|piece| encoded.extend_from_slice(piece.as_bytes()));
+            }
+            Encoding::Json => {
+                // The longest escape of a byte is \u00XX.
+                encoded.reserve_exact(6 * bytes.len() + 2);
+                let text = std::str::from_utf8(bytes).map_err(|_| Unusable::NotText)?;
+                serde_json::to_writer(&mut encoded, text).map_err(|_| Unusable::NotText)?;
+            }
+            Encoding::Shell => {
+                encoded.reserve_exact(4 * bytes.len() + 2);
+                encoded.push(b'\'');
+                for byte in bytes {
+                    // A quote cannot stand between quotes: these are closed, and opened again behind it.
+                    encoded.extend_from_slice(if *byte == b'\'' { b"'\\''" } else { std::slice::from_ref(byte) });
+                }
+                encoded.push(b'\'');
+            }
+        }
+        Ok(Secret::from_bytes(encoded))
     }
 }
 
@@ -199,6 +274,8 @@ pub enum Unusable {
     Nested(String),
     /// `list` was said, and the parameter is of this type.
     NoList(&'static str),
+    /// For JSON.
+    NotText,
     /// For the environment.
     Nul,
 }
@@ -219,6 +296,7 @@ impl fmt::Display for Unusable {
             }
             Unusable::NotBase64 => f.write_str("the value is not base64"),
             Unusable::NoList(kind) => write!(f, "`list` is for a StringList, and this is a {kind}"),
+            Unusable::NotText => f.write_str("a value of it is not UTF-8 text, which JSON needs"),
             Unusable::Nul => f.write_str("it has a NUL byte, which no variable can hold; [files] can"),
         }
     }
@@ -266,6 +344,26 @@ mod tests {
         assert_eq!(Secret::new("a,b,,c".into()).list_joined_by(" ").expose(), b"a b  c");
         assert_eq!(Secret::new("AAEC\n/w==\n".into()).decode_base64().expect("base64").expose(), [0, 1, 2, 255]);
         assert_eq!(Secret::new("a-b".into()).decode_base64().map(|_| ()), Err(Unusable::NotBase64));
+    }
+
+    #[test]
+    fn encodings() {
+        let hostile = "a b'\"\\/?#{A}%\u{1}\n é";
+        for (encoding, want) in [
+            (Encoding::None, hostile),
+            (Encoding::Url, "a%20b%27%22%5C%2F%3F%23%7BA%7D%25%01%0A%20%C3%A9"),
+            (Encoding::Base64, "YSBiJyJcLz8je0F9JQEKIMOp"),
+            (Encoding::Json, r#""a b'\"\\/?#{A}%\u0001\n é""#),
+            (Encoding::Shell, "'a b'\\''\"\\/?#{A}%\u{1}\n é'"),
+        ] {
+            let rendered =
+                Secret::render(&[Rendered::Text("<"), Rendered::Value(&Secret::new(hostile.into()), encoding)]);
+            let rendered = rendered.expect("it is text");
+            assert_eq!(String::from_utf8_lossy(rendered.expose()), format!("<{want}"), "{encoding:?}");
+        }
+        let binary = Secret::new("/w==".into()).decode_base64().expect("base64");
+        assert_eq!(binary.encode(Encoding::Json).map(|_| ()), Err(Unusable::NotText));
+        assert_eq!(binary.encode(Encoding::Url).expect("any bytes").expose(), b"%FF");
     }
 
     #[test]

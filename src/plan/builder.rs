@@ -11,7 +11,7 @@ use crate::parameter::{ParameterName, Request, SECRET_PREFIX};
 use crate::reference;
 use crate::scope::{Placeholders, Scope};
 use crate::setting::Origin;
-use crate::spec::entry::{Absent, Entry, Shape, Source};
+use crate::spec::entry::{Absent, Entry, Shape, Source, ValueSource};
 
 /// The names to ask for, each once, while the variables are gone through.
 pub struct Builder<'a> {
@@ -43,14 +43,18 @@ impl<'a> Builder<'a> {
 
     /// One line of the spec, or one flag.
     pub fn variable(&mut self, entry: Entry) -> Result<Variable, Failure> {
-        let candidates = self.candidates(&entry.source, entry.selector, &entry.origin)?;
-        let inherited = self.inherited.has(&entry.variable, self.rules);
-        let key = match &entry.source {
-            Source::Key(key) => Some(key.as_str().to_owned()),
-            _ => None,
+        let (key, candidates, template) = match entry.source {
+            ValueSource::Template(template) => (None, Vec::new(), Some(template)),
+            ValueSource::Stored(source) => {
+                let candidates = self.candidates(&source, entry.selector, &entry.origin)?;
+                let key = if let Source::Key(key) = &source { Some(key.as_str().to_owned()) } else { None };
+                (key, candidates, None)
+            }
         };
-        let Entry { variable: name, origin, absent, shape, target, .. } = entry;
-        Ok(Variable { name, origin, key, candidates, absent, shape, target, inherited })
+        let Entry { variable: name, origin, absent, shape, target, private, .. } = entry;
+        // What the command does not get has nothing to do with a variable of that name that it inherits.
+        let inherited = !private && self.inherited.has(&name, self.rules);
+        Ok(Variable { name, origin, key, candidates, template, absent, shape, target, inherited, private })
     }
 
     /// Where a value can be, most specific first.
@@ -106,6 +110,14 @@ impl<'a> Builder<'a> {
     pub fn references(&mut self, variables: &mut Vec<Variable>, errors: &mut Vec<Failure>) {
         for (name, request) in reference::find(self.inherited, errors) {
             let written = variables.iter_mut().find(|variable| variable.name == name);
+            if let Some(private) = written.as_ref().filter(|variable| variable.private) {
+                let what = format!(
+                    "{}: {name} is private, and the inherited variable of that name is a reference",
+                    private.origin
+                );
+                errors.push(Failure::new(Exit::Config, what).help("give one of them another name"));
+                continue;
+            }
             if written.as_ref().is_some_and(|variable| variable.absent == Absent::Fail) {
                 continue;
             }
@@ -122,10 +134,12 @@ impl<'a> Builder<'a> {
                 origin: Origin::Reference,
                 key: None,
                 candidates,
+                template: None,
                 absent: Absent::Fail,
                 shape: Shape::default(),
                 target: Target::Environment,
                 inherited: true,
+                private: false,
             });
         }
     }

@@ -81,12 +81,17 @@ fn globs(patterns: &[Pattern]) -> Vec<&str> {
 
 fn shown(variable: &Variable) -> String {
     match variable.target {
+        _ if variable.private => format!("{} (private)", variable.name),
         Target::Environment => variable.name.to_string(),
         Target::File { mode } => format!("{} (file {mode:04o})", variable.name),
     }
 }
 
 fn source(plan: &Plan, variable: &Variable) -> String {
+    if let Some(template) = &variable.template {
+        let parts: Vec<String> = template.variables().map(ToString::to_string).collect();
+        return format!("template of {}, {}", parts.join(", "), variable.origin);
+    }
     let kind = match (&variable.key, variable.candidates.first()) {
         (Some(key), _) => format!("key {key}"),
         (None, _) if variable.is_reference() => "reference".to_owned(),
@@ -159,5 +164,9 @@ fn variable_json(plan: &Plan, variable: &Variable) -> Json {
         "candidates": candidates_json(plan, &variable.candidates),
         "if_absent": match variable.absent { Absent::Fail => "error", Absent::Skip => "skip", Absent::Default(_) => "default" },
         "inherited": variable.inherited,
+        "private": variable.private,
+        "parts": variable.template.as_ref().map(|template| {
+            template.variables().map(|part| Json::from(part.as_str())).collect::<Vec<_>>()
+        }),
     })
 }

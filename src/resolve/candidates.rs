@@ -20,14 +20,22 @@ pub fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
         Some((candidate, parameter)) => won(plan, variable, candidate, parameter, replies),
         None => Ok(None),
     });
-    let result = won.and_then(|won| match (won, &variable.absent) {
-        (Some(won), _) => Ok(Resolved::Fetched(won)),
-        (None, Absent::Skip) => Ok(Resolved::LeftAlone),
-        (None, Absent::Default(_)) if variable.inherited => Ok(Resolved::LeftAlone),
-        (None, Absent::Default(text)) => Ok(Resolved::Default(text.clone())),
-        (None, Absent::Fail) => Err(Unmet::Missing(plan.names(&variable.candidates))),
+    let result = won.and_then(|won| match won {
+        Some(won) => Ok(Resolved::Fetched(won)),
+        None => absent(variable).ok_or_else(|| Unmet::Missing(plan.names(&variable.candidates))),
     });
-    Outcome { variable: variable.name.clone(), target, is_reference, asked: asked(plan, variable, replies), result }
+    let (variable, private, asked) = (variable.name.clone(), variable.private, asked(plan, variable, replies));
+    Outcome { variable, target, is_reference, private, asked, result }
+}
+
+/// What becomes of a variable that nobody has; `None` when it must not be so.
+pub fn absent(variable: &Variable) -> Option<Resolved> {
+    match &variable.absent {
+        Absent::Fail => None,
+        Absent::Skip => Some(Resolved::LeftAlone),
+        Absent::Default(_) if variable.inherited => Some(Resolved::LeftAlone),
+        Absent::Default(text) => Some(Resolved::Default(text.clone())),
+    }
 }
 
 /// `None` when the value lacks the field that is wanted, and need not have it.

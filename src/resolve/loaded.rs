@@ -124,7 +124,14 @@ impl Loaded {
 
     fn push(&mut self, variable: EnvName, result: Result<Resolved, Unmet>) {
         let target = Target::Environment;
-        self.outcomes.push(Outcome { variable, target, is_reference: false, asked: Vec::new(), result });
+        self.outcomes.push(Outcome {
+            variable,
+            target,
+            is_reference: false,
+            private: false,
+            asked: Vec::new(),
+            result,
+        });
     }
 
     /// `passes_over` says which variables come from elsewhere, or stay as they are.

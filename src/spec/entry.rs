@@ -6,22 +6,25 @@ use crate::name::{EnvName, Key, Naming, Selector};
 use crate::parameter::PathRequest;
 use crate::secret::JsonPath;
 use crate::setting::Origin;
+use crate::template::Template;
 
 /// A variable of `[env]` or `[files]`, or of `-k` or `--parameter`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub variable: EnvName,
     pub origin: Origin,
-    pub source: Source,
+    pub source: ValueSource,
     pub selector: Option<Selector>,
     pub absent: Absent,
     pub shape: Shape,
     pub target: Target,
+    /// For templates only: the command does not get it.
+    pub private: bool,
 }
 
 impl Entry {
     /// The plain case: required, as it is, into the environment.
-    pub fn new(variable: EnvName, origin: Origin, source: Source) -> Self {
+    pub fn new(variable: EnvName, origin: Origin, source: ValueSource) -> Self {
         Entry {
             variable,
             origin,
@@ -30,11 +33,12 @@ impl Entry {
             absent: Absent::Fail,
             shape: Shape::default(),
             target: Target::Environment,
+            private: false,
         }
     }
 }
 
-/// Where a value comes from, placeholders unfilled.
+/// What is asked for, placeholders unfilled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Looked for in the scopes.
@@ -43,6 +47,14 @@ pub enum Source {
     Parameter(String),
     /// The id of a Secrets Manager secret.
     Secret(String),
+}
+
+/// Where the value of a variable comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValueSource {
+    Stored(Source),
+    /// Made of the values of other variables.
+    Template(Template),
 }
 
 /// What happens when nobody has the parameter.

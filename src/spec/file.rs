@@ -7,6 +7,7 @@ use toml::de::DeTable;
 
 use super::entry::{Entry, Expand, Load};
 use super::table::{Table, Text};
+use super::template::{self, Beside};
 use super::{many, source};
 use crate::environment::Target;
 use crate::error::{Exit, Failure, Failures};
@@ -32,19 +33,20 @@ pub struct File {
     pub expands: Vec<Expand>,
 }
 
-/// Parses the text of the file at `path`. CONFIG, with file, line and column, for anything that is not a spec.
-pub fn parse(path: &str, text: &str) -> Result<File, Failures> {
+/// Parses the text of the file at `path`; `beside` reads the files of templates. CONFIG, with file, line and column, for anything that is not a spec.
+pub fn parse(path: &str, text: &str, beside: Beside<'_>) -> Result<File, Failures> {
     let text = Text::new(path, text);
     let root = DeTable::parse(text.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         text.blind_failure(&span, &format!("not TOML: {}", error.message().replace('\n', ", ")))
     })?;
     let mut errors = Vec::new();
-    let file = read(Table::new(text, root.span(), root.get_ref()), &mut errors);
+    let file = read(Table::new(text, root.span(), root.get_ref()), beside, &mut errors);
+    template::check(&file.entries, &mut errors);
     Failures::check(errors).map_err(Failures::in_order).map(|()| file)
 }
 
-fn read(mut table: Table<'_, '_>, errors: &mut Vec<Failure>) -> File {
+fn read(mut table: Table<'_, '_>, beside: Beside<'_>, errors: &mut Vec<Failure>) -> File {
     let text = table.text.clone();
     let place = |(value, span): (String, Range<usize>)| (value, text.origin(&span));
     let file = File {
@@ -59,7 +61,7 @@ fn read(mut table: Table<'_, '_>, errors: &mut Vec<Failure>) -> File {
         timeout: parsed(&mut table, "timeout", duration, errors),
         region: table.string("region", errors).map(place),
         credentials: parsed(&mut table, "credentials", Credentials::parse, errors),
-        entries: entries(&mut table, errors),
+        entries: entries(&mut table, beside, errors),
         loads: many::loads(&mut table, errors),
         expands: many::expands(&mut table, errors),
     };
@@ -90,7 +92,7 @@ fn keep(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Vec<EnvN
     Some(good)
 }
 
-fn entries(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
+fn entries(table: &mut Table<'_, '_>, beside: Beside<'_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (section, target) in [("env", Target::Environment), ("files", Target::File { mode: 0o400 })] {
         let Some((value, _)) = table.take(section) else { continue };
@@ -101,7 +103,7 @@ fn entries(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
         for (name, value) in variables {
             match EnvName::new(name.get_ref()) {
                 Ok(variable) => {
-                    entries.extend(source::entry(&table.text, variable, name.span(), value, target, errors))
+                    entries.extend(source::entry(&table.text, variable, name.span(), value, target, beside, errors))
                 }
                 Err(bad) => errors.push(table.text.failure(&name.span(), &bad.0)),
             }
@@ -116,10 +118,10 @@ fn entries(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
 }
 
 /// The file's bytes as text: CONFIG when they are not UTF-8.
-pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+pub fn decode(what: &str, path: &str, bytes: Vec<u8>) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Failure::new(Exit::Config, format!("{path}:{line}: the spec is not UTF-8 text (byte {at})"))
+        Failure::new(Exit::Config, format!("{path}:{line}: the {what} is not UTF-8 text (byte {at})"))
     })
 }

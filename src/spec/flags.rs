@@ -1,6 +1,6 @@
 //! What the repeatable flags say, as lines of a spec would.
 
-use super::entry::{Entry, Load, Source};
+use super::entry::{Entry, Load, Source, ValueSource};
 use super::filter::Filter;
 use crate::error::{Exit, Failure};
 use crate::name::{BadName, EnvName, Key, Naming};
@@ -64,7 +64,7 @@ fn key_entry(text: &str) -> Result<Entry, Failure> {
     let last = key.as_str();
     let variable =
         variable.map_or_else(|| Naming::default().variable(last), Ok).map_err(|bad| named_badly(&origin, bad))?;
-    Ok(Entry::new(variable, origin, Source::Key(key)))
+    Ok(Entry::new(variable, origin, ValueSource::Stored(Source::Key(key))))
 }
 
 fn parameter_entry(text: &str, placeholders: Placeholders<'_>) -> Result<Entry, Failure> {
@@ -73,7 +73,7 @@ fn parameter_entry(text: &str, placeholders: Placeholders<'_>) -> Result<Entry, 
     let name = placeholders.fill(name, &origin)?;
     let mapped = || Request::parse(&name).and_then(|request| Naming::default().variable(request.last_segment()));
     let variable = variable.map_or_else(mapped, Ok).map_err(|bad| named_badly(&origin, bad))?;
-    Ok(Entry::new(variable, origin, Source::Parameter(name)))
+    Ok(Entry::new(variable, origin, ValueSource::Stored(Source::Parameter(name))))
 }
 
 /// `VAR=REST` or `REST`.

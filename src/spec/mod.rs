@@ -9,6 +9,7 @@ mod flags;
 mod many;
 mod source;
 mod table;
+mod template;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,11 +45,12 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Merges; `read` opens the spec file, so that this stays free of system calls. It may take so long.
+    /// Merges. `read` reads the spec and the files of its templates, so that this stays free of system calls. It gets what the
+    /// file is, its path and a timeout.
     pub fn new(
         options: Options,
         inherited: &Inherited,
-        read: impl FnOnce(&Path, Duration) -> Result<Vec<u8>, Failure>,
+        read: impl Fn(&str, &Path, Duration) -> Result<Vec<u8>, Failure>,
     ) -> Result<Self, Failures> {
         let path = options.spec.clone().or_else(|| inherited.value("STEPZERO_SPEC").map(PathBuf::from));
         let references = if options.references { Some(true) } else { flag(inherited, "STEPZERO_REFERENCES")? };
@@ -73,8 +75,15 @@ impl Spec {
                 let shown = printable(&path.to_string_lossy());
                 // The spec's own timeout stands in it, and a variable that is wrong is reported with the rest.
                 let variable = || setting::duration(inherited.value("STEPZERO_TIMEOUT")?.to_str()?).ok();
-                let patience = options.timeout.or_else(variable).unwrap_or(TIMEOUT);
-                file::parse(&shown, &file::decode(&shown, read(path, patience)?)?)?
+                let timeout = options.timeout.or_else(variable).unwrap_or(TIMEOUT);
+                let beside = |name: &str| {
+                    let path = path.parent().unwrap_or(Path::new("")).join(name);
+                    let shown = printable(&path.to_string_lossy());
+                    let text = file::decode("template", &shown, read("template", &path, timeout)?)?;
+                    Ok((shown, text))
+                };
+                let text = file::decode("spec", &shown, read("spec", path, timeout)?)?;
+                file::parse(&shown, &text, &beside)?
             }
             None => File::default(),
         };

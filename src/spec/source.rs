@@ -5,8 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::entry::{Absent, Entry, Shape, Source};
+use super::entry::{Absent, Entry, Shape, Source, ValueSource};
 use super::table::{Table, Text};
+use super::template::{self, Beside};
 use crate::environment::Target;
 use crate::error::Failure;
 use crate::foreign;
@@ -20,25 +21,41 @@ pub fn entry(
     name: Range<usize>,
     value: &Spanned<DeValue<'_>>,
     target: Target,
+    beside: Beside<'_>,
     errors: &mut Vec<Failure>,
 ) -> Option<Entry> {
     let origin = text.origin(&name);
     match value.get_ref() {
         DeValue::String(key) => {
             let key = at(text, &value.span(), Key::new(key), errors)?;
-            Some(Entry { target, ..Entry::new(variable, origin, Source::Key(key)) })
+            Some(Entry { target, ..Entry::new(variable, origin, ValueSource::Stored(Source::Key(key))) })
         }
         DeValue::Table(inner) => {
             let mut table = Table::new(text.clone(), value.span(), inner);
             let before = errors.len();
+            if template::is_one(inner) {
+                let source = template::read(&mut table, beside, errors);
+                let (absent, target) = (absent(&mut table, errors), mode(&mut table, target, errors));
+                table.finish(errors);
+                let entry = Entry { absent, target, ..Entry::new(variable, origin, ValueSource::Template(source?)) };
+                return (errors.len() == before).then_some(entry);
+            }
             let source = source(&mut table, errors);
             let is_secret = matches!(source, Some(Source::Secret(_)));
             let selector = selector(&mut table, is_secret, errors);
             let absent = absent(&mut table, errors);
             let shape = shape(&mut table, matches!(target, Target::File { .. }), errors);
             let target = mode(&mut table, target, errors);
+            let private = table.bool("private", errors).unwrap_or(false);
             table.finish(errors);
-            let entry = Entry { selector, absent, shape, target, ..Entry::new(variable, origin, source?) };
+            let entry = Entry {
+                selector,
+                absent,
+                shape,
+                target,
+                private,
+                ..Entry::new(variable, origin, ValueSource::Stored(source?))
+            };
             (errors.len() == before).then_some(entry)
         }
         other => {
