@@ -12,6 +12,7 @@ use crate::error::{Exit, Failure, Failures, count, printable};
 use crate::name::EnvName;
 use crate::parameter::{NAMES_PER_CALL, ParameterName, Request, Subject};
 use crate::scope::{self, Placeholders, Scope};
+use crate::secret::JsonPath;
 use crate::setting::{Existing, Origin};
 use crate::spec::Spec;
 use crate::spec::entry::{Absent, Entry, Expand, Load, Shape, Source, ValueSource};
@@ -79,8 +80,10 @@ pub struct Candidate {
     pub request: RequestId,
     /// For a label on a key: the same parameter without it, to tell a missing label from a missing parameter.
     pub bare: Option<RequestId>,
-    /// From the inherited variable, whose value is taken as it is.
+    /// From the inherited variable: the shape of the line of the spec is not for it.
     pub is_reference: bool,
+    /// The field that a reference names.
+    pub field: Option<JsonPath>,
 }
 
 impl Plan {

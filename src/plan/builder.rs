@@ -84,7 +84,7 @@ impl<'a> Builder<'a> {
             Some(selector) => request.with(selector)?,
             None => request,
         };
-        Ok(Candidate { scope: None, request: self.ask(request), bare: None, is_reference: false })
+        Ok(Candidate { scope: None, request: self.ask(request), bare: None, is_reference: false, field: None })
     }
 
     fn in_scopes(&mut self, key: &str, selector: Option<&Selector>) -> Result<Vec<Candidate>, BadName> {
@@ -100,7 +100,7 @@ impl<'a> Builder<'a> {
             let request = self.ask(Request::named(name.clone(), selector.cloned()));
             let labelled = matches!(selector, Some(Selector::Label(_)));
             let bare = labelled.then(|| self.ask(Request::named(name, None)));
-            candidates.push(Candidate { scope: Some(scope), request, bare, is_reference: false });
+            candidates.push(Candidate { scope: Some(scope), request, bare, is_reference: false, field: None });
         }
         Ok(candidates)
     }
@@ -108,7 +108,7 @@ impl<'a> Builder<'a> {
     /// Inherited variables whose value is a reference. A variable of the spec or of a flag goes before it; under
     /// `--existing keep` that one is gone from the plan already.
     pub fn references(&mut self, variables: &mut Vec<Variable>, errors: &mut Vec<Failure>) {
-        for (name, request) in reference::find(self.inherited, errors) {
+        for (name, reference) in reference::find(self.inherited, errors) {
             let written = variables.iter_mut().find(|variable| variable.name == name);
             if let Some(private) = written.as_ref().filter(|variable| variable.private) {
                 let what = format!(
@@ -121,7 +121,8 @@ impl<'a> Builder<'a> {
             if written.as_ref().is_some_and(|variable| variable.absent == Absent::Fail) {
                 continue;
             }
-            let candidate = Candidate { scope: None, request: self.ask(request), bare: None, is_reference: true };
+            let (request, field) = (self.ask(reference.request), reference.field);
+            let candidate = Candidate { scope: None, request, bare: None, is_reference: true, field };
             if let Some(variable) = written {
                 // Without a match the inherited variable would stay, and that is the reference: resolved, or an error.
                 variable.candidates.push(candidate);

@@ -47,7 +47,7 @@ fn won(
     replies: &[Reply],
 ) -> Result<Option<Won>, Unmet> {
     let request = plan.request(candidate.request);
-    let plain = Shape::default();
+    let plain = Shape { json: candidate.field.clone(), ..Shape::default() };
     let (shape, target) = match candidate.is_reference {
         true => (&plain, Target::Environment),
         false => (&variable.shape, variable.target),
