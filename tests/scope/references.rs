@@ -118,7 +118,7 @@ fn off_unless_asked_for_by_flag_variable_or_spec() {
     assert_eq!(variable(&exec_with(&fake, "references = true\n", &[], &env), "V").as_deref(), Some("db"));
     exec_with(&fake, "", &[], &[("STEPZERO_REFERENCES", "yes")]).expect(78).says(&["STEPZERO_REFERENCES"]);
     // The reason stands where people read about them.
-    for page in [include_str!("../../README.md"), include_str!("../../docs/coming-from.md")] {
+    for page in [include_str!("../../docs/command-line.md"), include_str!("../../docs/coming-from.md")] {
         let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(page.contains("whoever can set the environment could"), "the reason is said");
     }
