@@ -98,7 +98,8 @@ fn every_command_line_is_taken() {
     let mut count = 0;
     for (name, page) in pages() {
         let indented = page.lines().filter_map(|line| line.strip_prefix("    stepzero ")).map(str::to_owned);
-        let fenced: Vec<String> = blocks(&page).into_iter().filter(|(language, _)| language == "sh").map(|block| block.1).collect();
+        let fenced: Vec<String> =
+            blocks(&page).into_iter().filter(|(language, _)| language == "sh").map(|block| block.1).collect();
         let typed = fenced.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("stepzero "));
         for line in typed.map(str::to_owned).chain(indented) {
             let line = line.split(" #").next().unwrap_or_default().split([';', '|', '>']).next().unwrap_or_default();
