@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 /// The parts that are shown, by how they begin. A picture of all of them would not fit a page.
 const SHOWN: [&str; 3] = ["exec: ", "check: ", "A parameter that does not exist"];
-const COLUMNS: usize = 116;
+const COLUMNS: usize = 120;
 const LINE: usize = 19;
 /// Of a character of a monospaced font, in thousandths of its size.
 const ADVANCE: usize = 602;
