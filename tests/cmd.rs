@@ -5,7 +5,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Spec, offline};
+use common::{Ran, TempFile, offline};
 use snapbox::assert_data_eq;
 use toml::{Table, Value};
 
@@ -28,11 +28,10 @@ fn check(path: &Path) {
     let case: Table = text.parse().expect("a case is TOML");
     let string = |key: &str| case.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
     let args = case["args"].as_array().expect("`args` is a list").iter().map(|arg| arg.as_str().expect("of strings"));
-    let spec = Spec::new(&string("spec"));
+    let spec = TempFile::spec(string("spec"));
     let variables = case.get("env").and_then(Value::as_table).into_iter().flatten();
-    let run = variables.fold(offline(args), |run, (name, value)| run.env(name, value.as_str().expect("a string")));
-    let output = run.command().current_dir(spec.path.parent().expect("it is in a directory")).output();
-    let ran = common::Ran(output.expect("it was built"));
+    let run = offline(args).envs(variables.map(|(name, value)| (name, value.as_str().expect("a string"))));
+    let ran = Ran::of(run.command().current_dir(spec.directory.path())).case(path.display());
     let status = case["status"].as_integer().expect("`status` is a number");
     let ran = ran.expect(status.try_into().expect("a small one"));
     assert_data_eq!(ran.stderr(), string("stderr"));

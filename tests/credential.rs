@@ -2,17 +2,15 @@
 //! and what must never be: an end without data when something went wrong.
 
 mod common;
-#[path = "common/peer.rs"]
-mod peer;
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Child;
 
-use common::{Ran, STEPZERO, Spec, article};
+use common::peer::{self, REFUSAL};
+use common::{Directory, NOBODY, Ran, STEPZERO, article, is_root, offline, piped};
 use fake_aws::{Action, Fake, Fault};
 use nix::sys::signal::{Signal, kill};
-use peer::REFUSAL;
 
 const WEB: &str = "project = \"projectA\"\nenvironment = \"production\"\n[env]\npassword = \"database_password\"\n\
     absent = \"nobody_has_it\"\nmaybe = { key = \"nobody_has_it\", optional = true }\n\
@@ -22,25 +20,25 @@ const WEB: &str = "project = \"projectA\"\nenvironment = \"production\"\n[env]\n
 struct Asked {
     client: UnixStream,
     child: Child,
+    /// By which messages call it.
+    address: String,
 }
 
 /// Connects as systemd does, and starts stepzero on the other end. `uid` connects.
-fn ask(fake: &Fake, units: &Spec, address: &str, uid: u32) -> Asked {
+fn ask(fake: &Fake, units: &Directory, address: &str, uid: u32) -> Asked {
     ask_with(&[], fake, units, address, uid)
 }
 
-fn ask_with(options: &[&str], fake: &Fake, units: &Spec, address: &str, uid: u32) -> Asked {
-    let directory = units.path.parent().expect("a file in a directory");
-    let (client, server) = peer::connection(directory, address, uid);
+fn ask_with(options: &[&str], fake: &Fake, units: &Directory, address: &str, uid: u32) -> Asked {
+    let (client, server) = peer::connection(units.path(), address, uid);
     let options: Vec<&str> = ["-v"].iter().chain(options).copied().collect();
-    let mut command = peer::server(Path::new(STEPZERO), directory, &options, server);
-    command.envs(fake.env()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Asked { client, child: command.spawn().expect("a shell") }
+    let mut command = peer::server(Path::new(STEPZERO), units.path(), &options, server);
+    Asked { client, child: piped(command.envs(fake.env())), address: address.to_owned() }
 }
 
 impl Asked {
     fn answer(self) -> (Vec<u8>, Ran) {
-        (peer::received(self.client), Ran(self.child.wait_with_output().expect("a child")))
+        (peer::received(self.client), Ran::of_child(self.child).case(self.address))
     }
 
     #[track_caller]
@@ -59,19 +57,16 @@ impl Asked {
     }
 }
 
-fn root() -> bool {
-    let root = nix::unistd::geteuid().is_root();
-    if !root {
-        common::skip("credential", "only root is answered");
-    }
-    root
+/// The directory with the spec of `web.service`.
+fn web(text: &str) -> Directory {
+    let units = Directory::new();
+    units.file("web.toml", text);
+    units
 }
 
-/// The spec of `web.service`.
-fn web(text: &str) -> Spec {
-    let spec = Spec::new(text);
-    std::fs::write(spec.path.with_file_name("web.toml"), text).expect("the directory is ours");
-    spec
+/// Skips where nobody would be answered.
+fn root() -> bool {
+    is_root("credential", "only root is answered")
 }
 
 #[test]
@@ -92,8 +87,7 @@ fn a_credential_is_the_value_and_nothing_else() {
     ] {
         fake.clear_log();
         let ran = ask(&fake, &units, &format!("/unit/web.service/{name}"), 0).is(want);
-        assert_eq!(ran.stdout(), "");
-        assert!(!ran.stderr().contains("Dmfj"), "{}", ran.stderr());
+        ran.prints("").hides(&["Dmfj"]);
         let calls = fake.calls("GetParameters");
         assert_eq!((calls.len(), calls[0].names.len()), (1, 4), "only this key, in four scopes: {name}");
         assert!(fake.calls("GetParametersByPath").is_empty());
@@ -108,12 +102,8 @@ fn an_instance_takes_its_own_spec_before_its_template_s() {
     let fake = article();
     let units = web(WEB);
     let template = "[env]\na = { parameter = \"shared.database_password\" }\n";
-    std::fs::write(units.path.with_file_name("t@.toml"), template).expect("ours");
-    std::fs::write(
-        units.path.with_file_name("t@own.toml"),
-        template.replace("shared.database_password", "shared.newrelic_key"),
-    )
-    .expect("ours");
+    units.file("t@.toml", template);
+    units.file("t@own.toml", template.replace("shared.database_password", "shared.newrelic_key"));
     ask(&fake, &units, "/unit/t@any.service/a", 0).is(b"the wrong one");
     ask(&fake, &units, "/unit/t@own.service/a", 0).is(b"2039402939302293029230923093");
 }
@@ -126,19 +116,23 @@ fn every_failure_is_more_than_systemd_takes() {
     let fake = article();
     let units = web(WEB);
     let about = "for the credential";
-    ask(&fake, &units, "/unit/web.service/absent", 0)
-        .must_be_refused(66, &["nobody_has_it", about, "absent of web.service"]);
-    ask(&fake, &units, "/unit/web.service/unknown", 0).must_be_refused(78, &["no such name", "unknown", about]);
-    ask(&fake, &units, "/unit/web.service/PASSWORD", 0).must_be_refused(78, &["no such name"]);
-    ask(&fake, &units, "/unit/other.service/password", 0).must_be_refused(66, &["other.toml", "cannot be read"]);
-    ask(&fake, &units, "/unit/..service/password", 0).must_be_refused(64, &["not a name that systemd would give"]);
-    ask(&fake, &units, "/unit/web.socket/password", 0).must_be_refused(64, &["is not a service"]);
-    ask(&fake, &units, "/unit/x/../web.service/password", 0).must_be_refused(64, &["not RANDOM/unit/UNIT/CREDENTIAL"]);
-    ask(&fake, &units, "/unit/web.service/refused", 65534).must_be_refused(77, &["the peer is not root"]);
-    ask_with(&["--spec", "x"], &fake, &units, "/unit/web.service/level", 0).must_be_refused(64, &["--spec", "--units"]);
-    ask_with(&["--bogus"], &fake, &units, "/unit/web.service/bogus", 0).must_be_refused(64, &["--bogus"]);
-    ask_with(&["--timeout", "x"], &fake, &units, "/unit/web.service/late", 0).must_be_refused(64, &["--timeout"]);
-    std::fs::write(units.path.with_file_name("web.toml"), "nonsense = 1\n").expect("ours");
+    let rows: [(&[&str], &str, u32, i32, &[&str]); 11] = [
+        (&[], "web.service/absent", 0, 66, &["nobody_has_it", about, "absent of web.service"]),
+        (&[], "web.service/unknown", 0, 78, &["no such name", "unknown", about]),
+        (&[], "web.service/PASSWORD", 0, 78, &["no such name"]),
+        (&[], "other.service/password", 0, 66, &["other.toml", "cannot be read"]),
+        (&[], "..service/password", 0, 64, &["not a name that systemd would give"]),
+        (&[], "web.socket/password", 0, 64, &["is not a service"]),
+        (&[], "x/../web.service/password", 0, 64, &["not RANDOM/unit/UNIT/CREDENTIAL"]),
+        (&[], "web.service/refused", NOBODY, 77, &["the peer is not root"]),
+        (&["--spec", "x"], "web.service/level", 0, 64, &["--spec", "--units"]),
+        (&["--bogus"], "web.service/bogus", 0, 64, &["--bogus"]),
+        (&["--timeout", "x"], "web.service/late", 0, 64, &["--timeout"]),
+    ];
+    for (options, address, uid, code, words) in rows {
+        ask_with(options, &fake, &units, &format!("/unit/{address}"), uid).must_be_refused(code, words);
+    }
+    units.file("web.toml", "nonsense = 1\n");
     ask(&fake, &units, "/unit/web.service/password", 0).must_be_refused(78, &["web.toml:1:1"]);
     assert!(fake.calls("GetParameters").len() == 1, "only what is in a spec is asked for");
 }
@@ -163,5 +157,5 @@ fn a_signal_is_a_refusal_too() {
 
 #[test]
 fn without_a_connection_it_is_a_wrong_use() {
-    common::offline(["credential"]).output().expect(64).says(&["there is no connection to answer"]);
+    offline(["credential"]).output().expect(64).says(&["there is no connection to answer"]);
 }

@@ -5,26 +5,26 @@
 mod common;
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{STEPZERO, Spec, stepzero};
+use common::{Ran, TempFile, has_program, is_root, skip, stepzero};
 use fake_aws::{Fake, Service};
 
 /// A fake with so many parameters and a spec that asks for them.
-fn world(count: usize) -> (Fake, Spec) {
+fn world(count: usize) -> (Fake, TempFile) {
     let fake = Fake::start();
     for at in 0..count {
         fake.put(&format!("/gate/k{at}"), "SecureString", "a value of some length, as passwords have");
     }
     let names = (0..count).map(|at| format!("K{at} = {{ parameter = \"/gate/k{at}\" }}\n"));
-    (fake, Spec::new(&format!("[env]\n{}", names.collect::<String>())))
+    (fake, TempFile::spec(format!("[env]\n{}", names.collect::<String>())))
 }
 
 /// With answers that take a while, all connections are opened; how many more than the first ones, when answers come at once,
 /// is a matter of moments.
-fn slow_world(count: usize) -> (Fake, Spec) {
+fn slow_world(count: usize) -> (Fake, TempFile) {
     let (fake, spec) = world(count);
     fake.delay(Duration::from_millis(100));
     (fake, spec)
@@ -34,29 +34,9 @@ fn slow_world(count: usize) -> (Fake, Spec) {
 fn release(gate: &str) -> Option<PathBuf> {
     let path = std::env::var_os("STEPZERO_BINARY").map(PathBuf::from);
     if path.is_none() {
-        common::skip(gate, "STEPZERO_BINARY does not name the release build");
+        skip(gate, "STEPZERO_BINARY does not name the release build");
     }
     path
-}
-
-fn is_there(tool: &str, gate: &str) -> bool {
-    let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !found {
-        common::skip(gate, &format!("{tool} is not installed"));
-    }
-    found
-}
-
-/// `TOOL ARGS BINARY ARGS`, in the environment of a run against this fake. Returns what it wrote to stderr.
-fn under(tool: &[&str], binary: &Path, fake: &Fake, args: &[&str]) -> String {
-    let plain = stepzero(fake, args).command();
-    let mut command = Command::new(tool[0]);
-    command.args(&tool[1..]).arg(binary).args(args).env_clear().stdin(Stdio::null());
-    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = command.output().expect("it is there");
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{tool:?}: {stderr}");
-    stderr
 }
 
 #[test]
@@ -76,26 +56,23 @@ fn calls_and_connections() {
 /// Many requests have a few connections from the start, however fast the answers come.
 #[test]
 fn connections_at_once() {
-    for (parameters, at_least) in [(100, 2), (500, 3)] {
+    for (parameters, connections) in [(3, 1..=1), (100, 2..=10), (500, 3..=50)] {
         let (fake, spec) = world(parameters);
         stepzero(&fake, ["exec", "-s", &spec.arg(), "--", "/bin/true"]).output().expect(0);
         let accepted = fake.connections().accepted;
-        assert!(accepted >= at_least, "{accepted} connections for {parameters} parameters");
+        assert!(connections.contains(&accepted), "{accepted} connections for {parameters} parameters");
     }
-    let (fake, spec) = world(3);
-    stepzero(&fake, ["exec", "-s", &spec.arg(), "--", "/bin/true"]).output().expect(0);
-    assert_eq!(fake.connections().accepted, 1);
 }
 
 /// Nothing to fetch: no sockets, and no file of AWS's is looked at.
 #[test]
 fn nothing_to_fetch_costs_nothing() {
-    if !is_there("strace", "nothing_to_fetch_costs_nothing") {
+    if !has_program("strace", "nothing_to_fetch_costs_nothing") {
         return;
     }
-    let (fake, _) = world(0);
     let strace = ["strace", "-f", "-qq", "-e", "trace=network,epoll_create1,open,openat"];
-    let calls = under(&strace, Path::new(STEPZERO), &fake, &["exec", "--references", "--", "/bin/true"]);
+    let run = stepzero(&Fake::start(), ["exec", "--references", "--", "/bin/true"]);
+    let calls = Ran::of(&mut run.behind(&strace)).expect(0).stderr();
     for unwanted in ["socket", "connect(", "epoll_create1", ".aws", "resolv.conf", "ssl"] {
         assert!(!calls.contains(unwanted), "{unwanted} in:\n{calls}");
     }
@@ -104,8 +81,8 @@ fn nothing_to_fetch_costs_nothing() {
 #[test]
 fn peak_memory() {
     let Some(binary) = release("peak_memory") else { return };
-    if !nix::unistd::Uid::effective().is_root() {
-        return common::skip("peak_memory", "only root may look at its memory");
+    if !is_root("peak_memory", "only root may look at its memory") {
+        return;
     }
     for (parameters, most) in [(3, PEAK_KIB_FOR_3), (500, PEAK_KIB_FOR_500)] {
         let (fake, spec) = slow_world(parameters);

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Spec, offline};
+use common::{Given, offline};
 
 const COMMANDS: [&str; 6] = ["exec", "plan", "check", "policy", "credential", "completions"];
 
@@ -84,8 +84,7 @@ fn the_page_of_the_spec_has_the_parser_s_keys() {
 }
 
 fn refusal(text: &str) -> String {
-    let spec = Spec::new(text);
-    offline(["plan", "--spec", &spec.arg(), "--allow-writable-spec"]).output().expect(78).stderr()
+    Given::spec(text).offline("plan", &["--allow-writable-spec"]).expect(78).stderr()
 }
 
 #[test]

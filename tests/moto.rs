@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use common::{Ran, Run, Spec, offline};
+use common::{Run, TempFile, offline, skip};
 use serde_json::{Value as Json, json};
 
 /// More than two calls' worth.
@@ -24,7 +24,7 @@ fn moto() -> Option<&'static Moto> {
     static MOTO: OnceLock<Option<Moto>> = OnceLock::new();
     let start = || {
         let Some(python) = std::env::var_os("STEPZERO_TEST_MOTO").filter(|path| !path.is_empty()) else {
-            common::skip("moto", "STEPZERO_TEST_MOTO does not name a Python that has moto; run tests/run");
+            skip("moto", "STEPZERO_TEST_MOTO does not name a Python that has moto; run tests/run");
             return None;
         };
         let mut server = Command::new(python)
@@ -86,7 +86,7 @@ impl Moto {
     /// `stepzero exec OPTIONS -- printenv NAMES`: the values.
     #[track_caller]
     fn values(&self, options: &[&str], names: &[&str]) -> Vec<String> {
-        let ran: Ran = self.run(&[&["exec"], options, &["--", "printenv"], names].concat()).output().expect(0);
+        let ran = self.run(&[&["exec"], options, &["--", "printenv"], names].concat()).output().expect(0);
         ran.stdout().lines().map(str::to_owned).collect()
     }
 }
@@ -107,28 +107,20 @@ fn the_article_with_both_separators() {
 #[test]
 fn versions_and_labels_of_one_parameter_in_one_run() {
     let Some(moto) = moto() else { return };
-    let options = [
-        "--parameter",
-        "A=versioned:1",
-        "--parameter",
-        "B=versioned:current",
-        "--parameter",
-        "C=versioned",
-        "--parameter",
-        "D=versioned:3",
-    ];
+    let sources = ["A=versioned:1", "B=versioned:current", "C=versioned", "D=versioned:3"];
+    let options = sources.map(|source| ["--parameter", source]).concat();
     assert_eq!(moto.values(&options, &["A", "B", "C", "D"]), ["first", "second", "third", "third"]);
 }
 
 #[test]
 fn a_label_on_a_key() {
     let Some(moto) = moto() else { return };
-    let spec = Spec::new(
+    let spec = TempFile::spec(
         "scopes = [\"/nowhere\", \"/app\"]\n[env]\nHOST = { key = \"host\", label = \"current\" }\n\
          PORT = { key = \"port\" }\n",
     );
     assert_eq!(moto.values(&["-s", &spec.arg()], &["HOST", "PORT"]), ["db.example", "5432"]);
-    let spec = Spec::new("scopes = [\"shared\"]\n[env]\nKEY = { key = \"rotated\", label = \"old\" }\n");
+    let spec = TempFile::spec("scopes = [\"shared\"]\n[env]\nKEY = { key = \"rotated\", label = \"old\" }\n");
     assert_eq!(moto.values(&["-s", &spec.arg()], &["KEY"]), ["labelled"]);
 }
 
@@ -156,17 +148,17 @@ fn all_missing_names_in_one_message() {
 fn everything_under_a_path() {
     let Some(moto) = moto() else { return };
     assert_eq!(moto.values(&["--pristine", "--load", "/app"], &[]), ["HOST=db.example", "PORT=5432"]);
-    let spec = Spec::new("pristine = true\n[[load]]\npath = \"/app\"\nrecursive = true\nprefix = \"APP_\"\n");
+    let spec = TempFile::spec("pristine = true\n[[load]]\npath = \"/app\"\nrecursive = true\nprefix = \"APP_\"\n");
     let all = moto.values(&["-s", &spec.arg()], &[]);
     assert_eq!(all, ["APP_HOST=db.example", "APP_PORT=5432", "APP_DEEP_ER_KEY=down here"]);
-    let spec = Spec::new("pristine = true\n[[load]]\npath = \"/app\"\nlabel = \"current\"\n");
+    let spec = TempFile::spec("pristine = true\n[[load]]\npath = \"/app\"\nlabel = \"current\"\n");
     assert_eq!(moto.values(&["-s", &spec.arg()], &[]), ["HOST=db.example"]);
 }
 
 #[test]
 fn a_list_as_it_is_and_joined_anew() {
     let Some(moto) = moto() else { return };
-    let spec = Spec::new("[env]\nA = { parameter = \"hosts\" }\nB = { parameter = \"hosts\", list = \" \" }\n");
+    let spec = TempFile::spec("[env]\nA = { parameter = \"hosts\" }\nB = { parameter = \"hosts\", list = \" \" }\n");
     let lists = moto.values(&["-s", &spec.arg()], &["A", "B"]);
     assert_eq!(lists, ["a.example,b.example,c.example", "a.example b.example c.example"]);
 }

@@ -4,45 +4,37 @@
 mod common;
 
 use std::ffi::{CString, OsStr, OsString};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, Stdio};
 
-use common::{Ran, Spec, article, offline, stepzero, tested};
+use common::{
+    Directory, PROCESS, Ran, Run, TempFile, article, assert_untouched, before_exec, block_signals, close, fed, offline,
+    program, set_signal, stepzero, tested, users,
+};
 use fake_aws::Fake;
 
 const EXEC: [&str; 4] = ["exec", "--parameter", "FETCHED=shared.newrelic_key", "--"];
 
-fn exec<S: AsRef<OsStr>>(fake: &Fake, command: &[S]) -> common::Run {
+fn exec<S: AsRef<OsStr>>(fake: &Fake, command: &[S]) -> Run {
     let command = command.iter().map(|part| part.as_ref().to_owned());
     stepzero(fake, EXEC.into_iter().map(OsString::from).chain(command))
 }
 
 /// What a command prints when it is run through stepzero, and when it is run directly, after the same preparation.
-fn both(command: &[&str], prepare: fn(&mut Command)) -> (String, String) {
+fn both(command: &[&str], prepare: impl Fn(&mut Command)) -> (String, String) {
     let fake = article();
     let mut through = exec(&fake, command).command();
     prepare(&mut through);
-    let through = Ran(through.output().expect("it was built")).expect(0);
-    let mut direct = common::program(command[0]);
+    let through = Ran::of(&mut through).expect(0);
+    let mut direct = program(command[0]);
     direct.args(&command[1..]);
     prepare(&mut direct);
-    let direct = Ran(direct.output().expect("every system has it")).expect(0);
+    let direct = Ran::of(&mut direct).expect(0);
     assert_eq!(fake.calls("GetParameters").len(), 1, "the fetch was real");
     (through.stdout(), direct.stdout())
-}
-
-/// Runs in the new process, just before the exec.
-fn before_exec(command: &mut Command, change: fn()) {
-    // SAFETY: the changes of this file are system calls that are safe after a fork.
-    unsafe {
-        command.pre_exec(move || {
-            change();
-            Ok(())
-        });
-    }
 }
 
 #[test]
@@ -50,17 +42,15 @@ fn the_pid_is_the_same() {
     let fake = article();
     let child = exec(&fake, &["sh", "-c", "echo $$"]).spawn();
     let pid = child.id();
-    let output = child.wait_with_output().expect("it was started");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), pid.to_string());
+    Ran::of_child(child).prints(&format!("{pid}\n"));
 }
 
 #[test]
 fn arguments_arrive_byte_for_byte() {
     let fake = article();
-    let directory = Spec::new("");
-    let bin = directory.path.parent().expect("it is in a directory").to_owned();
+    let bin = Directory::new();
     symlink("/bin/cat", bin.join("-h")).expect("the directory is ours");
-    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let path = format!("{}:/usr/bin:/bin", bin.path().display());
     let odd = OsString::from_vec(b"\xff\xfe=\x01\n".to_vec());
     let args: Vec<OsString> = ["--", "/proc/self/cmdline", "", "-k", "x", "--help", "--", " ", "$HOME", "*"]
         .into_iter()
@@ -71,11 +61,11 @@ fn arguments_arrive_byte_for_byte() {
     // The other arguments are no files, so the command ends with 1.
     let ran = exec(&fake, &command).env("PATH", &path).output().expect(1);
     let want: Vec<u8> = command.iter().flat_map(|arg| [arg.as_bytes(), b"\0"].concat()).collect();
-    assert_eq!(ran.0.stdout, want);
+    assert_eq!(ran.output.stdout, want);
 
     // Without `--`, the first operand is the command.
     let plain = ["exec", "--parameter", "shared.newrelic_key", "echo", "-k", "--", "--help"];
-    assert_eq!(stepzero(&fake, plain).output().expect(0).stdout(), "-k -- --help\n");
+    stepzero(&fake, plain).output().prints("-k -- --help\n");
 }
 
 /// A process with exactly this environment, which std's own would tidy up.
@@ -84,7 +74,7 @@ fn with_raw_environment(args: &[&str], environment: &[Vec<u8>]) -> Command {
     let path = c(tested().as_bytes());
     let args: Vec<CString> = ["stepzero"].iter().chain(args).map(|arg| c(arg.as_bytes())).collect();
     let entries: Vec<CString> = environment.iter().map(|entry| c(entry)).collect();
-    let mut command = common::program(tested());
+    let mut command = program(tested());
     let pointers = |strings: &[CString]| {
         let pointers = strings.iter().map(|string| string.as_ptr() as usize);
         pointers.chain([0]).collect::<Vec<usize>>()
@@ -131,81 +121,48 @@ fn inherited_entries_stay_byte_for_byte() {
         given.insert(at * 2 + 1, entry.to_vec());
     }
     let args: Vec<&str> = EXEC.into_iter().chain(["cat", "/proc/self/environ"]).collect();
-    let ran = Ran(with_raw_environment(&args, &given).output().expect("it was built")).expect(0);
+    let ran = Ran::of(&mut with_raw_environment(&args, &given)).expect(0);
     let want = kept.into_iter().chain([b"FETCHED=2039402939302293029230923093".to_vec()]);
     let want: Vec<u8> = want.flat_map(|entry| [entry, vec![0]].concat()).collect();
-    assert_eq!(ran.0.stdout.escape_ascii().to_string(), want.escape_ascii().to_string());
+    assert_eq!(ran.output.stdout.escape_ascii().to_string(), want.escape_ascii().to_string());
 }
 
 #[test]
 fn an_environment_without_anything() {
-    let spec = Spec::new("");
-    let path = spec.arg();
-    let ran = with_raw_environment(&["exec", "-s", &path, "cat", "/proc/self/environ"], &[]).output();
-    assert_eq!(Ran(ran.expect("it was built")).expect(0).stdout(), "");
+    let spec = TempFile::spec("");
+    Ran::of(&mut with_raw_environment(&["exec", "-s", &spec.arg(), "cat", "/proc/self/environ"], &[])).prints("");
 }
 
 /// What must be the same of `/proc/self/status` (proc_pid_status(5)).
 fn kept_status(text: &str) -> String {
-    const KEPT: [&str; 16] = [
-        "Umask:",
-        "Uid:",
-        "Gid:",
-        "Groups:",
-        "VmLck:",
-        "Threads:",
-        "SigPnd:",
-        "ShdPnd:",
-        "SigBlk:",
-        "SigIgn:",
-        "SigCgt:",
-        "CapInh:",
-        "CapPrm:",
-        "CapEff:",
-        "NoNewPrivs:",
-        "Seccomp:",
-    ];
-    let lines = text.lines().filter(|line| KEPT.iter().any(|kept| line.starts_with(kept)));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-fn set(signal: libc::c_int, to: libc::sighandler_t) {
-    // SAFETY: signal(2) with SIG_IGN or SIG_DFL.
-    unsafe { libc::signal(signal, to) };
-}
-
-fn block(signals: &[libc::c_int]) {
-    // SAFETY: the set is made by sigemptyset(3) before it is used.
-    unsafe {
-        let mut mask = std::mem::zeroed();
-        libc::sigemptyset(&raw mut mask);
-        signals.iter().for_each(|signal| _ = libc::sigaddset(&raw mut mask, *signal));
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut());
-    }
+    const KEPT: &str =
+        "Umask Uid Gid Groups VmLck Threads SigPnd ShdPnd SigBlk SigIgn SigCgt CapInh CapPrm CapEff NoNewPrivs Seccomp";
+    let is_kept = |name: &str| KEPT.split(' ').any(|kept| kept == name);
+    let lines: Vec<&str> = text.lines().filter(|line| line.split(':').next().is_some_and(is_kept)).collect();
+    assert_eq!(lines.len(), KEPT.split(' ').count(), "the control: Linux says all of them: {text}");
+    lines.join("\n")
 }
 
 #[test]
 fn signals_are_as_they_were() {
-    let changes: [(&str, fn()); 6] = [
-        ("nothing", || ()),
-        ("SIGPIPE ignored", || set(libc::SIGPIPE, libc::SIG_IGN)),
-        ("SIGPIPE not ignored", || set(libc::SIGPIPE, libc::SIG_DFL)),
-        ("all ignored", || (1..=64).for_each(|signal| set(signal, libc::SIG_IGN))),
-        ("some ignored", || {
-            [libc::SIGCHLD, libc::SIGHUP, libc::SIGURG].iter().for_each(|signal| set(*signal, libc::SIG_IGN))
+    fn ignore(signals: impl IntoIterator<Item = libc::c_int>) -> io::Result<()> {
+        signals.into_iter().for_each(|signal| set_signal(signal, libc::SIG_IGN));
+        Ok(())
+    }
+    let changes: [(&str, fn() -> io::Result<()>); 6] = [
+        ("nothing", || Ok(())),
+        ("SIGPIPE ignored", || ignore([libc::SIGPIPE])),
+        ("SIGPIPE not ignored", || {
+            set_signal(libc::SIGPIPE, libc::SIG_DFL);
+            Ok(())
         }),
-        ("some blocked", || block(&[libc::SIGTERM, libc::SIGPIPE, libc::SIGCHLD, libc::SIGUSR2, 40])),
+        ("all ignored", || ignore(1..=64)),
+        ("some ignored", || ignore([libc::SIGCHLD, libc::SIGHUP, libc::SIGURG])),
+        ("some blocked", || block_signals(&[libc::SIGTERM, libc::SIGPIPE, libc::SIGCHLD, libc::SIGUSR2, 40])),
     ];
     for (name, change) in changes {
-        let fake = article();
-        let mut through = exec(&fake, &["cat", "/proc/self/status"]).command();
-        before_exec(&mut through, change);
-        let through = Ran(through.output().expect("it was built")).expect(0);
-        let mut direct = common::program("cat");
-        direct.arg("/proc/self/status");
-        before_exec(&mut direct, change);
-        let direct = Ran(direct.output().expect("every system has it")).expect(0);
-        assert_eq!(kept_status(&through.stdout()), kept_status(&direct.stdout()), "{name}");
+        let (through, direct) = both(&["cat", "/proc/self/status"], |command| before_exec(command, change));
+        assert_eq!(kept_status(&through), kept_status(&direct), "{name}");
     }
 }
 
@@ -213,14 +170,15 @@ fn signals_are_as_they_were() {
 #[test]
 fn an_ignored_sigchld_does_not_confuse_a_credential_process() {
     let fake = article();
-    fake.static_credentials("AKIDPROCESS", "secret", "somebody");
-    let config = Spec::new(
-        "[default]\nregion = us-east-1\ncredential_process = printf '{\"Version\":1,\"AccessKeyId\":\"AKIDPROCESS\",\"SecretAccessKey\":\"secret\"}'\n",
-    );
+    users(&fake, &["PROCESS"]);
+    let config = TempFile::config(format!("[default]\nregion = us-east-1\ncredential_process = {PROCESS}\n"));
     let run = exec(&fake, &["cat", "/proc/self/status"]).env("AWS_CONFIG_FILE", config.arg());
     let mut command = run.command();
-    before_exec(&mut command, || set(libc::SIGCHLD, libc::SIG_IGN));
-    let ran = Ran(command.output().expect("it was built")).expect(0);
+    before_exec(&mut command, || {
+        set_signal(libc::SIGCHLD, libc::SIG_IGN);
+        Ok(())
+    });
+    let ran = Ran::of(&mut command).expect(0);
     let ignored = ran.stdout().lines().find_map(|line| line.strip_prefix("SigIgn:\t").map(str::to_owned));
     let ignored = u64::from_str_radix(&ignored.expect("Linux says it"), 16).expect("hexadecimal");
     assert_ne!(ignored & (1 << (libc::SIGCHLD - 1)), 0, "still ignored");
@@ -240,6 +198,7 @@ fn limits_umask_directory_and_the_rest_are_as_they_were() {
                 libc::umask(0o027);
                 libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
             }
+            Ok(())
         });
     });
     assert_eq!(through, direct);
@@ -255,6 +214,7 @@ fn no_descriptor_of_ours_is_open_and_those_of_the_caller_are() {
                 libc::dup2(opened, 7);
                 libc::close(opened);
             }
+            Ok(())
         });
     });
     assert_eq!(through, direct);
@@ -263,48 +223,29 @@ fn no_descriptor_of_ours_is_open_and_those_of_the_caller_are() {
 
 #[test]
 fn closed_standard_descriptors_stay_closed() {
-    let changes: [fn(); 8] = [
-        || (),
-        || close(&[0]),
-        || close(&[1]),
-        || close(&[0, 1]),
-        || close(&[2]),
-        || close(&[0, 2]),
-        || close(&[1, 2]),
-        || close(&[0, 1, 2]),
-    ];
-    fn close(descriptors: &[libc::c_int]) {
-        // SAFETY: the new process has no use for them.
-        descriptors.iter().for_each(|descriptor| _ = unsafe { libc::close(*descriptor) });
-    }
+    let sets: [&[libc::c_int]; 8] = [&[], &[0], &[1], &[0, 1], &[2], &[0, 2], &[1, 2], &[0, 1, 2]];
     let fake = article();
-    for (set, change) in changes.into_iter().enumerate() {
-        let directory = Spec::new("");
-        let told = directory.path.with_file_name("told").to_string_lossy().into_owned();
+    for closed in sets {
+        let directory = Directory::new();
+        let told = directory.arg("told");
         let script =
             format!("for n in 0 1 2 3 4 5; do [ -e /proc/$$/fd/$n ] && r=$r$n; done; echo \"$r$FETCHED\" > {told}");
         let mut command = exec(&fake, &["sh", "-c", &script]).command();
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        before_exec(&mut command, change);
+        close(&mut command, closed);
         let status = command.status().expect("it was built");
-        assert_eq!(status.code(), Some(0), "{set:03b}");
-        let open: String = (0..3).filter(|n| set & (1 << n) == 0).map(|n| n.to_string()).collect();
+        assert_eq!(status.code(), Some(0), "without {closed:?}");
+        let open: String = (0..3).filter(|n| !closed.contains(n)).map(|n| n.to_string()).collect();
         let told = std::fs::read_to_string(&told).expect("the command wrote it");
-        assert_eq!(told, format!("{open}2039402939302293029230923093\n"), "{set:03b}");
+        assert_eq!(told, format!("{open}2039402939302293029230923093\n"), "without {closed:?}");
     }
 }
 
 #[test]
 fn standard_input_is_the_command_s() {
     let fake = article();
-    let mut command = exec(&fake, &["cat"]).command();
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it was built");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(b"\0every\xffbyte\n").expect("the command reads it");
-    drop(stdin);
-    let mut got = Vec::new();
-    child.stdout.take().expect("a pipe").read_to_end(&mut got).expect("a pipe can be read");
-    assert_eq!((got.as_slice(), child.wait().expect("it was started").code()), (&b"\0every\xffbyte\n"[..], Some(0)));
+    let ran = fed(&mut exec(&fake, &["cat"]).command(), b"\0every\xffbyte\n").expect(0);
+    assert_eq!(ran.output.stdout, b"\0every\xffbyte\n");
 }
 
 #[test]
@@ -318,33 +259,30 @@ fn the_command_s_end_is_its_own() {
 }
 
 /// A directory with every kind of file that cannot be run.
-fn unrunnable() -> (Spec, String) {
-    let directory = Spec::new("");
-    let bin = directory.path.parent().expect("it is in a directory").to_owned();
-    let file = |name: &str, text: &str, mode: u32| {
-        std::fs::write(bin.join(name), text).expect("the directory is ours");
-        std::fs::set_permissions(bin.join(name), PermissionsExt::from_mode(mode)).expect("the file is ours");
-    };
-    file("plain", "#!/bin/sh\n", 0o644);
-    file("lost", "#!/no/such/interpreter -x\n", 0o755);
-    file("windows", "#!/bin/sh\r\n", 0o755);
-    file("bare", "#!\n", 0o755);
-    file("folder-run", "#!/bin\n", 0o755);
-    file("good", "#! /bin/sh -e\necho good $1\n", 0o755);
-    std::fs::create_dir_all(bin.join("folder")).expect("the directory is ours");
-    std::fs::create_dir_all(bin.join("later")).expect("the directory is ours");
-    file("later/plain", "#!/bin/sh\necho later\n", 0o755);
+fn unrunnable() -> Directory {
+    let bin = Directory::new();
+    for (name, text, mode) in [
+        ("plain", "#!/bin/sh\n", 0o644),
+        ("lost", "#!/no/such/interpreter -x\n", 0o755),
+        ("windows", "#!/bin/sh\r\n", 0o755),
+        ("bare", "#!\n", 0o755),
+        ("folder-run", "#!/bin\n", 0o755),
+        ("good", "#! /bin/sh -e\necho good $1\n", 0o755),
+        ("later/plain", "#!/bin/sh\necho later\n", 0o755),
+    ] {
+        bin.file_of_mode(name, text, mode);
+    }
+    std::fs::create_dir(bin.join("folder")).expect("the directory is ours");
     symlink("nowhere", bin.join("dangling")).expect("the directory is ours");
     symlink("loop", bin.join("loop")).expect("the directory is ours");
-    let path = bin.to_string_lossy().into_owned();
-    (directory, path)
+    bin
 }
 
 #[test]
 fn a_command_that_cannot_run_is_known_before_any_fetch() {
     let fake = article();
-    let (_directory, bin) = unrunnable();
-    let in_bin = |name: &str| format!("{bin}/{name}");
+    let directory = unrunnable();
+    let (in_bin, bin) = (|name: &str| directory.arg(name), directory.path().display());
     for (command, code, words) in [
         ("no-such-command".to_owned(), 127, &["no-such-command: command not found", "PATH"][..]),
         (String::new(), 127, &["command not found"]),
@@ -364,17 +302,15 @@ fn a_command_that_cannot_run_is_known_before_any_fetch() {
         (in_bin("folder-run"), 126, &["its interpreter /bin "]),
     ] {
         let run = exec(&fake, &[command.as_str()]).env("PATH", format!("{bin}:/usr/bin:/bin"));
-        let ran = run.output().expect(code).says(words);
-        assert!(ran.stderr().starts_with("stepzero: "), "{}", ran.stderr());
+        run.output().case(&command).refused(code, words);
     }
-    assert!(fake.log().is_empty(), "{:#?}", fake.log());
-    assert_eq!((fake.connections().accepted, fake.imds_connections().accepted), (0, 0));
+    assert_untouched(&fake);
 }
 
 #[test]
 fn the_command_is_looked_up_as_execvp_does() {
-    let (_directory, bin) = unrunnable();
-    let good = format!("{bin}/good");
+    let directory = unrunnable();
+    let (bin, good) = (directory.arg(""), directory.arg("good"));
     for (path, command, want) in [
         (Some(bin.as_str()), "good", Some("good x\n")),
         (Some("/nowhere::/bin"), "good", Some("good x\n")),
@@ -397,10 +333,10 @@ fn the_command_is_looked_up_as_execvp_does() {
             Some(path) => process.env("PATH", path),
             None => process.env_remove("PATH"),
         };
-        let ran = Ran(process.output().expect("it was built"));
+        let ran = Ran::of(&mut process).case(format_args!("{path:?} {command}"));
         match want {
-            Some(want) => assert_eq!(ran.expect(0).stdout(), want, "{path:?} {command}"),
-            None => _ = ran.expect(127),
-        }
+            Some(want) => ran.prints(want),
+            None => ran.expect(127),
+        };
     }
 }

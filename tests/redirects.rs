@@ -2,12 +2,9 @@
 //! Under `auto` each of them does redirect, which is the control.
 
 mod common;
-#[path = "common/network.rs"]
-mod network;
 
-use std::path::PathBuf;
-
-use common::{Ran, Spec, offline};
+use common::network::with_addresses;
+use common::{ARTICLE, Directory, PROCESS, ROLE, Ran, offline, users};
 use fake_aws::{Fake, Service};
 
 /// The instance, and somebody who wants to be asked in its place.
@@ -15,7 +12,7 @@ struct World {
     genuine: Fake,
     decoy: Fake,
     /// With `.aws/config`, `.aws/credentials`, a token, and what a `credential_process` leaves when it is run.
-    home: Spec,
+    home: Directory,
 }
 
 type Setting = (&'static str, String);
@@ -27,47 +24,26 @@ struct Row {
     redirects: bool,
 }
 
-const ROLE: &str = "projectA-production";
-const VALUE: &str = "2039402939302293029230923093";
+const VALUE: &str = ARTICLE[0].1;
 
 impl World {
     fn new() -> Self {
         let genuine = Fake::builder().imds_listen("0.0.0.0:80").start();
         genuine.put("k", "SecureString", VALUE);
-        for id in ["ENVIRONMENT", "SHARED", "PROCESS"] {
-            genuine.static_credentials(&format!("AKID{id}"), "secret", &id.to_ascii_lowercase());
-        }
+        users(&genuine, &["ENVIRONMENT", "SHARED", "PROCESS"]);
         genuine.web_identity_token("web-token");
-        let world = World { genuine, decoy: Fake::builder().tls(false).start(), home: Spec::new("web-token") };
-        let decoy = world.decoy.imds_url();
-        world.file("keys", "[default]\naws_access_key_id = AKIDSHARED\naws_secret_access_key = secret\n");
-        world.file("process", &world.process("[default]"));
-        world.file("named", &world.process("[profile named]"));
-        world.file("imds", &format!("[default]\nec2_metadata_service_endpoint = {decoy}\n"));
-        std::fs::create_dir(world.path("config-home")).expect("it is ours");
-        std::fs::create_dir(world.path("config-home/.aws")).expect("it is ours");
-        world.file("config-home/.aws/config", &world.process("[default]"));
-        std::fs::create_dir(world.path("keys-home")).expect("it is ours");
-        std::fs::create_dir(world.path("keys-home/.aws")).expect("it is ours");
-        world.file("keys-home/.aws/credentials", &std::fs::read_to_string(world.path("keys")).expect("just written"));
+        let world = World { genuine, decoy: Fake::builder().tls(false).start(), home: Directory::new() };
+        let (home, keys) = (&world.home, "[default]\naws_access_key_id = AKIDSHARED\naws_secret_access_key = secret\n");
+        home.file("token", "web-token");
+        home.file("process.sh", format!("#!/bin/sh\necho >> '{}'\n{PROCESS}\n", home.arg("ran")));
+        let process = format!("credential_process = sh {}\n", home.arg("process.sh"));
+        home.file("process", format!("[default]\n{process}"));
+        home.file("named", format!("[profile named]\n{process}"));
+        home.file("imds", format!("[default]\nec2_metadata_service_endpoint = {}\n", world.decoy.imds_url()));
+        home.file("config-home/.aws/config", format!("[default]\n{process}"));
+        home.file("keys", keys);
+        home.file("keys-home/.aws/credentials", keys);
         world
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path.with_file_name(name)
-    }
-
-    fn file(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).expect("the directory is ours");
-    }
-
-    /// A profile with a `credential_process` that leaves a trace.
-    fn process(&self, section: &str) -> String {
-        let keys = r#"{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}"#;
-        let script = self.path("process.sh");
-        let text = format!("#!/bin/sh\necho >> '{}'\necho '{keys}'\n", self.path("ran").display());
-        self.file("process.sh", &text);
-        format!("{section}\ncredential_process = sh {}\n", script.display())
     }
 
     /// A run on the instance with these settings and nothing else but where Systems Manager is, and whom to trust.
@@ -76,14 +52,14 @@ impl World {
         let run = offline(args)
             .env("AWS_ENDPOINT_URL_SSM", self.genuine.endpoint_url())
             .env("AWS_CA_BUNDLE", self.genuine.ca_path());
-        settings.iter().fold(run, |run, (name, value)| run.env(*name, value)).output()
+        run.envs(settings.iter().cloned()).output()
     }
 
     fn forget(&self) {
         self.genuine.clear_log();
         self.decoy.clear_log();
         // It is there when something has gone wrong before.
-        let _ = std::fs::remove_file(self.path("ran"));
+        let _ = std::fs::remove_file(self.home.join("ran"));
     }
 
     /// Whether the instance's role signed the call, and nobody else was asked or run.
@@ -91,18 +67,18 @@ impl World {
         let calls = self.genuine.calls("GetParameters");
         let role = |principal: &String| principal.contains(&format!(":assumed-role/{ROLE}/"));
         let asked = ["GetCredentials", "AssumeRole", "AssumeRoleWithWebIdentity"];
-        ran.0.status.success()
+        ran.code() == 0
             && ran.stdout().trim_end() == VALUE
             && calls.iter().all(|call| call.principal.as_ref().is_some_and(role))
             && asked.iter().all(|operation| self.genuine.calls(operation).is_empty())
             && self.decoy.log().is_empty()
-            && !self.path("ran").exists()
+            && !self.home.join("ran").exists()
     }
 
     fn rows(&self) -> Vec<Row> {
-        let here = |name: &str| self.path(name).to_string_lossy().into_owned();
+        let here = |name: &str| self.home.arg(name);
         let text = |value: &str| value.to_owned();
-        let (container, imds, token) = (self.genuine.container_url(), self.decoy.imds_url(), here("spec.toml"));
+        let (container, imds, token) = (self.genuine.container_url(), self.decoy.imds_url(), here("token"));
         let relative = container.splitn(4, '/').nth(3).map(|path| format!("/{path}")).expect("it has a path");
         let secret = self.genuine.container_token().expect("the fake has one");
         let row =
@@ -162,7 +138,7 @@ impl World {
 #[test]
 fn nothing_redirects_the_instance_profile() {
     let addresses = ["169.254.169.254", "169.254.170.2"];
-    network::with_addresses("nothing_redirects_the_instance_profile", &addresses, || {
+    with_addresses("nothing_redirects_the_instance_profile", &addresses, || {
         let world = World::new();
         let rows = world.rows();
         for row in &rows {
@@ -171,12 +147,12 @@ fn nothing_redirects_the_instance_profile() {
             assert!(world.is_the_instance(&ran), "{}: {} {:#?}", row.name, ran.stderr(), world.decoy.log());
             world.forget();
             let ran = world.run("auto", &row.settings);
-            assert_eq!(!world.is_the_instance(&ran), row.redirects, "the control: {}: {}", row.name, ran.stderr());
+            assert_eq!(!world.is_the_instance(&ran), row.redirects, "the control: {}: {ran}", row.name);
         }
         world.forget();
         let all: Vec<Setting> = rows.into_iter().flat_map(|row| row.settings).collect();
         let ran = world.run("instance-profile", &all);
-        assert!(world.is_the_instance(&ran), "all at once: {}", ran.stderr());
+        assert!(world.is_the_instance(&ran), "all at once: {ran}");
     });
 }
 
@@ -184,7 +160,7 @@ fn nothing_redirects_the_instance_profile() {
 /// for credentials.
 #[test]
 fn who_stands_in_for_systems_manager_is_not_asked_for_credentials() {
-    network::with_addresses("who_stands_in", &["169.254.169.254"], || {
+    with_addresses("who_stands_in", &["169.254.169.254"], || {
         let world = World::new();
         let endpoint = world.decoy.endpoint_url();
         let proxy = world.decoy.proxy();

@@ -66,7 +66,7 @@ async fn answers(
     let settings = config::settings::Settings::load(aws, retrier.deadline()).await.map_err(AttemptError::Fatal)?;
     let tls = Tls::new(settings.trust_anchors().map_err(AttemptError::Fatal)?);
     let http = Http::new(Connector::new(tls), Routes::new(settings.direct_authorities()));
-    crate::sys::lock_memory();
+    crate::sys::lock_memory().iter().for_each(|missing| crate::log::debug(format_args!("{missing}")));
     ssm::fetch::all(&settings, &http, retrier, wanted, accepts).await
 }
 
@@ -93,7 +93,8 @@ fn stopped(error: AttemptError) -> Stopped {
     match error {
         AttemptError::Fatal(failure) | AttemptError::DeadlineExceeded(failure) => Stopped::Failed(failure),
         AttemptError::AccessDenied(denial) => Stopped::Denied(denial),
-        AttemptError::Transient(cause) => Stopped::Failed(Failure::new(Exit::TempFail, cause.what)),
-        AttemptError::Unauthenticated(cause) => Stopped::Failed(Failure::new(Exit::NoPerm, cause.what)),
+        // Neither leaves the retrier and the session, but for what is wrong before the first attempt.
+        AttemptError::Transient(cause) => Stopped::Failed(cause.into_failure(Exit::TempFail)),
+        AttemptError::Unauthenticated(cause) => Stopped::Failed(cause.into_failure(Exit::NoPerm)),
     }
 }

@@ -31,14 +31,14 @@ pub fn refuse_at_exit(connection: &UnixStream) {
     signals::exit_on_crashes();
 }
 
-/// The value is with the peer.
+/// Call it after the value is written: an exit no longer sends a refusal.
 pub fn keep_at_exit() {
     REFUSED.store(-1, Ordering::SeqCst);
 }
 
-/// Sends one byte more than systemd takes for a credential (1 MiB): an end without data would be an empty credential, and
-/// a shorter run of zeroes one of zeroes. So it goes on after an interruption and while the peer does not read, until the
-/// peer has gone or the unit's time is over. Only write(2), so that a signal handler may do it, also in the middle of one.
+/// Makes systemd reject the credential, by one byte more than the 1 MiB that it accepts. To close the connection early
+/// would give the service an empty credential, or one of zeroes: so it goes on after EINTR and EAGAIN until the peer closes.
+/// Async-signal-safe, because it calls only write(2) (signal-safety(7)). It may interrupt a value that is half written.
 pub fn refuse() {
     static ZEROES: [u8; 4096] = [0; 4096];
     let descriptor = REFUSED.load(Ordering::SeqCst);

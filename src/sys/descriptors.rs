@@ -2,7 +2,8 @@
 
 use std::ffi::{CString, c_int};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,9 +16,9 @@ use nix::sys::stat::{Mode, fchmod};
 /// Descriptors that are free, as far as the first 64 told at the start.
 static FREE: AtomicUsize = AtomicUsize::new(0);
 
-/// Descriptors 0, 1 and 2 that are closed are filled, closed again by the exec, so that no socket becomes one of them.
-/// By one that can be neither read nor written (O_PATH in open(2)), so that whoever uses it fails as if it were closed. The
-/// same look tells how many are free for [`spare_descriptors`].
+/// Fills closed descriptors 0 to 2 with one for `/` that can be neither read nor written (O_PATH in open(2)). So no socket
+/// gets these numbers, and whoever uses them fails with EBADF as if they were closed. The exec closes them again. Also counts
+/// the free descriptors, for [`spare_descriptors`].
 pub fn reserve_standard_descriptors() {
     let first = free::<64>();
     FREE.store(first.iter().flatten().skip(3).filter(|free| **free).count(), Ordering::Relaxed);
@@ -52,25 +53,22 @@ pub fn spare_descriptors(wanted: usize) -> io::Result<()> {
     opened.map(drop)
 }
 
-/// The first of the calls that the runtime cannot do without and that is refused, with the reason: by a seccomp filter, or
-/// for want of descriptors.
+/// The first of the calls without which the async runtime panics that is refused, and the error: by a seccomp filter, or for
+/// want of descriptors.
 pub fn refused_call() -> Option<(&'static str, io::Error)> {
-    // The runtime panics without a pair of sockets, so that is tried even where nothing else went wrong.
-    if let Err(error) = std::os::unix::net::UnixStream::pair() {
-        return Some(("socketpair", error));
-    }
-    // SAFETY: both calls take a number alone, and give a new descriptor, which is closed below.
-    let made = [
-        ("epoll_create1", unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }),
-        ("eventfd2", unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }),
-    ];
-    let error = Errno::last();
-    let refused = made.iter().find(|(_, descriptor)| *descriptor < 0).map(|(call, _)| (*call, error.into()));
-    for (_, descriptor) in made.into_iter().filter(|(_, descriptor)| *descriptor >= 0) {
-        // SAFETY: it was made above, and nobody else knows it.
-        unsafe { libc::close(descriptor) };
-    }
-    refused
+    let opened = |call: &'static str, descriptor: RawFd| match descriptor {
+        -1 => Err((call, io::Error::last_os_error())),
+        // SAFETY: the call has just made it, and nothing else knows it.
+        descriptor => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+    };
+    let all = || {
+        UnixStream::pair().map_err(|error| ("socketpair", error))?;
+        // SAFETY: it takes a number alone, and gives a new descriptor.
+        opened("epoll_create1", unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: as above.
+        opened("eventfd2", unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) })
+    };
+    all().err()
 }
 
 /// Writes all of it to stdout. Not by `std`, which takes a descriptor that cannot be written for one that nobody wants.

@@ -20,23 +20,23 @@ pub fn forbid_inspection() {
     }
 }
 
-/// Before there are values: no swap where that is allowed. It ends with the exec (mlock(2)).
-pub fn lock_memory() {
+/// Locks all memory, so that no value is swapped out. Call it before there are values; it ends with the exec (mlock(2)).
+/// Returns why a part of the protection is missing, for the log: it is no failure.
+pub fn lock_memory() -> Vec<String> {
+    let mut missing = Vec::new();
     match STAYS_DUMPABLE.load(Ordering::Relaxed) {
         0 => {}
-        error => crate::log::debug(format_args!("the process stays dumpable: {}", Errno::from_raw(error))),
+        error => missing.push(format!("the process stays dumpable: {}", Errno::from_raw(error))),
     }
     let is_unlimited = || getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(soft, _)| soft == RLIM_INFINITY);
     if !may_lock_memory() && !is_unlimited() {
         // Below the limit it would succeed, and later mappings would fail.
-        crate::log::debug(format_args!(
-            "memory is not locked: the limit of locked memory is not unlimited, and CAP_IPC_LOCK is missing"
-        ));
-        return;
+        let why = "the limit of locked memory is not unlimited, and CAP_IPC_LOCK is missing";
+        missing.push(format!("memory is not locked: {why}"));
+    } else if let Err(error) = lock() {
+        missing.push(format!("memory is not locked: {error}"));
     }
-    if let Err(error) = lock() {
-        crate::log::debug(format_args!("memory is not locked: {error}"));
-    }
+    missing
 }
 
 /// All memory, now and later. ONFAULT: what is touched is locked, not every mapping made resident.

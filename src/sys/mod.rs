@@ -19,9 +19,9 @@ pub use signals::{Inheritance, ignore_sigpipe};
 use std::ffi::c_int;
 use std::io::{self, Write as _};
 
-/// Prepares this process, before anything else: nobody but root looks into it, closed standard descriptors are held shut,
-/// SIGPIPE becomes an error of write(2), names are resolved without the host's modules, PID 1 can be ended, and a panic or an allocation that fails says where, and
-/// nothing more.
+/// Prepares the process. Call it first. It forbids core dumps and ptrace(2), installs the panic hook (exit 70, with the place
+/// alone), sets up the allocator and name resolution, fills closed descriptors 0 to 2, records the signal dispositions and
+/// ignores SIGPIPE. As PID 1 it also exits on signals, which the kernel would drop.
 pub fn begin() -> Inheritance {
     memory::forbid_inspection();
     std::panic::set_hook(Box::new(|info| {

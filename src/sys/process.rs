@@ -85,9 +85,9 @@ impl Owner {
     }
 }
 
-/// Reads a file of at most `limit` bytes, and tells whose it is. A pipe, or a terminal, is read to its end, for at most so
-/// long: nobody may ever write to it.
-pub fn read_file(path: &Path, limit: u64, patience: Duration) -> io::Result<(Vec<u8>, Owner)> {
+/// Reads a file, and returns its owner as well. `FileTooLarge` when it has more than `limit` bytes. A FIFO or a terminal is
+/// read to its end; `TimedOut` when that has not come within `timeout`, because there may never be a writer.
+pub fn read_file(path: &Path, limit: u64, timeout: Duration) -> io::Result<(Vec<u8>, Owner)> {
     use std::os::unix::fs::MetadataExt as _;
     let begun = Instant::now();
     // Without O_NONBLOCK the opening of a pipe waits for a writer (fifo(7)).
@@ -97,26 +97,17 @@ pub fn read_file(path: &Path, limit: u64, patience: Duration) -> io::Result<(Vec
     // A device, such as /dev/null, holds nothing that somebody else has written.
     let is_device = metadata.mode() & libc::S_IFMT == libc::S_IFCHR;
     let owner = Owner { uid: metadata.uid(), writable_by_others: !is_device && metadata.mode() & 0o022 != 0 };
+    // With room for one byte more than it has, to see its end in the same read.
+    let size = usize::try_from(metadata.len().min(limit)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(size + 1);
     let mut file = file.take(limit + 1);
-    let mut bytes = Vec::new();
-    if metadata.is_file() {
-        // With room for one byte more than it has, to see its end in the same read.
-        bytes.resize(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1, 0);
-        // What goes wrong, the reading below will meet again.
-        let read = file.read(&mut bytes).unwrap_or_default();
-        let ended = read > 0 && read + 1 == bytes.len();
-        bytes.truncate(read);
-        if ended {
-            return Ok((bytes, owner));
-        }
-    } else {
-        // Read before somebody has begun to write, it would be at its end.
-        await_more(file.get_ref(), begun, patience)?;
+    if !metadata.is_file() {
+        await_more(file.get_ref(), begun, timeout)?;
     }
     while let Err(error) = file.read_to_end(&mut bytes) {
         match error.kind() {
             // What was read so far is kept.
-            io::ErrorKind::WouldBlock => await_more(file.get_ref(), begun, patience)?,
+            io::ErrorKind::WouldBlock => await_more(file.get_ref(), begun, timeout)?,
             _ => return Err(error),
         }
     }
@@ -126,8 +117,8 @@ pub fn read_file(path: &Path, limit: u64, patience: Duration) -> io::Result<(Vec
     Ok((bytes, owner))
 }
 
-fn await_more(file: &std::fs::File, begun: Instant, patience: Duration) -> io::Result<()> {
-    let left = patience.saturating_sub(begun.elapsed());
+fn await_more(file: &std::fs::File, begun: Instant, timeout: Duration) -> io::Result<()> {
+    let left = timeout.saturating_sub(begun.elapsed());
     let came = !left.is_zero() && wait_for(file.as_raw_fd(), libc::POLLIN, Some(left))?;
     if came { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
 }
@@ -145,7 +136,7 @@ pub fn executable(path: &OsStr) -> Result<(), Errno> {
         return Err(Errno::EACCES);
     }
     match faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS) {
-        // It is never the file's: an old container engine that does not know faccessat2(2). The exec will tell.
+        // Not about the file: the seccomp profiles of old container engines answer faccessat2(2) so. execve(2) decides.
         Err(Errno::EPERM) if metadata.st_mode & 0o111 != 0 => Ok(()),
         judged => judged,
     }

@@ -20,7 +20,7 @@ const DEFAULT: Disposition = [libc::SIG_DFL as u64, 0, 0, 0];
 /// the back of its own sigaction(3) and sigprocmask(3), which do not know them (nptl(7)).
 const CHANGED: [c_int; 4] = [libc::SIGPIPE, libc::SIGCHLD, 32, 33];
 
-/// No new, or no old value: a whole pointer, which a 0 would not be in a call with variable arguments.
+/// A null pointer for syscall(2), whose arguments are variadic: a plain 0 would be an `int`.
 const NOTHING: *mut u64 = std::ptr::null_mut();
 
 /// The size of the kernel's set of signals, in bytes.

@@ -1,7 +1,6 @@
 //! What goes over the wire: how many calls, with what in them, and none at all where there is nothing to fetch.
 
-use crate::common::{self, Spec};
-use crate::{Given, assert_untouched, environment, map};
+use crate::common::{Given, Ran, TempFile, assert_untouched, map, stepzero, store};
 use fake_aws::{Action, Fake, Fault};
 use serde_json::{Value, json};
 
@@ -13,7 +12,7 @@ fn ten_names_a_call() {
         names.iter().for_each(|name| _ = fake.put(name, "SecureString", name));
         let mut args = vec!["--scope", "s"];
         args.extend(names.iter().flat_map(|name| ["-k", &name[2..]]));
-        let given = Given { args: &args, ..Given::default() };
+        let given = Given::args(&args);
         assert_eq!(given.plan(&fake)["calls"], calls);
         assert_untouched(&fake);
         assert_eq!(given.environment(&fake).len(), count);
@@ -41,11 +40,10 @@ fn the_calls_are_in_parallel() {
     let mut args = vec!["exec", "--scope", "s"];
     args.extend(keys.iter().flat_map(|key| ["-k", key.as_str()]));
     args.push("env");
-    let child = common::stepzero(&fake, &args).spawn();
+    let child = stepzero(&fake, &args).spawn();
     fake.wait_until(|log| log.iter().filter(|entry| entry.operation == "GetParameters").count() == 3);
     gate.release();
-    let output = child.wait_with_output().expect("it was started");
-    assert_eq!(output.status.code(), Some(66));
+    Ran::of_child(child).expect(66);
 }
 
 #[test]
@@ -53,8 +51,8 @@ fn nothing_to_do_is_usage_but_nothing_to_fetch_is_fine() {
     let fake = Fake::start();
     Given::default().refused(&fake, 64, &["nothing to do", "--spec", "--key", "--parameter", "--load", "--references"]);
     let empty = [("STEPZERO_SPEC", ""), ("STEPZERO_PROJECT", "p"), ("STEPZERO_REFERENCES", "")];
-    Given { env: &empty, ..Given::default() }.refused(&fake, 64, &["nothing to do"]);
-    Given { env: &[("STEPZERO_REFERENCES", "false")], ..Given::default() }.refused(&fake, 64, &["nothing to do"]);
+    Given::default().and_env(&empty).refused(&fake, 64, &["nothing to do"]);
+    Given::default().and_env(&[("STEPZERO_REFERENCES", "false")]).refused(&fake, 64, &["nothing to do"]);
 
     let spec = "# nothing\n";
     let settings = "project = \"p\"\nenvironment = \"e\"\n";
@@ -65,11 +63,11 @@ fn nothing_to_do_is_usage_but_nothing_to_fetch_is_fine() {
         ("", &["--references"], &[("A", "no reference"), ("B", "see ssm:x")]),
         ("", &[], &[("STEPZERO_REFERENCES", "true")]),
     ] {
-        let got = Given { spec, args, env }.environment(&fake);
+        let given = Given { spec, args, env };
         let want: Vec<_> = env.iter().filter(|(name, _)| !name.starts_with("STEPZERO_")).copied().collect();
-        assert_eq!(got, map(&want), "{spec} {args:?}");
-        let check = Given { spec, args, env }.run(&fake, "check", &["--format", "json"]).expect(0);
-        assert!(check.stdout().contains("\"ok\": true"), "{}", check.stdout());
+        assert_eq!(given.environment(&fake), map(&want), "{spec} {args:?}");
+        let check = given.run(&fake, "check", &["--format", "json"]).expect(0);
+        assert!(check.stdout().contains("\"ok\": true"), "{check}");
     }
     assert_untouched(&fake);
 }
@@ -77,9 +75,9 @@ fn nothing_to_do_is_usage_but_nothing_to_fetch_is_fine() {
 #[test]
 fn an_empty_spec_by_variable() {
     let fake = Fake::start();
-    let spec = Spec::new("");
-    let ran = common::stepzero(&fake, ["exec", "env", "-0"]).env("STEPZERO_SPEC", spec.arg()).output().expect(0);
-    assert_eq!(environment(&ran), map(&[]));
+    let spec = TempFile::spec("");
+    let ran = stepzero(&fake, ["exec", "env", "-0"]).env("STEPZERO_SPEC", spec.arg()).output().expect(0);
+    assert_eq!(ran.environment(), map(&[]));
     assert_untouched(&fake);
 }
 
@@ -106,12 +104,10 @@ fn an_answer_that_is_not_complete_is_no_answer() {
         |_| json!({}),
     ];
     for garble in garblings {
-        let fake = Fake::start();
-        fake.put("s.a", "String", "1");
-        fake.put("s.b", "String", "2");
+        let fake = store(&[("s.a", "1"), ("s.b", "2")]);
         fake.fault(Fault::once(Action::rewrite(garble)).operation("GetParameters"));
-        let args = &["--scope", "s", "-k", "a", "-k", "b"];
-        assert_eq!(Given { args, ..Given::default() }.environment(&fake), map(&[("A", "1"), ("B", "2")]));
+        let given = Given::args(&["--scope", "s", "-k", "a", "-k", "b"]);
+        assert_eq!(given.environment(&fake), map(&[("A", "1"), ("B", "2")]));
         assert_eq!(fake.calls("GetParameters").len(), 2);
     }
 }

@@ -1,30 +1,25 @@
 //! What `plan`, `check`, `completions`, help and the logs print: to the right stream, never a value, colour only for people.
 
-use std::os::fd::{FromRawFd as _, OwnedFd};
-
-use crate::common::{self, Ran, Spec, article, offline};
-use crate::{Given, HOME};
+use crate::common::{
+    ARTICLE, Given, HOME, Ran, Run, TempFile, article, assert_untouched, offline, program, store, terminal,
+};
 use fake_aws::Fake;
 use serde_json::{Value, json};
 
-const VALUES: [&str; 4] = ["2039402939302293029230923093", "db_user", "d)Dmfj@)(dJF!hp", "the wrong one"];
-
 fn article_args() -> Vec<&'static str> {
-    let keys = ["-k", "newrelic_key", "-k", "database_username", "-k", "database_password"];
-    HOME.into_iter().chain(keys).collect()
+    [&HOME[..], &["-k", "newrelic_key", "-k", "database_username", "-k", "database_password"]].concat()
 }
 
 #[track_caller]
-fn assert_no_value(ran: &Ran) {
-    let text = ran.stdout() + &ran.stderr();
-    VALUES.iter().for_each(|value| assert!(!text.contains(value), "{text}"));
+fn without_values(ran: Ran) -> Ran {
+    ran.hides(&ARTICLE.map(|(_, value)| value))
 }
 
 /// A completion knows the words that an option takes.
 #[test]
 fn completions_offer_the_words_of_an_option() {
     let script = offline(["completions", "bash"]).output().expect(0).stdout();
-    let path = Spec::new(&script);
+    let path = TempFile::new("completions", &script);
     let ask = "source \"$1\"; COMP_WORDS=(stepzero exec \"$2\" \"\"); COMP_CWORD=3; _stepzero stepzero \"\" \"$2\"; echo \"${COMPREPLY[*]}\"";
     for (option, words) in [
         ("--existing", "replace keep error"),
@@ -32,9 +27,8 @@ fn completions_offer_the_words_of_an_option() {
         ("--credentials", "auto instance-profile"),
         ("--log-format", "text json"),
     ] {
-        let output = std::process::Command::new("bash").args(["-c", ask, "bash", &path.arg(), option]).output();
-        let output = output.expect("there is a bash");
-        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), words, "{option}");
+        let ran = Ran::of(program("bash").args(["-c", ask, "bash", &path.arg(), option]));
+        assert_eq!(ran.stdout().trim(), words, "{option}");
     }
 }
 
@@ -49,30 +43,9 @@ fn help_and_version_are_on_stdout() {
     let version = offline(["--version"]).output().stdout();
     assert_eq!(version, format!("stepzero {}\n", env!("CARGO_PKG_VERSION")));
     let help = offline(["exec", "--help"]).output().stdout();
-    for option in [
-        "--spec",
-        "--project",
-        "--environment",
-        "--scope",
-        "--separator",
-        "--key",
-        "--parameter",
-        "--load",
-        "--references",
-        "--pristine",
-        "--keep",
-        "--existing",
-        "--region",
-        "--endpoint-url",
-        "--profile",
-        "--credentials",
-        "--timeout",
-        "--verbose",
-        "--quiet",
-        "--log-format",
-        "STEPZERO_SPEC",
-        "STEPZERO_TIMEOUT",
-    ] {
+    let options = "--spec --project --environment --scope --separator --key --parameter --load --references --pristine --keep \
+                   --existing --region --endpoint-url --profile --credentials --timeout --verbose --quiet --log-format STEPZERO_SPEC STEPZERO_TIMEOUT";
+    for option in options.split(' ') {
         assert!(help.contains(option), "{option}");
     }
 }
@@ -91,7 +64,7 @@ fn plan_shows_what_would_be_asked_for() {
     let spec = "project = \"p\"\nenvironment = \"e\"\n[env]\n\
                 A = \"k\"\nB = { key = \"k\", optional = true }\nC = { parameter = \"/x:3\", default = \"hunter2\" }\n";
     let env = [("C", "inherited")];
-    let plan = Given { spec, env: &env, ..Given::default() }.plan(&fake);
+    let plan = Given::spec(spec).and_env(&env).plan(&fake);
     assert_eq!(plan["format"], 1);
     assert_eq!(plan["calls"], 1);
     assert_eq!(plan["scopes"], json!(["p.e", "p.shared", "e", "shared"]));
@@ -110,23 +83,21 @@ fn plan_shows_what_would_be_asked_for() {
     assert_eq!(rows, want.iter().map(|(a, b, c, d)| (a, b, c, d)).collect::<Vec<_>>());
     assert_eq!(plan["variables"][0]["candidates"][1], json!({"parameter": "p.shared.k", "scope": "p.shared"}));
 
-    let text = Given { spec, env: &env, ..Given::default() }.run(&fake, "plan", &[]).expect(0).stdout();
+    let text = Given::spec(spec).and_env(&env).run(&fake, "plan", &[]).expect(0).stdout();
     let order =
         ["3 variables, 5 names, 1 GetParameters call", "VARIABLE", "p.e.k", "p.shared.k", " e.k", " shared.k", "/x:3"];
     let places: Vec<usize> =
         order.iter().map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"))).collect();
     assert!(places.is_sorted(), "{text}");
-    crate::assert_untouched(&fake);
+    assert_untouched(&fake);
 }
 
 #[test]
 fn check_shows_what_won_and_what_it_overrode() {
     let fake = article();
     let args = article_args();
-    let given = Given { args: &args, ..Given::default() };
-    let ran = given.run(&fake, "check", &["--format", "json"]).expect(0);
-    assert_no_value(&ran);
-    let report: Value = serde_json::from_str(&ran.stdout()).expect("JSON");
+    let given = Given::args(&args);
+    let report = without_values(given.run(&fake, "check", &["--format", "json"]).expect(0)).json();
     assert_eq!((&report["ok"], &report["format"]), (&json!(true), &json!(1)));
     let password = &report["variables"][2];
     let want = json!({
@@ -142,8 +113,7 @@ fn check_shows_what_won_and_what_it_overrode() {
     });
     assert_eq!(password, &want);
 
-    let ran = given.run(&fake, "check", &[]).expect(0);
-    assert_no_value(&ran);
+    let ran = without_values(given.run(&fake, "check", &[]).expect(0));
     for part in
         ["DATABASE_PASSWORD", "projectA.production.database_password", "SecureString", "shared.database_password"]
     {
@@ -151,14 +121,14 @@ fn check_shows_what_won_and_what_it_overrode() {
     }
 
     fake.put("shared.nul", "String", "a\0b");
-    let text = Given { args: &[&args[..], &["-k", "nul"]].concat(), ..Given::default() }.run(&fake, "check", &[]);
+    let text = Given::args(&[&args[..], &["-k", "nul"]].concat()).run(&fake, "check", &[]);
     let why = "\nwhat is unusable, and why:\n  NUL: the value of shared.nul cannot be used: it has a NUL byte";
     assert!(text.stdout().contains(why), "{}", text.stdout());
 
     let spec =
         "[env]\nD = { key = \"nope\", default = \"hunter2\" }\nO = { key = \"nope\", optional = true }\nM = \"nope\"\n";
-    let ran = Given { spec, args: &HOME, ..Given::default() }.run(&fake, "check", &["--format", "json"]).expect(66);
-    let report: Value = serde_json::from_str(&ran.stdout()).expect("JSON");
+    let ran = Given::spec(spec).and_args(&HOME).run(&fake, "check", &["--format", "json"]).expect(66);
+    let report: Value = ran.json();
     let statuses: Vec<&str> =
         report["variables"].as_array().expect("a list").iter().filter_map(|row| row["status"].as_str()).collect();
     assert_eq!(statuses, ["default", "left_alone", "missing"]);
@@ -182,12 +152,11 @@ fn logs_are_on_stderr_and_hold_no_value() {
     for (more, good) in cases {
         let args = [args.clone(), more.to_vec()].concat();
         let env = [("RUST_LOG", "trace"), ("LOG_SENSITIVE_BODIES", "true")];
-        let ran = Given { args: &args, env: &env, ..Given::default() }.run(&fake, "exec", &["true"]).expect(0);
-        assert_no_value(&ran);
-        assert!(ran.stdout().is_empty() && good(&ran.stderr()), "{more:?}: {}", ran.stderr());
+        let ran = without_values(Given::args(&args).and_env(&env).run(&fake, "exec", &["true"]).expect(0));
+        assert!(ran.stdout().is_empty() && good(&ran.stderr()), "{ran}");
     }
     let quiet = [HOME.to_vec(), vec!["-k", "nope", "-q"]].concat();
-    Given { args: &quiet, ..Given::default() }.fails(&fake, 66, &["stepzero: 1 required parameter", "shared.nope"]);
+    Given::args(&quiet).fails(&fake, 66, &["stepzero: 1 required parameter", "shared.nope"]);
 }
 
 #[test]
@@ -195,35 +164,23 @@ fn json_logs_are_one_object_a_line() {
     let fake = article();
     let lines = |text: &str| text.lines().map(|line| serde_json::from_str(line).expect(line)).collect::<Vec<Value>>();
     let args = [article_args(), vec!["-v", "--log-format", "json"]].concat();
-    let ran = Given { args: &args, ..Given::default() }.run(&fake, "exec", &["true"]).expect(0);
+    let ran = Given::args(&args).run(&fake, "exec", &["true"]).expect(0);
     let won = lines(&ran.stderr());
     assert_eq!(won.len(), 3);
     assert!(won.iter().all(|line| line["level"] == "INFO" && line["message"].is_string() && line["time"].is_string()));
 
     let args = [HOME.to_vec(), vec!["-k", "nope", "--log-format", "json"]].concat();
-    let ran = Given { args: &args, ..Given::default() }.exec(&fake).expect(66);
+    let ran = Given::args(&args).exec(&fake).expect(66);
     let failed = lines(&ran.stderr());
-    assert_eq!(failed.len(), 1, "{}", ran.stderr());
+    assert_eq!(failed.len(), 1, "{ran}");
     assert_eq!(
         (&failed[0]["level"], &failed[0]["exit_code"], &failed[0]["exit_name"]),
         (&json!("ERROR"), &json!(66), &json!("NOINPUT"))
     );
 }
 
-/// The two ends of a terminal.
-fn terminal(width: u16) -> (std::fs::File, OwnedFd) {
-    let (mut near, mut far) = (-1, -1);
-    let none = std::ptr::null_mut();
-    let size = libc::winsize { ws_row: 24, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: openpty(3) writes two descriptors and reads the size; the name and the settings may be null.
-    let made = unsafe { libc::openpty(&raw mut near, &raw mut far, none, none.cast(), &raw const size) };
-    assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: both are open, and nobody else has them.
-    unsafe { (std::fs::File::from_raw_fd(near), OwnedFd::from_raw_fd(far)) }
-}
-
 /// What a command prints on a terminal of so many columns.
-fn on_terminal(width: u16, run: common::Run) -> String {
+fn on_terminal(width: u16, run: Run) -> String {
     let (mut near, far) = terminal(width);
     let status = run.command().stdout(far).status().expect("it was built");
     assert!(status.success());
@@ -256,7 +213,7 @@ fn a_table_fits_the_terminal() {
 fn colour_is_for_a_terminal_without_no_color() {
     let plan = || offline(["plan", "--parameter", "/x/y"]);
     for (no_color, want) in [(None, true), (Some("1"), false), (Some(""), true)] {
-        let run = no_color.into_iter().fold(plan(), |run, value| run.env("NO_COLOR", value));
+        let run = plan().envs(no_color.map(|value| ("NO_COLOR", value)));
         let text = on_terminal(0, run);
         assert!(text.contains("VARIABLE"), "{text:?}");
         assert_eq!(text.contains('\u{1b}'), want, "{no_color:?}: {text:?}");
@@ -265,19 +222,10 @@ fn colour_is_for_a_terminal_without_no_color() {
 }
 
 #[test]
-fn a_reader_that_has_gone_away_is_no_error() {
-    let (reader, writer) = std::io::pipe().expect("descriptors are left");
-    drop(reader);
-    let ran = common::Ran(offline(["exec", "--help"]).command().stdout(writer).output().expect("it was built"));
-    ran.expect(0);
-}
-
-#[test]
 fn check_has_the_code_of_exec_for_what_is_too_large() {
-    let fake = Fake::start();
-    fake.put("k", "String", &"x".repeat(140_000));
+    let fake = store(&[("k", &"x".repeat(140_000))]);
     for command in ["check", "exec"] {
-        let given = Given { args: &["--parameter", "k"], ..Given::default() };
+        let given = Given::args(&["--parameter", "k"]);
         given.run(&fake, command, if command == "exec" { &["true"] } else { &[] }).expect(65).says(&["K is too large"]);
     }
 }

@@ -1,8 +1,7 @@
 //! Section 3: flag, then `STEPZERO_*`, then spec, then `AWS_*` and profile, then IMDS. Lists and scalars replace; `-k` and
 //! `--parameter` add.
 
-use crate::common::{Spec, article, stepzero};
-use crate::{Given, assert_untouched, map};
+use crate::common::{Given, KEYS, TempFile, article, assert_untouched, map, stepzero, store};
 use fake_aws::Fake;
 
 const BOTH: &str = "project = \"fp\"\nenvironment = \"fe\"\n[env]\nA = \"k\"\n";
@@ -26,20 +25,22 @@ fn project_and_environment() {
     }
     // A setting that is replaced does not have to be good.
     let bad = "project = \"shared\"\nenvironment = \"a.b\"\n[env]\nA = \"k\"\n";
-    assert_eq!(Given { spec: bad, env: &variables, ..Given::default() }.names(&fake)[0], "vp.ve.k");
+    assert_eq!(Given::spec(bad).and_env(&variables).names(&fake)[0], "vp.ve.k");
     for (env, word) in [
         (("STEPZERO_PROJECT", "a.b"), "STEPZERO_PROJECT"),
         (("STEPZERO_ENVIRONMENT", "shared"), "STEPZERO_ENVIRONMENT"),
     ] {
-        Given { spec: BOTH, env: &[env], ..Given::default() }.refused(&fake, 78, &[word, env.1]);
+        Given::spec(BOTH).and_env(&[env]).refused(&fake, 78, &[word, env.1]);
     }
 }
 
 #[test]
 fn the_spec_itself() {
     let fake = Fake::start();
-    let (by_flag, by_variable) =
-        (Spec::new("[env]\nA = { parameter = \"flag\" }"), Spec::new("[env]\nA = { parameter = \"variable\" }"));
+    let (by_flag, by_variable) = (
+        TempFile::spec("[env]\nA = { parameter = \"flag\" }"),
+        TempFile::spec("[env]\nA = { parameter = \"variable\" }"),
+    );
     for (args, variable, want) in [
         (vec!["plan", "-s"], Some(&by_variable), "flag"),
         (vec!["plan"], Some(&by_variable), "variable"),
@@ -61,7 +62,7 @@ fn the_spec_itself() {
 fn keys_and_names_add_to_the_spec() {
     let fake = Fake::start();
     let args = &["-k", "l", "--parameter", "/x/m", "-k", "n", "--parameter", "/x/o"];
-    let plan = Given { spec: BOTH, args, ..Given::default() }.plan(&fake);
+    let plan = Given::spec(BOTH).and_args(args).plan(&fake);
     let variables: Vec<&str> =
         plan["variables"].as_array().expect("a list").iter().filter_map(|v| v["variable"].as_str()).collect();
     assert_eq!(variables, ["A", "L", "N", "M", "O"]);
@@ -69,8 +70,7 @@ fn keys_and_names_add_to_the_spec() {
 
 #[test]
 fn references_are_switched_by_flag_variable_and_spec() {
-    let fake = Fake::start();
-    fake.put("s.k", "String", "resolved");
+    let fake = store(&[("s.k", "resolved")]);
     let (on, off) = ("references = true\n", "references = false\n");
     for (spec, args, variable, want) in [
         (on, &[][..], None, "resolved"),
@@ -82,11 +82,8 @@ fn references_are_switched_by_flag_variable_and_spec() {
     ] {
         let env: Vec<_> =
             [("R", "ssm:s.k")].into_iter().chain(variable.map(|value| ("STEPZERO_REFERENCES", value))).collect();
-        assert_eq!(
-            Given { spec, args, env: &env }.environment(&fake),
-            map(&[("R", want)]),
-            "{spec} {args:?} {variable:?}"
-        );
+        let got = Given { spec, args, env: &env }.environment(&fake);
+        assert_eq!(got, map(&[("R", want)]), "{spec} {args:?} {variable:?}");
     }
 }
 
@@ -94,8 +91,7 @@ fn references_are_switched_by_flag_variable_and_spec() {
 #[test]
 fn the_region_and_its_order() {
     let fake = Fake::start();
-    let files = Spec::new("[default]\nregion = profile-1\n[profile other]\nregion = other-1\n");
-    let credentials = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let files = TempFile::config("[default]\nregion = profile-1\n[profile other]\nregion = other-1\n");
     let path = files.arg();
     let config = ("AWS_CONFIG_FILE", &*path);
     let aws = [("AWS_REGION", "aws-1"), ("AWS_DEFAULT_REGION", "default-1"), config];
@@ -109,26 +105,24 @@ fn the_region_and_its_order() {
         ("", &[], &[], "us-east-1"),
         ("region = \"\"\n", &["--region", ""], &[], "us-east-1"),
     ] {
-        let args: Vec<&str> =
-            args.iter().copied().chain(["--parameter", "arn:aws:ssm:zz-1:123456789012:parameter/x"]).collect();
-        let env: Vec<_> = env.iter().chain(&credentials).copied().collect();
-        Given { spec, args: &args, env: &env }.fails(&fake, 78, &["ssm:zz-1:", &format!("another Region than {want}")]);
+        let args = [args, &["--parameter", "arn:aws:ssm:zz-1:123456789012:parameter/x"]].concat();
+        let given = Given { spec, args: &args, env: &[env, &KEYS].concat() };
+        given.fails(&fake, 78, &["ssm:zz-1:", &format!("another Region than {want}")]);
     }
     for (spec, args, env, words) in [
         ("region = \"EU\"\n", &[][..], &[][..], &["spec.toml:1:10", "EU"][..]),
         ("", &["--region", "eu west"], &[], &["--region", "eu west"]),
     ] {
-        let args: Vec<&str> = args.iter().copied().chain(["--parameter", "x"]).collect();
+        let args = [args, &["--parameter", "x"]].concat();
         Given { spec, args: &args, env }.refused(&Fake::start(), 78, words);
     }
-    let env = [("AWS_REGION", "eu/west"), credentials[0], credentials[1]];
-    Given { args: &["--parameter", "x"], env: &env, ..Given::default() }.fails(&fake, 78, &["AWS_REGION", "eu/west"]);
+    let env = [("AWS_REGION", "eu/west"), KEYS[0], KEYS[1]];
+    Given::args(&["--parameter", "x"]).and_env(&env).fails(&fake, 78, &["AWS_REGION", "eu/west"]);
 }
 
 #[test]
 fn timeout_and_credentials() {
-    let fake = Fake::start();
-    fake.put("s.k", "String", "v");
+    let fake = store(&[("s.k", "v")]);
     for (spec, env, words) in [
         ("", [("STEPZERO_TIMEOUT", "soon")], &["STEPZERO_TIMEOUT", "soon", "120s"][..]),
         ("", [("STEPZERO_TIMEOUT", "0")], &["STEPZERO_TIMEOUT"]),
@@ -148,7 +142,7 @@ fn timeout_and_credentials() {
         ("timeout = \"90s\"\n", &[], &[("STEPZERO_TIMEOUT", "600ms")], "0.6"),
         ("timeout = \"90s\"\n", &["--timeout", "700ms"], &[("STEPZERO_TIMEOUT", "80s")], "0.7"),
     ] {
-        let args: Vec<&str> = args.iter().copied().chain(["--parameter", "s.k"]).collect();
+        let args = [args, &["--parameter", "s.k"]].concat();
         Given { spec, args: &args, env }.fails(&fake, 75, &["gave up", &format!("--timeout {want}s")]);
     }
 }

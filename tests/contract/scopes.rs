@@ -1,6 +1,6 @@
 //! Section 2: the four scopes, patterns that the user writes, placeholders, and the rules for segments.
 
-use crate::{Given, HOME, map};
+use crate::common::{Given, HOME, map, store};
 use fake_aws::Fake;
 
 const DOTTED: [&str; 4] = ["projectA.production.", "projectA.shared.", "production.", "shared."];
@@ -22,7 +22,7 @@ fn the_most_specific_scope_that_has_the_key_wins() {
             args.extend(["-k".to_owned(), format!("k{set}")]);
         }
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let got = Given { args: &args, ..Given::default() }.environment(&fake);
+        let got = Given::args(&args).environment(&fake);
         assert_eq!(got, want.into_iter().collect(), "{separator}");
         assert_eq!(fake.calls("GetParameters").len(), 6, "60 names");
     }
@@ -44,8 +44,8 @@ fn written_patterns_are_literal() {
         ("separator = \"/\"\n", &["--scope", "z"], &["z.k"]),
     ] {
         let key: &[&str] = if spec == spec_scopes { &[] } else { &["-k", "k"] };
-        let args: Vec<&str> = HOME.iter().chain(args).chain(key).copied().collect();
-        assert_eq!(Given { spec, args: &args, ..Given::default() }.names(&fake), want, "{spec} {args:?}");
+        let args = [&HOME[..], args, key].concat();
+        assert_eq!(Given::spec(spec).and_args(&args).names(&fake), want, "{spec} {args:?}");
     }
 }
 
@@ -53,16 +53,14 @@ fn written_patterns_are_literal() {
 fn the_spec_chooses_the_separator_and_the_flag_replaces_it() {
     let fake = Fake::start();
     let spec = "project = \"p\"\nenvironment = \"e\"\nseparator = \"/\"\n[env]\nA = \"k\"\n";
-    assert_eq!(Given { spec, ..Given::default() }.names(&fake), ["/p/e/k", "/p/shared/k", "/e/k", "/shared/k"]);
+    assert_eq!(Given::spec(spec).names(&fake), ["/p/e/k", "/p/shared/k", "/e/k", "/shared/k"]);
     let args = &["--separator", "."];
-    assert_eq!(Given { spec, args, ..Given::default() }.names(&fake), ["p.e.k", "p.shared.k", "e.k", "shared.k"]);
+    assert_eq!(Given::spec(spec).and_args(args).names(&fake), ["p.e.k", "p.shared.k", "e.k", "shared.k"]);
 }
 
 #[test]
 fn placeholders_are_needed_only_where_they_are_used() {
-    let fake = Fake::start();
-    fake.put("shared.k", "String", "by scope");
-    fake.put("/full/k", "String", "by name");
+    let fake = store(&[("shared.k", "by scope"), ("/full/k", "by name")]);
     for (args, want) in [
         (&["--scope", "shared", "-k", "k"][..], &[("K", "by scope")][..]),
         (&["--parameter", "/full/k"], &[("K", "by name")]),
@@ -70,14 +68,13 @@ fn placeholders_are_needed_only_where_they_are_used() {
         (&["--scope", "{project}", "--parameter", "/full/k"], &[("K", "by name")]),
         (&["-e", "full", "--parameter", "/{environment}/k"], &[("K", "by name")]),
     ] {
-        assert_eq!(Given { args, ..Given::default() }.environment(&fake), map(want), "{args:?}");
+        assert_eq!(Given::args(args).environment(&fake), map(want), "{args:?}");
     }
 }
 
 #[test]
 fn what_is_wrong_with_scopes_is_config() {
     let fake = Fake::start();
-    let key = ["-k", "k"];
     for (args, words) in [
         (&["-p", "a"][..], &["{environment}", "--environment", "STEPZERO_ENVIRONMENT"][..]),
         (&["-e", "a"], &["{project}", "--project", "STEPZERO_PROJECT"]),
@@ -99,8 +96,7 @@ fn what_is_wrong_with_scopes_is_config() {
         (&["-p", "é", "-e", "e"], &["--project", "é"]),
         (&["-p", "a b", "-e", "e"], &["--project", "a b"]),
     ] {
-        let args: Vec<&str> = args.iter().chain(&key).copied().collect();
-        Given { args: &args, ..Given::default() }.refused(&fake, 78, words);
+        Given::args(&[args, &["-k", "k"]].concat()).refused(&fake, 78, words);
     }
 }
 
@@ -108,8 +104,7 @@ fn what_is_wrong_with_scopes_is_config() {
 fn the_rules_for_segments_hold_even_where_nothing_uses_them() {
     let fake = Fake::start();
     for args in [["-p", "shared", "-e", "e"], ["-p", "x", "-e", "x"], ["-p", "a.b", "-e", "e"]] {
-        let args: Vec<&str> = args.into_iter().chain(["--parameter", "/full/k"]).collect();
-        Given { args: &args, ..Given::default() }.refused(&fake, 78, &[]);
+        Given::args(&[&args[..], &["--parameter", "/full/k"]].concat()).refused(&fake, 78, &[]);
     }
 }
 
@@ -118,12 +113,12 @@ fn a_segment_like_shared_is_not_shared() {
     let fake = Fake::start();
     let args = &["-p", "Shared", "-e", "SHARED-1", "-k", "k"];
     let want = ["Shared.SHARED-1.k", "Shared.shared.k", "SHARED-1.k", "shared.k"];
-    assert_eq!(Given { args, ..Given::default() }.names(&fake), want);
+    assert_eq!(Given::args(args).names(&fake), want);
 }
 
 #[test]
 fn an_empty_list_of_scopes_is_config() {
     let fake = Fake::start();
     let spec = "scopes = []\n[env]\nA = \"k\"\n";
-    Given { spec, ..Given::default() }.refused(&fake, 78, &["`scopes` is empty"]);
+    Given::spec(spec).refused(&fake, 78, &["`scopes` is empty"]);
 }

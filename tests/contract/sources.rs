@@ -1,10 +1,8 @@
 //! Full names, ARNs, versions and labels: what is asked for, and which answer goes to which variable.
 
-use crate::common::{self, Spec, article, offline};
-use crate::{Given, map};
+use crate::common::{Directory, Given, HOME, Ran, STEPZERO, article, map, offline, parameter, program, store};
 use fake_aws::{Action, Fake, Fault};
 use serde_json::json;
-use std::process::Command;
 
 /// `a.b` with three versions, labelled, and some neighbours.
 fn world() -> Fake {
@@ -21,14 +19,12 @@ fn world() -> Fake {
     fake
 }
 
-const ARN: &str = "arn:aws:ssm:us-east-1:123456789012:parameter/";
-
 #[test]
 fn full_names_by_flag_and_by_spec() {
     let fake = world();
-    let arn = format!("{ARN}a.b:old");
-    let deep_arn = format!("V={ARN}deep/er/name");
-    let spec_arn = format!("[env]\nV = {{ parameter = \"{ARN}a.b\", version = 2 }}\n");
+    let arn = parameter("a.b:old");
+    let deep_arn = format!("V={}", parameter("deep/er/name"));
+    let spec_arn = format!("[env]\nV = {{ parameter = \"{}\", version = 2 }}\n", parameter("a.b"));
     for (spec, args, want) in [
         ("", &["--parameter", "a.b"][..], &[("B", "three")][..]),
         ("", &["--parameter", "a.b:1"], &[("B", "one")]),
@@ -46,7 +42,7 @@ fn full_names_by_flag_and_by_spec() {
         ("environment = \"er\"\n[env]\nV = { parameter = \"/deep/{environment}/name\" }", &[], &[("V", "deep")]),
         (&spec_arn, &[], &[("V", "two")]),
     ] {
-        assert_eq!(Given { spec, args, ..Given::default() }.environment(&fake), map(want), "{spec} {args:?}");
+        assert_eq!(Given::spec(spec).and_args(args).environment(&fake), map(want), "{spec} {args:?}");
     }
 }
 
@@ -54,23 +50,10 @@ fn full_names_by_flag_and_by_spec() {
 #[test]
 fn several_versions_of_one_parameter_in_one_call() {
     let fake = world();
-    let by_arn = format!("E={ARN}a.b:1");
-    let args = &[
-        "--parameter",
-        "A=a.b",
-        "--parameter",
-        "B=a.b:1",
-        "--parameter",
-        "C=a.b:old",
-        "--parameter",
-        "D=a.b:3",
-        "--parameter",
-        &by_arn,
-        "--parameter",
-        "F=a.b:current",
-    ];
+    let by_arn = format!("E={}", parameter("a.b:1"));
+    let sources = ["A=a.b", "B=a.b:1", "C=a.b:old", "D=a.b:3", &by_arn, "F=a.b:current"];
     let want = map(&[("A", "three"), ("B", "one"), ("C", "one"), ("D", "three"), ("E", "one"), ("F", "two")]);
-    assert_eq!(Given { args, ..Given::default() }.environment(&fake), want);
+    assert_eq!(Given::args(&sources.map(|source| ["--parameter", source]).concat()).environment(&fake), want);
     let calls = fake.calls("GetParameters");
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0].names.len(), 6);
@@ -82,7 +65,7 @@ fn a_root_parameter_has_two_spellings_and_is_asked_for_once() {
     let args =
         &["--parameter", "A=/root", "--parameter", "B=root", "--parameter", "C=slashed", "--parameter", "/slashed"];
     let want = map(&[("A", "root"), ("B", "root"), ("C", "slashed"), ("SLASHED", "slashed")]);
-    assert_eq!(Given { args, ..Given::default() }.environment(&fake), want);
+    assert_eq!(Given::args(args).environment(&fake), want);
     assert_eq!(fake.calls("GetParameters")[0].names.len(), 2);
 }
 
@@ -92,7 +75,7 @@ fn a_name_is_asked_for_once_however_many_variables_want_it() {
     let args = &["--parameter", "A=a.b", "--parameter", "B=a.b", "--scope", "a", "-k", "b", "-k", "C=b"];
     let spec = "[env]\nD = { parameter = \"a.b\" }\nE = \"b\"\n";
     let args: Vec<&str> = args.iter().map(|arg| if *arg == "b" { "X=b" } else { arg }).collect();
-    let got = Given { spec, args: &args, ..Given::default() }.environment(&fake);
+    let got = Given::spec(spec).and_args(&args).environment(&fake);
     assert_eq!(got, map(&["A", "B", "X", "C", "D", "E"].map(|name| (name, "three"))));
     assert_eq!(fake.calls("GetParameters").iter().map(|call| call.names.clone()).collect::<Vec<_>>(), [["a.b"]]);
 }
@@ -101,8 +84,8 @@ fn a_name_is_asked_for_once_however_many_variables_want_it() {
 #[test]
 fn a_parameter_by_name_and_by_arn() {
     let fake = world();
-    let arn = format!("B={ARN}a.b");
-    let got = Given { args: &["--parameter", "A=a.b", "--parameter", &arn], ..Given::default() }.environment(&fake);
+    let arn = format!("B={}", parameter("a.b"));
+    let got = Given::args(&["--parameter", "A=a.b", "--parameter", &arn]).environment(&fake);
     assert_eq!(got, map(&[("A", "three"), ("B", "three")]));
 }
 
@@ -123,25 +106,22 @@ fn answers_in_any_order_go_where_they_belong() {
         names.iter().flat_map(|name| ["--parameter".into(), format!("{}={name}", &name[..2])]).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let want = names.iter().map(|name| (name[..2].to_owned(), name.clone())).collect();
-    assert_eq!(Given { args: &args, ..Given::default() }.environment(&fake), want);
+    assert_eq!(Given::args(&args).environment(&fake), want);
 }
 
 #[test]
 fn names_are_never_altered() {
-    let fake = Fake::start();
-    fake.put("projecta.production.key", "String", "lower case");
-    fake.put("projectA.production.KEY", "String", "upper case");
-    let args: Vec<&str> = crate::HOME.into_iter().chain(["-k", "Key"]).collect();
-    Given { args: &args, ..Given::default() }.fails(&fake, 66, &["KEY", "projectA.production.Key", "shared.Key"]);
-    let args: Vec<&str> = crate::HOME.into_iter().chain(["-k", "KEY"]).collect();
-    assert_eq!(Given { args: &args, ..Given::default() }.environment(&fake), map(&[("KEY", "upper case")]));
+    let fake = store(&[("projecta.production.key", "lower case"), ("projectA.production.KEY", "upper case")]);
+    let key = |key| [&HOME[..], &["-k", key]].concat();
+    Given::args(&key("Key")).fails(&fake, 66, &["KEY", "projectA.production.Key", "shared.Key"]);
+    assert_eq!(Given::args(&key("KEY")).environment(&fake), map(&[("KEY", "upper case")]));
 }
 
 #[test]
 fn another_region_s_arn_is_config() {
     let fake = world();
     let args = &["--parameter", "arn:aws:ssm:eu-west-1:123456789012:parameter/a.b"];
-    Given { args, ..Given::default() }.fails(&fake, 78, &["arn:aws:ssm:eu-west-1", "us-east-1", "--region"]);
+    Given::args(args).fails(&fake, 78, &["arn:aws:ssm:eu-west-1", "us-east-1", "--region"]);
     assert_eq!(fake.calls("GetParameters").len(), 0);
 }
 
@@ -150,23 +130,21 @@ fn another_account_s_parameter_by_arn() {
     let fake = Fake::start();
     fake.put_with(&fake_aws::Put::string("theirs.k", "shared with us").account("210987654321"));
     let arn = "arn:aws:ssm:us-east-1:210987654321:parameter/theirs.k";
-    let got = Given { args: &["--parameter", arn], ..Given::default() }.environment(&fake);
+    let got = Given::args(&["--parameter", arn]).environment(&fake);
     assert_eq!(got, map(&[("K", "shared with us")]));
 }
 
 #[test]
 fn a_label_on_a_key_never_falls_through() {
-    let fake = Fake::start();
-    fake.put("p.k", "String", "p1");
-    fake.put("s.k", "String", "s1");
+    let fake = store(&[("p.k", "p1"), ("s.k", "s1")]);
     fake.label("s.k", 1, "current");
     let spec = "scopes = [\"p\", \"s\"]\n[env]\nV = { key = \"k\", label = \"current\" }\n";
-    let given = Given { spec, ..Given::default() };
+    let given = Given::spec(spec);
     assert_eq!(given.names(&fake), ["p.k:current", "p.k", "s.k:current", "s.k"]);
     given.fails(&fake, 66, &["V", "p.k:current", "p.k"]);
     for absent in ["optional = true", "default = \"d\""] {
         let spec = spec.replace(" }", &format!(", {absent} }}"));
-        Given { spec: &spec, ..Given::default() }.fails(&fake, 66, &["V", "p.k:current"]);
+        Given::spec(&spec).fails(&fake, 66, &["V", "p.k:current"]);
     }
 
     fake.label("p.k", 1, "current");
@@ -187,18 +165,18 @@ fn a_label_on_a_key_never_falls_through() {
 fn a_version_on_a_key_needs_one_scope() {
     let fake = world();
     let spec = "scopes = [\"a\"]\n[env]\nV = { key = \"b\", version = 2 }\n";
-    assert_eq!(Given { spec, ..Given::default() }.environment(&fake), map(&[("V", "two")]));
+    assert_eq!(Given::spec(spec).environment(&fake), map(&[("V", "two")]));
     fake.clear_log();
     let two = spec.replace("[\"a\"]", "[\"a\", \"c\"]");
     let fresh = Fake::start();
-    Given { spec: &two, ..Given::default() }.refused(&fresh, 78, &["spec.toml:3:1", "version", "several scopes"]);
+    Given::spec(&two).refused(&fresh, 78, &["spec.toml:3:1", "version", "several scopes"]);
 }
 
 #[test]
 fn selectors_that_are_missing_or_wrong() {
     let fake = world();
-    Given { args: &["--parameter", "a.b:9"], ..Given::default() }.fails(&fake, 66, &["a.b:9"]);
-    Given { args: &["--parameter", "a.b:nope"], ..Given::default() }.fails(&fake, 66, &["a.b:nope"]);
+    Given::args(&["--parameter", "a.b:9"]).fails(&fake, 66, &["a.b:9"]);
+    Given::args(&["--parameter", "a.b:nope"]).fails(&fake, 66, &["a.b:nope"]);
     let fresh = Fake::start();
     for (spec, args, words) in [
         ("[env]\nV = { parameter = \"a:1\", version = 2 }", &[][..], &["spec.toml:2:1", "selector"][..]),
@@ -220,7 +198,7 @@ fn selectors_that_are_missing_or_wrong() {
         ("", &["--parameter", "arn:aws:ssm:us-east-1:1:parameter/x"], &["--parameter", "account"]),
         ("", &["--parameter", "{nope}"], &["{nope}"]),
     ] {
-        Given { spec, args, ..Given::default() }.refused(&fresh, 78, words);
+        Given::spec(spec).and_args(args).refused(&fresh, 78, words);
     }
 }
 
@@ -228,9 +206,8 @@ fn selectors_that_are_missing_or_wrong() {
 #[test]
 fn a_spec_from_a_pipe() {
     let fake = article();
-    let told = Spec::new("");
-    let fifo = told.path.with_file_name("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().expect("there is a mkfifo").success());
+    let directory = Directory::new();
+    let fifo = directory.fifo("fifo");
     let text = "[env]\nV = { parameter = \"shared.newrelic_key\" }";
     for script in [
         "exec \"$0\" exec -s <(echo \"$SPEC\") printenv V",
@@ -241,27 +218,24 @@ fn a_spec_from_a_pipe() {
         "echo \"$SPEC\" | (sleep 0.1; exec \"$0\" exec -s /dev/fd/0 printenv V)",
         "exec \"$0\" exec --allow-writable-spec -s <(cat; sleep 0.2; echo \"$SPEC\") printenv V",
     ] {
-        let mut command = common::program("bash");
-        command.args(["-c", script, common::STEPZERO]).env("SPEC", text).env("FIFO", &fifo).envs(fake.env());
-        let ran = common::Ran(command.output().expect("there is a bash"));
-        assert_eq!(ran.expect(0).stdout(), "2039402939302293029230923093\n", "{script}");
+        let mut command = program("bash");
+        command.args(["-c", script, STEPZERO]).env("SPEC", text).env("FIFO", &fifo).envs(fake.env());
+        Ran::of(&mut command).case(script).prints("2039402939302293029230923093\n");
     }
 }
 
 /// One deadline over everything: over a pipe that nobody writes, or never to its end, too.
 #[test]
 fn a_spec_that_never_comes_is_66_at_the_deadline() {
-    let told = Spec::new("");
-    let fifo = told.path.with_file_name("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().expect("there is a mkfifo").success());
+    let directory = Directory::new();
+    let fifo = directory.fifo("fifo");
     let (reader, _writer) = std::io::pipe().expect("a pipe");
-    let silent = fifo.to_string_lossy().into_owned();
-    for (path, timeout) in [(silent.as_str(), "1s"), ("/dev/stdin", "500ms")] {
+    for (path, timeout) in [(fifo.as_str(), "1s"), ("/dev/stdin", "500ms")] {
         let mut command = offline(["exec", "-s", path, "--timeout", timeout, "--", "echo", "started"]).command();
         command.stdin(reader.try_clone().expect("a descriptor is free"));
         let begun = std::time::Instant::now();
-        let ran = common::Ran(command.output().expect("it was built"));
+        let ran = Ran::of(&mut command);
         assert!(begun.elapsed().as_secs() < 10, "{path}: {:?}", begun.elapsed());
-        assert_eq!(ran.expect(66).says(&["the spec", path, "timed out", "nobody wrote it"]).stdout(), "");
+        ran.refused(66, &["the spec", path, "timed out", "nobody wrote it"]);
     }
 }

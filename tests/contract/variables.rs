@@ -1,13 +1,10 @@
 //! From a source to a variable: mapping, layers, `optional` and `default`, what is inherited, and collisions.
 
-use crate::{Given, HOME, map};
+use crate::common::{Given, HOME, TempFile, assert_untouched, map, store};
 use fake_aws::Fake;
 
 fn world() -> Fake {
-    let fake = Fake::start();
-    fake.put("s.k", "SecureString", "fetched");
-    fake.put("s.empty", "String", " ");
-    fake
+    store(&[("s.k", "fetched"), ("s.empty", " ")])
 }
 
 #[test]
@@ -29,8 +26,8 @@ fn the_mapping_of_names() {
         (&["--parameter", "arn:aws:ssm:us-east-1:123456789012:parameter/x/y:3"], "Y"),
         (&["--parameter", "arn:aws:ssm:us-east-1:123456789012:parameter/a.b"], "B"),
     ] {
-        let args: Vec<&str> = ["--scope", "/s"].iter().chain(args).copied().collect();
-        let plan = Given { args: &args, ..Given::default() }.plan(&fake);
+        let args = [&["--scope", "/s"], args].concat();
+        let plan = Given::args(&args).plan(&fake);
         assert_eq!(plan["variables"][0]["variable"], want, "{args:?}");
     }
 }
@@ -60,11 +57,11 @@ fn optional_and_default() {
     ] {
         let spec = format!("{top}scopes = [\"s\"]\n[env]\nV = {{ {source} }}\n");
         let env: Vec<(&str, &str)> = inherited.map(|value| ("V", value)).into_iter().collect();
-        let got = Given { spec: &spec, env: &env, ..Given::default() }.environment(&fake);
+        let got = Given::spec(&spec).and_env(&env).environment(&fake);
         assert_eq!(got.get("V").map(String::as_str), want, "{spec} {inherited:?}");
     }
     let spec = "scopes = [\"s\"]\n[env]\nV = { key = \"k\", optional = true, default = \"d\" }\n";
-    Given { spec, ..Given::default() }.refused(&Fake::start(), 78, &["spec.toml:3:", "optional", "default"]);
+    Given::spec(spec).refused(&Fake::start(), 78, &["spec.toml:3:", "optional", "default"]);
 }
 
 #[test]
@@ -84,20 +81,20 @@ fn existing_under_each_policy() {
         (&["--existing", "keep", "--pristine", "--keep", "K"], Some("old"), "old", 0),
     ] {
         fake.clear_log();
-        let args: Vec<&str> = ["--scope", "s", "-k", "k"].iter().chain(args).copied().collect();
+        let args = [&["--scope", "s", "-k", "k"], args].concat();
         let env: Vec<(&str, &str)> = inherited.map(|value| ("K", value)).into_iter().collect();
-        let got = Given { args: &args, env: &env, ..Given::default() }.environment(&fake);
+        let got = Given::args(&args).and_env(&env).environment(&fake);
         assert_eq!(got, map(&[("K", want)]), "{args:?} {inherited:?}");
         assert_eq!(fake.calls("GetParameters").len(), calls, "{args:?} {inherited:?}");
     }
     let args = &["--scope", "s", "-k", "k", "-k", "L=k", "-k", "M=k", "--existing", "error"];
     let env = &[("K", ""), ("L", "x")];
-    let ran = Given { args, env, ..Given::default() }.fails(&fake, 65, &["K is set already", "L is set already"]);
-    assert!(!ran.stderr().contains("M is set"), "{}", ran.stderr());
+    let ran = Given::args(args).and_env(env).fails(&fake, 65, &["K is set already", "L is set already"]);
+    ran.hides(&["M is set"]);
     // The flag replaces the spec.
     let spec = "existing = \"error\"\nscopes = [\"s\"]\n[env]\nK = \"k\"\n";
     let env = &[("K", "old")];
-    Given { spec, env, ..Given::default() }.fails(&fake, 65, &["K is set already"]);
+    Given::spec(spec).and_env(env).fails(&fake, 65, &["K is set already"]);
     let args = &["--existing", "keep"];
     assert_eq!(Given { spec, args, env }.environment(&fake), map(env));
 }
@@ -107,9 +104,9 @@ fn kept_variables_need_no_network() {
     let fake = Fake::start();
     let args = &["-p", "p", "-e", "e", "-k", "k", "-k", "l", "--existing", "keep"];
     let env = &[("K", "1"), ("L", "")];
-    assert_eq!(Given { args, env, ..Given::default() }.environment(&fake), map(env));
-    crate::assert_untouched(&fake);
-    let plan = Given { args, env, ..Given::default() }.plan(&fake);
+    assert_eq!(Given::args(args).and_env(env).environment(&fake), map(env));
+    assert_untouched(&fake);
+    let plan = Given::args(args).and_env(env).plan(&fake);
     assert_eq!((&plan["calls"], &plan["kept"]), (&0.into(), &serde_json::json!(["K", "L"])));
 }
 
@@ -125,7 +122,7 @@ fn pristine_passes_on_what_is_named() {
         ("pristine = true\nkeep = [\"HOME\"]\n", &[], &[("HOME", "/h"), ("K", "fetched")]),
         ("pristine = true\nkeep = [\"HOME\"]\n", &["--keep", "X"], &[("K", "fetched"), ("X", "1")]),
     ] {
-        let args: Vec<&str> = ["--scope", "s", "-k", "k"].iter().chain(args).copied().collect();
+        let args = [&["--scope", "s", "-k", "k"], args].concat();
         let got = Given { spec, args: &args, env }.environment(&fake);
         assert_eq!(got, map(want), "{spec} {args:?}");
     }
@@ -134,7 +131,7 @@ fn pristine_passes_on_what_is_named() {
 #[test]
 fn own_variables_are_removed_and_those_of_aws_pass() {
     let fake = world();
-    let spec = crate::Spec::new("");
+    let spec = TempFile::spec("");
     let env = &[
         ("STEPZERO_SPEC", &*spec.arg()),
         ("STEPZERO_PROJECT", "p"),
@@ -146,7 +143,7 @@ fn own_variables_are_removed_and_those_of_aws_pass() {
         ("AWS_REGION", "us-east-1"),
         ("AWS_SESSION_TOKEN", ""),
     ];
-    let got = Given { args: &["--parameter", "s.k"], env, ..Given::default() }.environment(&fake);
+    let got = Given::args(&["--parameter", "s.k"]).and_env(env).environment(&fake);
     let want =
         [("AWS_REGION", "us-east-1"), ("AWS_SESSION_TOKEN", ""), ("K", "fetched"), ("STEPZERO_OTHER", "not listed")];
     assert_eq!(got, map(&want));
@@ -158,7 +155,7 @@ fn flags_replace_the_spec() {
     fake.put("s.other", "String", "other");
     let spec = "scopes = [\"s\"]\n[env]\nK = \"other\"\nL = \"other\"\n";
     for (args, k) in [(&["-k", "k"][..], "fetched"), (&["--parameter", "s.k"], "fetched"), (&[], "other")] {
-        let got = Given { spec, args, ..Given::default() }.environment(&fake);
+        let got = Given::spec(spec).and_args(args).environment(&fake);
         assert_eq!(got, map(&[("K", k), ("L", "other")]), "{args:?}");
     }
 }
@@ -173,8 +170,8 @@ fn two_sources_in_one_layer() {
         ("", &["--parameter", "V=a", "--parameter", "V=b"], 64, &["two sources for V", "a", "b"]),
         ("[env]\nA = \"a\"\n[files]\nA = \"b\"\n", &[], 78, &["two sources for A", "spec.toml:2:1", "spec.toml:4:1"]),
     ] {
-        let args: Vec<&str> = HOME.iter().chain(args).copied().collect();
-        Given { spec, args: &args, ..Given::default() }.refused(&fake, code, words);
+        let args = [&HOME[..], args].concat();
+        Given::spec(spec).and_args(&args).refused(&fake, code, words);
     }
 }
 
@@ -189,8 +186,8 @@ fn variables_that_cannot_be_set() {
         ("[env]\n\"A=B\" = \"k\"\n", &[], 78, &["spec.toml:2:1", "A=B"]),
         ("keep = [\"A=B\"]\n", &[], 78, &["spec.toml:1:9", "A=B"]),
     ] {
-        let args: Vec<&str> = HOME.iter().chain(args).copied().collect();
-        Given { spec, args: &args, ..Given::default() }.refused(&fake, code, words);
+        let args = [&HOME[..], args].concat();
+        Given::spec(spec).and_args(&args).refused(&fake, code, words);
     }
 }
 
@@ -212,6 +209,6 @@ fn values_arrive_byte_for_byte() {
         args.extend(["-k".to_owned(), format!("v{at}")]);
     }
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let got = Given { args: &args, ..Given::default() }.environment(&fake);
+    let got = Given::args(&args).environment(&fake);
     assert_eq!(got.into_values().collect::<Vec<_>>(), values);
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 
+use crate::common::ROLE;
+
 type Variables = &'static [(&'static str, &'static str)];
 
 /// IMDS could give credentials in each case, and must not be asked.
@@ -20,14 +22,14 @@ fn half_of_a_source_ends_the_chain() {
     ];
     for (variables, code, words) in cases {
         machine.fake.clear_log();
-        let run = variables.iter().fold(machine.run(&[]), |run, (name, value)| run.env(*name, *value));
-        run.output().expect(code).says(&[words]);
+        let run = machine.run(&[]).envs(variables.iter().copied());
+        run.output().case(format_args!("{variables:?}")).refused(code, &[words]);
         assert!(machine.fake.log().is_empty(), "{variables:?}: somebody was asked: {:#?}", machine.fake.log());
     }
     // A role without a token file is for other tools: botocore and Go pass it over as well.
-    assert_eq!(machine.signer(machine.run(&[]).env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x")), INSTANCE);
+    assert_eq!(machine.signer(machine.run(&[]).env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x")), ROLE);
     // A whole source before the half wins, as in botocore.
-    let run = with(machine.run(&[]), machine.variables("environment"));
+    let run = machine.run(&[]).envs(machine.variables("environment"));
     assert_eq!(machine.signer(run.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t")), "environment");
 }
 
@@ -48,7 +50,7 @@ fn half_of_a_profile_ends_the_chain() {
         (format!("{role}\nsource_profile = x\ncredential_source = Environment"), "source_profile"),
     ] {
         machine.fake.clear_log();
-        let config = Spec::new(&format!("[profile half]\nregion = us-east-1\n{profile}\n"));
+        let config = TempFile::config(format!("[profile half]\nregion = us-east-1\n{profile}\n"));
         let run = machine.run(&["--profile", "half"]).env("AWS_CONFIG_FILE", config.arg());
         run.output().expect(78).says(&[words]);
         assert!(machine.fake.log().is_empty(), "{profile}: somebody was asked: {:#?}", machine.fake.log());
@@ -63,7 +65,7 @@ fn half_of_a_container_behind_a_role_is_named() {
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t", "AWS_CONTAINER_AUTHORIZATION_TOKEN is set, but neither"),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://10.0.0.1/x", "may not be asked for credentials over plain HTTP"),
     ] {
-        let run = with(machine.run(&[]), machine.variables("app-of-container")).env(name, value);
+        let run = machine.run(&[]).envs(machine.variables("app-of-container")).env(name, value);
         run.output().expect(78).says(&[words, "credential_source = EcsContainer of profile app-of-container"]);
     }
 }
@@ -71,9 +73,7 @@ fn half_of_a_container_behind_a_role_is_named() {
 #[test]
 fn the_default_profile_can_be_another() {
     let machine = Machine::new(article());
-    let run = |variables: &[(&str, &str)]| {
-        variables.iter().fold(machine.run(&[]), |run, (name, value)| run.env(*name, *value))
-    };
+    let run = |variables: &[(&str, &str)]| machine.run(&[]).envs(variables.iter().copied());
     assert_eq!(machine.signer(run(&[("AWS_DEFAULT_PROFILE", "other")])), "other");
     assert_eq!(machine.signer(run(&[("AWS_DEFAULT_PROFILE", "nope"), ("AWS_PROFILE", "other")])), "other");
     assert_eq!(machine.signer(run(&[("AWS_DEFAULT_PROFILE", "other"), ("AWS_PROFILE", "")])), "other");

@@ -4,25 +4,20 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod halves;
-mod imds;
-#[path = "../common/network.rs"]
-mod network;
 mod sources;
 
-use common::{Ran, Run, Spec, article, stepzero};
+use common::network::with_addresses;
+use common::{ARTICLE, Directory, PROCESS, ROLE, Ran, Run, TempFile, article, stepzero, store, users};
 use fake_aws::Fake;
 
 const EXEC: [&str; 5] = ["exec", "--parameter", "V=shared.newrelic_key", "printenv", "V"];
 const VALUE: &str = "2039402939302293029230923093\n";
-/// The role of the instance profile.
-const INSTANCE: &str = "projectA-production";
 
 /// The files and variables of a machine that has every kind of credentials at once.
 struct Machine {
     fake: Fake,
-    config: Spec,
-    shared: Spec,
-    token: Spec,
+    /// With `config`, `shared` and `token`.
+    files: Directory,
 }
 
 const CONFIG: &str = r#"
@@ -48,7 +43,7 @@ credential_source = EcsContainer
 role_arn = arn:aws:iam::123456789012:role/web
 web_identity_token_file = TOKEN
 [profile process]
-credential_process = printf '{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}'
+credential_process = PROCESS
 [profile sso]
 sso_start_url = https://example.awsapps.com/start
 sso_account_id = 123456789012
@@ -65,22 +60,26 @@ role_arn = arn:aws:iam::123456789012:role/app
 source_profile = sso
 "#;
 
+/// `EXEC` with options.
+fn exec<'a>(options: &[&'a str]) -> Vec<&'a str> {
+    [&EXEC[..1], options, &EXEC[1..]].concat()
+}
+
 impl Machine {
     fn new(fake: Fake) -> Self {
-        for id in ["ENVIRONMENT", "SHARED", "OTHER", "PROCESS"] {
-            fake.static_credentials(&format!("AKID{id}"), "secret", &id.to_ascii_lowercase());
-        }
+        users(&fake, &["ENVIRONMENT", "SHARED", "OTHER", "PROCESS"]);
         fake.web_identity_token("web-token");
-        let token = Spec::new("web-token");
-        let config = Spec::new(&CONFIG.replace("TOKEN", &token.arg()));
-        let shared = Spec::new("[default]\naws_access_key_id = AKIDSHARED\naws_secret_access_key = secret\n");
-        Machine { fake, config, shared, token }
+        let files = Directory::new();
+        let token = files.file("token", "web-token");
+        files.file("config", CONFIG.replace("TOKEN", &token).replace("PROCESS", PROCESS));
+        files.file("shared", "[default]\naws_access_key_id = AKIDSHARED\naws_secret_access_key = secret\n");
+        Machine { fake, files }
     }
 
     /// With the configuration files, and nothing else that could have credentials but IMDS.
     fn run(&self, args: &[&str]) -> Run {
-        let args = EXEC[..1].iter().chain(args).chain(&EXEC[1..]);
-        stepzero(&self.fake, args).env("AWS_CONFIG_FILE", self.config.arg()).env("AWS_REGION", "us-east-1")
+        let config = self.files.arg("config");
+        stepzero(&self.fake, exec(args)).env("AWS_CONFIG_FILE", config).env("AWS_REGION", "us-east-1")
     }
 
     /// The variables of one place.
@@ -90,9 +89,9 @@ impl Machine {
             "environment" => {
                 vec![pair("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT"), pair("AWS_SECRET_ACCESS_KEY", "secret")]
             }
-            "profile" => vec![pair("AWS_SHARED_CREDENTIALS_FILE", &self.shared.arg())],
+            "profile" => vec![pair("AWS_SHARED_CREDENTIALS_FILE", &self.files.arg("shared"))],
             "web identity" => vec![
-                pair("AWS_WEB_IDENTITY_TOKEN_FILE", &self.token.arg()),
+                pair("AWS_WEB_IDENTITY_TOKEN_FILE", &self.files.arg("token")),
                 pair("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/irsa"),
             ],
             "container" => self.fake.container_env(),
@@ -104,16 +103,12 @@ impl Machine {
     #[track_caller]
     fn signer(&self, run: Run) -> String {
         self.fake.clear_log();
-        assert_eq!(run.output().expect(0).stdout(), VALUE);
+        run.output().prints(VALUE);
         let principal = self.fake.calls("GetParameters")[0].principal.clone().expect("it was signed");
         let name = principal.rsplit_once(":user/").map(|(_, name)| name);
         let role = principal.split_once(":assumed-role/").and_then(|(_, rest)| rest.split('/').next());
         name.or(role).expect("a user or a role").to_owned()
     }
-}
-
-fn with(run: Run, variables: impl IntoIterator<Item = (String, String)>) -> Run {
-    variables.into_iter().fold(run, |run, (name, value)| run.env(name, value))
 }
 
 #[test]
@@ -130,11 +125,11 @@ fn each_place_alone() {
         ("web", "web"),
         ("process", "process"),
     ] {
-        let run = with(machine.run(&[]), machine.variables(place));
+        let run = machine.run(&[]).envs(machine.variables(place));
         assert_eq!(machine.signer(run), signer, "{place}");
     }
-    assert_eq!(machine.signer(machine.run(&[])), "projectA-production", "IMDS");
-    let run = with(machine.run(&["--profile", "app-of-environment"]), machine.variables("environment"));
+    assert_eq!(machine.signer(machine.run(&[])), ROLE, "IMDS");
+    let run = machine.run(&["--profile", "app-of-environment"]).envs(machine.variables("environment"));
     assert_eq!(machine.signer(run), "app");
 }
 
@@ -149,8 +144,8 @@ fn the_first_place_of_the_chain_wins() {
     ];
     for first in 0..=chain.len() {
         let rest = &chain[first..];
-        let run = rest.iter().fold(machine.run(&[]), |run, (place, _)| with(run, machine.variables(place)));
-        let signer = rest.first().map_or("projectA-production", |(_, signer)| signer);
+        let run = machine.run(&[]).envs(rest.iter().flat_map(|(place, _)| machine.variables(place)));
+        let signer = rest.first().map_or(ROLE, |(_, signer)| signer);
         assert_eq!(machine.signer(run), signer);
         let imds = machine.fake.log().iter().any(|entry| entry.operation == "GetRole");
         assert_eq!(imds, rest.is_empty(), "IMDS is only asked when nobody else has any");
@@ -161,11 +156,11 @@ fn the_first_place_of_the_chain_wins() {
 fn a_profile_by_flag_is_the_only_place() {
     let machine = Machine::new(article());
     let everything = ["environment", "profile", "web identity", "container", "process"];
-    let all = |run: Run| everything.iter().fold(run, |run, place| with(run, machine.variables(place)));
+    let all = |run: Run| run.envs(everything.iter().flat_map(|place| machine.variables(place)));
     assert_eq!(machine.signer(all(machine.run(&["--profile", "other"]))), "other");
     assert_eq!(machine.signer(all(machine.run(&["--profile", ""]))), "environment", "an empty one is none");
     // A typing error must not end with another identity.
-    for run in [all(machine.run(&["--profile", "nope"])), with(machine.run(&[]), machine.variables("nope"))] {
+    for run in [all(machine.run(&["--profile", "nope"])), machine.run(&[]).envs(machine.variables("nope"))] {
         run.output().expect(78).says(&["there is no profile \"nope\""]);
     }
 }
@@ -183,39 +178,35 @@ fn what_goes_wrong_names_the_place() {
         ("login", 77, &["aws login", "aws configure export-credentials"]),
         ("app-with-mfa", 77, &["sts:AssumeRole", "mfa_serial", "aws configure export-credentials"]),
     ] {
-        let ran = with(machine.run(&[]), machine.variables(place)).output().expect(code).says(words);
-        // It is for Parameter Store, and would ask with the same credentials.
-        assert!(!ran.stderr().contains("stepzero check"), "{}", ran.stderr());
+        let ran = machine.run(&[]).envs(machine.variables(place)).output().case(place);
+        // `check` is for Parameter Store, and would ask with the same credentials.
+        ran.refused(code, words).hides(&["stepzero check"]);
     }
     let absent = machine.run(&[]).env("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token").env("AWS_ROLE_ARN", "x");
     let words = ["the web identity", "no such file", "AWS_WEB_IDENTITY_TOKEN_FILE"];
     absent.output().expect(77).says(&words);
-    let broken = Spec::new("[default\nregion");
+    let broken = TempFile::config("[default\nregion");
     machine.run(&[]).env("AWS_CONFIG_FILE", broken.arg()).output().expect(78).says(&["AWS configuration files"]);
     let stray = [("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT"), ("AWS_SECRET_ACCESS_KEY", "hunter2\nx")];
-    let run = stray.iter().fold(machine.run(&[]), |run, (name, value)| run.env(*name, *value));
-    let ran = run.output().expect(77).says(&["secret access key", "the environment", "newline"]);
-    assert!(!ran.stderr().contains("hunter2"), "{}", ran.stderr());
+    let ran = machine.run(&[]).envs(stray).output();
+    ran.refused(77, &["secret access key", "the environment", "newline"]).hides(&["hunter2"]);
 }
 
 /// Nor does it end a child that it inherited.
 #[test]
 fn a_credential_process_ends_with_the_deadline() {
     let machine = Machine::new(article());
-    let told = Spec::new("");
-    let slow = format!(
-        "[profile slow]\nregion = us-east-1\ncredential_process = sh -c 'echo $$ >> {0}; sleep 90 & echo $! >> {0}; wait'\n",
-        told.arg()
-    );
-    let config = Spec::new(&slow);
+    let told = machine.files.file("told", "");
+    let process = format!("sh -c 'echo $$ >> {told}; sleep 90 & echo $! >> {told}; wait'");
+    let config = TempFile::config(format!("[profile slow]\nregion = us-east-1\ncredential_process = {process}\n"));
     let run = machine.run(&["--timeout", "1s", "--profile", "slow"]).env("AWS_CONFIG_FILE", config.arg());
-    let mut command = common::wrapped(&["sh", "-c", "sleep 90 >/dev/null 2>&1 & echo $!; exec \"$@\"", "sh"], &run);
-    let ran = Ran(command.output().expect("there is a shell")).expect(75).says(&["gave up on credentials"]);
+    let ran = Ran::of(&mut run.under("sleep 90 >/dev/null 2>&1 & echo $!; exec \"$@\""));
+    let ran = ran.expect(75).says(&["gave up on credentials"]);
     let runs = |pid: &str| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.starts_with(" Z"))
     };
-    let pids = std::fs::read_to_string(&told.path).expect("it is there");
+    let pids = std::fs::read_to_string(&told).expect("it is there");
     assert_eq!(pids.lines().count(), 2, "it was started once: {pids}");
     let begun = std::time::Instant::now();
     while pids.lines().any(runs) {
@@ -232,14 +223,11 @@ fn a_credential_process_ends_with_the_deadline() {
 #[test]
 fn imds_is_asked_for_the_region_only_when_nobody_else_says_it() {
     let fake = article();
-    let ran = stepzero(&fake, EXEC).output().expect(0);
-    assert_eq!(ran.stdout(), VALUE);
+    stepzero(&fake, EXEC).output().prints(VALUE);
     assert_eq!(fake.calls("GetRegion").len(), 1);
     assert_eq!(fake.calls("PutToken").len(), 1, "one session token for all");
-    for run in [
-        stepzero(&fake, EXEC).env("AWS_REGION", "us-east-1"),
-        stepzero(&fake, ["exec", "--region", "us-east-1"].iter().chain(&EXEC[1..])),
-    ] {
+    for run in [stepzero(&fake, EXEC).env("AWS_REGION", "us-east-1"), stepzero(&fake, exec(&["--region", "us-east-1"]))]
+    {
         fake.clear_log();
         run.output().expect(0);
         assert_eq!(fake.calls("GetRegion").len(), 0);
@@ -254,7 +242,7 @@ fn a_switched_off_imds_is_not_asked() {
     }
     assert_eq!(machine.fake.imds_connections().accepted, 0);
     let run = machine.run(&[]).env("AWS_EC2_METADATA_DISABLED", "false");
-    assert_eq!(machine.signer(run), "projectA-production");
+    assert_eq!(machine.signer(run), ROLE);
 }
 
 #[test]
@@ -266,8 +254,8 @@ fn a_proxy_gets_the_calls_and_never_imds() {
         for place in ["IMDS", "container"] {
             fake.clear_log();
             let run = stepzero(&fake, EXEC).env(name, &url).env("AWS_REGION", "us-east-1");
-            let run = if place == "container" { with(run, fake.container_env()) } else { run };
-            assert_eq!(run.output().expect(0).stdout(), VALUE);
+            let run = if place == "container" { run.envs(fake.container_env()) } else { run };
+            run.output().prints(VALUE);
             let seen: Vec<_> =
                 fake.log().into_iter().filter(|entry| entry.service == fake_aws::Service::Proxy).collect();
             let through = !name.to_ascii_lowercase().starts_with("http_");
@@ -292,55 +280,48 @@ fn a_proxy_gets_the_calls_and_never_imds() {
 /// In a network of its own, where IMDS is at its real address.
 #[test]
 fn the_instance_profile_alone_believes_no_variable() {
-    network::with_addresses(
-        "the_instance_profile_alone_believes_no_variable",
-        &["169.254.169.254", "169.254.170.2"],
-        || {
-            let fake = Fake::builder().imds_listen("0.0.0.0:80").start();
-            fake.put("shared.newrelic_key", "SecureString", VALUE.trim_end());
-            let machine = Machine::new(fake);
-            let decoy = Fake::start();
-            let disturb = |run: Run| {
-                let places = ["environment", "profile", "web identity", "container", "process"];
-                let run = places.iter().fold(run, |run, place| with(run, machine.variables(place)));
-                run.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", decoy.imds_url())
-                    .env("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv6")
-                    .env("AWS_EC2_METADATA_DISABLED", "true")
-                    .env("AWS_DEFAULT_PROFILE", "other")
-                    .env("HTTP_PROXY", "http://127.0.0.1:9")
-            };
-            let flag = disturb(machine.run(&["--credentials", "instance-profile"]));
-            let variable = disturb(machine.run(&[])).env("STEPZERO_CREDENTIALS", "instance-profile");
-            let spec = Spec::new("credentials = \"instance-profile\"\n");
-            let file = disturb(machine.run(&["-s", &spec.arg()]));
-            for run in [flag, variable, file] {
-                assert_eq!(machine.signer(run), "projectA-production");
-                assert!(machine.fake.calls("GetCredentials").is_empty() && machine.fake.calls("AssumeRole").is_empty());
-            }
-            let auto = disturb(machine.run(&["--credentials", "auto"])).env("STEPZERO_CREDENTIALS", "instance-profile");
-            assert_eq!(machine.signer(auto), "environment");
-            assert!(decoy.log().is_empty());
+    with_addresses("the_instance_profile_alone_believes_no_variable", &["169.254.169.254", "169.254.170.2"], || {
+        let fake = Fake::builder().imds_listen("0.0.0.0:80").start();
+        fake.put(ARTICLE[0].0, "SecureString", ARTICLE[0].1);
+        let machine = Machine::new(fake);
+        let decoy = Fake::start();
+        let disturb = |run: Run| {
+            let places = ["environment", "profile", "web identity", "container", "process"];
+            run.envs(places.iter().flat_map(|place| machine.variables(place)))
+                .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", decoy.imds_url())
+                .env("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv6")
+                .env("AWS_EC2_METADATA_DISABLED", "true")
+                .env("AWS_DEFAULT_PROFILE", "other")
+                .env("HTTP_PROXY", "http://127.0.0.1:9")
+        };
+        let flag = disturb(machine.run(&["--credentials", "instance-profile"]));
+        let variable = disturb(machine.run(&[])).env("STEPZERO_CREDENTIALS", "instance-profile");
+        let spec = TempFile::spec("credentials = \"instance-profile\"\n");
+        let file = disturb(machine.run(&["-s", &spec.arg()]));
+        for run in [flag, variable, file] {
+            assert_eq!(machine.signer(run), ROLE);
+            assert!(machine.fake.calls("GetCredentials").is_empty() && machine.fake.calls("AssumeRole").is_empty());
+        }
+        let auto = disturb(machine.run(&["--credentials", "auto"])).env("STEPZERO_CREDENTIALS", "instance-profile");
+        assert_eq!(machine.signer(auto), "environment");
+        assert!(decoy.log().is_empty());
 
-            // Without the variables of the fake, IMDS is where it is on EC2, and so is the container's endpoint.
-            let plain = || {
-                let mut command = machine.run(&[]).command();
-                command.env_remove("AWS_EC2_METADATA_SERVICE_ENDPOINT").env_remove("AWS_REGION");
-                command
-            };
-            let ran = Ran(plain().output().expect("it was built")).expect(0);
-            assert_eq!(ran.stdout(), VALUE);
-            machine.fake.clear_log();
-            let path = machine.fake.container_url();
-            let path = path.splitn(4, '/').nth(3).map(|path| format!("/{path}")).expect("it has a path");
-            let token = machine.fake.container_token().expect("the fake has one");
-            let mut relative = plain();
-            relative
-                .env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", path)
-                .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", token);
-            Ran(relative.output().expect("it was built")).expect(0);
-            assert_eq!(machine.fake.calls("GetCredentials").len(), 1);
-        },
-    );
+        // Without the variables of the fake, IMDS is where it is on EC2, and so is the container's endpoint.
+        let plain = || {
+            let mut command = machine.run(&[]).command();
+            command.env_remove("AWS_EC2_METADATA_SERVICE_ENDPOINT").env_remove("AWS_REGION");
+            command
+        };
+        Ran::of(&mut plain()).prints(VALUE);
+        machine.fake.clear_log();
+        let path = machine.fake.container_url();
+        let path = path.splitn(4, '/').nth(3).map(|path| format!("/{path}")).expect("it has a path");
+        let token = machine.fake.container_token().expect("the fake has one");
+        let mut relative = plain();
+        relative.env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", path).env("AWS_CONTAINER_AUTHORIZATION_TOKEN", token);
+        Ran::of(&mut relative).expect(0);
+        assert_eq!(machine.fake.calls("GetCredentials").len(), 1);
+    });
 }
 
 /// As with a misspelt profile: not somebody else.
@@ -349,7 +330,7 @@ fn half_a_key_is_no_word_for_the_next_place() {
     let machine = Machine::new(article());
     for secret in [None, Some(""), Some(" ")] {
         let run = machine.run(&[]).env("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT");
-        let run = secret.into_iter().fold(run, |run, secret| run.env("AWS_SECRET_ACCESS_KEY", secret));
+        let run = run.envs(secret.map(|secret| ("AWS_SECRET_ACCESS_KEY", secret)));
         run.output().expect(77).says(&["AWS_SECRET_ACCESS_KEY is not", "help: "]);
     }
     assert!(machine.fake.log().is_empty());
@@ -360,8 +341,7 @@ fn half_a_key_is_no_word_for_the_next_place() {
 /// The SDK would take an empty endpoint for an address, and panic.
 #[test]
 fn empty_settings_of_aws_count_as_unset() {
-    let fake = Fake::start();
-    fake.put("k", "String", "v");
+    let fake = store(&[("k", "v")]);
     for name in [
         "AWS_ENDPOINT_URL_SSM",
         "AWS_PROFILE",
@@ -372,8 +352,8 @@ fn empty_settings_of_aws_count_as_unset() {
         "AWS_WEB_IDENTITY_TOKEN_FILE",
     ] {
         let run = stepzero(&fake, ["exec", "--parameter", "k", "--", "sh", "-c", "echo $K; env"]).env(name, "");
-        let ran = run.output().expect(0);
-        assert!(ran.stdout().starts_with("v\n"), "{name}: {}", ran.stdout());
-        assert!(ran.stdout().contains(&format!("{name}=\n")), "{name}: the command inherits it as it is");
+        let ran = run.output().case(name).expect(0);
+        assert!(ran.stdout().starts_with("v\n"), "{ran}");
+        assert!(ran.stdout().contains(&format!("{name}=\n")), "the command inherits it as it is: {ran}");
     }
 }

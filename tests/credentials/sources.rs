@@ -1,11 +1,10 @@
 //! The sources of a profile and of a container: patient where it can be over in a moment, and clear about what is wrong.
 
-use std::io::Write as _;
-use std::process::Stdio;
-
 use fake_aws::{Action, Fault, Service};
 
 use super::*;
+
+use crate::common::{PROCESS, fed, offline};
 
 #[test]
 fn a_credential_source_is_waited_for() {
@@ -13,9 +12,9 @@ fn a_credential_source_is_waited_for() {
     let garbled = || Action::Body { status: 200, content_type: "text/html".into(), body: "<html>".into() };
     for fault in [|| Action::status(404), || Action::status(429), || Action::status(503), garbled] {
         machine.fake.fault(Fault::once(fault()).service(Service::Imds));
-        assert_eq!(machine.signer(with(machine.run(&[]), machine.variables("app-of-instance"))), "app");
+        assert_eq!(machine.signer(machine.run(&[]).envs(machine.variables("app-of-instance"))), "app");
     }
-    let container = |run: Run| with(with(run, machine.variables("app-of-container")), machine.fake.container_env());
+    let container = |run: Run| run.envs(machine.variables("app-of-container")).envs(machine.fake.container_env());
     for fault in [|| Action::status(404), || Action::status(429), || Action::status(503), garbled] {
         machine.fake.fault(Fault::once(fault()).service(Service::Container));
         assert_eq!(machine.signer(container(machine.run(&[]))), "app");
@@ -23,7 +22,7 @@ fn a_credential_source_is_waited_for() {
     // One that stays away is named.
     machine.fake.fault(Fault::always(Action::status(404)).service(Service::Imds));
     let words = ["credential_source = Ec2InstanceMetadata of profile app-of-instance", "IMDS"];
-    with(machine.run(&["--timeout", "2s"]), machine.variables("app-of-instance")).output().expect(75).says(&words);
+    machine.run(&["--timeout", "2s"]).envs(machine.variables("app-of-instance")).output().expect(75).says(&words);
     machine.fake.fault(Fault::always(Action::status(500)).service(Service::Container));
     let words = ["credential_source = EcsContainer of profile app-of-container", "credential endpoint", "500"];
     container(machine.run(&["--timeout", "2s"])).output().expect(75).says(&words);
@@ -33,17 +32,11 @@ fn a_credential_source_is_waited_for() {
 #[test]
 fn a_credential_process_reads_nothing_of_the_command_s() {
     let machine = Machine::new(article());
-    let line = r#"cat > /dev/null; printf '{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}'"#;
-    let config = Spec::new(&format!(
-        "[default]\nregion = us-east-1\ncredential_process = sh -c '{}'\n",
-        line.replace('\'', r"'\''")
-    ));
+    let line = format!("cat > /dev/null; {PROCESS}").replace('\'', r"'\''");
+    let config = TempFile::config(format!("[default]\nregion = us-east-1\ncredential_process = sh -c '{line}'\n"));
     let args = ["exec", "--parameter", "V=shared.newrelic_key", "--", "cat"];
     let run = stepzero(&machine.fake, args).env("AWS_CONFIG_FILE", config.arg());
-    let mut child = run.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it was built");
-    child.stdin.take().expect("a pipe").write_all(b"a\nb\n").expect("the command reads it");
-    let output = child.wait_with_output().expect("it is our child");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "a\nb\n");
+    fed(&mut run.command(), b"a\nb\n").prints("a\nb\n");
 }
 
 #[test]
@@ -61,16 +54,15 @@ fn why_a_credential_process_failed_is_told_in_words() {
         (r#"echo '{"Version":2,"AccessKeyId":"hunter2","SecretAccessKey":"hunter2"}'"#, "`Version` 2"),
         (r#"echo '{"Version":1,"AccessKeyId":"hunter2"}'"#, "no `SecretAccessKey`"),
     ] {
-        let config = Spec::new(&format!("[profile p]\nregion = us-east-1\ncredential_process = {process}\n"));
+        let config = TempFile::config(format!("[profile p]\nregion = us-east-1\ncredential_process = {process}\n"));
         let run = machine.run(&["-vv", "--profile", "p"]).env("AWS_CONFIG_FILE", config.arg());
-        let ran = run.output().expect(77).says(&["credential_process of profile p", why]);
-        assert!(!ran.stderr().contains("hunter2"), "{}", ran.stderr());
+        let ran = run.output().case(process);
+        ran.refused(77, &["credential_process of profile p", why]).hides(&["hunter2"]);
     }
     // As the source of a role, too.
     let role = "[profile r]\nregion = us-east-1\nrole_arn = arn:aws:iam::123456789012:role/app\nsource_profile = p\n";
-    let good = r#"printf '{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}'"#;
-    for (process, code) in [(good, 0), ("exit 3", 77)] {
-        let config = Spec::new(&format!("{role}[profile p]\ncredential_process = {process}\n"));
+    for (process, code) in [(PROCESS, 0), ("exit 3", 77)] {
+        let config = TempFile::config(format!("{role}[profile p]\ncredential_process = {process}\n"));
         let run = machine.run(&["--profile", "r"]).env("AWS_CONFIG_FILE", config.arg());
         if code == 0 {
             assert_eq!(machine.signer(run), "app");
@@ -84,11 +76,10 @@ fn why_a_credential_process_failed_is_told_in_words() {
 #[test]
 fn sts_is_asked_where_the_profile_says() {
     let machine = Machine::new(article());
-    let process =
-        r#"credential_process = printf '{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}'"#;
+    let process = format!("credential_process = {PROCESS}");
     for (role, source) in [
         ("source_profile = s", "aws_access_key_id = AKIDOTHER\naws_secret_access_key = secret"),
-        ("source_profile = s", process),
+        ("source_profile = s", &process),
         ("credential_source = Ec2InstanceMetadata", "region = us-east-1"),
     ] {
         let arn = "role_arn = arn:aws:iam::123456789012:role/app";
@@ -96,10 +87,10 @@ fn sts_is_asked_where_the_profile_says() {
         let text = format!(
             "[profile r]\nregion = us-east-1\nendpoint_url = http://127.0.0.1:7\n{arn}\n{role}\n[profile s]\n{source}\n"
         );
-        let config = Spec::new(&text);
+        let config = TempFile::config(text);
         let variables = machine.fake.env().into_iter().filter(|(name, _)| name != "AWS_ENDPOINT_URL");
         let args = ["exec", "--timeout", "1s", "--profile", "r", "--parameter", "V=shared.newrelic_key", "true"];
-        let run = with(common::offline(args), variables).env("AWS_ENDPOINT_URL_SSM", machine.fake.endpoint_url());
+        let run = offline(args).envs(variables).env("AWS_ENDPOINT_URL_SSM", machine.fake.endpoint_url());
         run.env("AWS_CONFIG_FILE", config.arg()).output().expect(75).says(&["127.0.0.1:7"]);
         assert!(machine.fake.calls("AssumeRole").is_empty(), "{source}");
     }
@@ -119,10 +110,10 @@ fn the_path_of_a_container_s_credentials_is_one() {
 fn a_source_that_stays_silent_is_named() {
     let machine = Machine::new(article());
     machine.fake.fault(Fault::always(Action::Hang).service(Service::Container));
-    let run = with(machine.run(&["--timeout", "6s"]), machine.fake.container_env());
+    let run = machine.run(&["--timeout", "6s"]).envs(machine.fake.container_env());
     run.output().expect(75).says(&["the container's credential endpoint", "did not answer within 5 s"]);
     machine.fake.fault(Fault::always(Action::Hang).service(Service::Imds));
-    let run = with(machine.run(&[]), machine.variables("app-of-instance"));
+    let run = machine.run(&[]).envs(machine.variables("app-of-instance"));
     run.output().expect(77).says(&["credential_source = Ec2InstanceMetadata of profile app-of-instance"]);
 }
 
@@ -130,19 +121,17 @@ fn a_source_that_stays_silent_is_named() {
 fn a_token_file_that_cannot_be_read_is_told_at_once() {
     let machine = Machine::new(article());
     let endpoint = machine.fake.container_env().into_iter().find(|(name, _)| name.ends_with("_FULL_URI")).expect("one");
-    let empty = Spec::new("");
-    let fifo = empty.path.with_file_name("fifo");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("the directory is ours");
+    let (empty, fifo) = (machine.files.file("empty", ""), machine.files.fifo("fifo"));
     for (file, why) in [
         ("/nowhere/token", "no such file"),
         ("/tmp", "is a directory"),
-        (empty.path.to_str().expect("text"), "is empty"),
-        (fifo.to_str().expect("text"), "cannot be read"),
+        (&empty, "is empty"),
+        (&fifo, "cannot be read"),
         ("/dev/zero", "cannot be read"),
     ] {
         machine.fake.clear_log();
         let run = machine.run(&[]).env(&endpoint.0, &endpoint.1).env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file);
-        run.output().expect(77).says(&["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file, why]);
+        run.output().refused(77, &["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file, why]);
         assert!(machine.fake.log().is_empty(), "{file}: nobody is asked");
     }
 }

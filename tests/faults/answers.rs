@@ -5,7 +5,10 @@ use std::time::Duration;
 use fake_aws::{Action, Fake, Fault};
 use serde_json::json;
 
-use crate::kit::{ROLE, VALUE, at_deadline, keyed, one, plain, refused, secure, started, timed, together};
+use crate::common::{
+    Guard, Run, USER, VALUE, asking, denying, keyed, one, one_with, parameter, plain, secure, together,
+};
+use crate::supervisor::at_deadline;
 
 /// `exec` of one parameter of its own, so that a fault can be meant for this run alone.
 fn own(name: &str) -> Vec<String> {
@@ -23,7 +26,7 @@ fn cut(fake: &Fake, name: &str, most: usize, action: impl Fn(usize) -> Action) {
     }
     together(24, &cases, |at| {
         let parameter = format!("{name}.{at:04}");
-        started(keyed(fake, own(&parameter)).output(), &parameter);
+        keyed(fake, own(&parameter)).output().case(parameter).started();
     });
     let asked = |at: &usize| fake.log().iter().filter(|entry| entry.names == [format!("{name}.{at:04}")]).count();
     assert!(cases.iter().all(|at| (1..=2).contains(&asked(at))), "one cut, one more call");
@@ -68,24 +71,18 @@ fn what_is_no_answer_never_starts() {
         content_type: content_type.into(),
         body: body.into(),
     };
+    let value = |value: serde_json::Value| {
+        Action::rewrite(move |mut body| {
+            body["Parameters"][0]["Value"] = value.clone();
+            body
+        })
+    };
     let echo = format!("{{\"Parameters\": [{{\"Name\": \"app.key\", \"Value\": \"{VALUE}\"");
     let cases = [
         ("{}", Action::body("{}")),
         ("empty body", Action::body("")),
-        (
-            "null value",
-            Action::rewrite(|mut body| {
-                body["Parameters"][0]["Value"] = json!(null);
-                body
-            }),
-        ),
-        (
-            "number value",
-            Action::rewrite(|mut body| {
-                body["Parameters"][0]["Value"] = json!(7);
-                body
-            }),
-        ),
+        ("null value", value(json!(null))),
+        ("number value", value(json!(7))),
         ("null", Action::body("null")),
         ("array", Action::body("[]")),
         ("HTML", of(200, "text/html", "<html>login</html>")),
@@ -113,12 +110,10 @@ fn what_is_no_answer_never_starts() {
     together(cases.len(), &cases, |(case, action)| {
         let fake = plain();
         fake.fault(Fault::always(action.clone()));
-        let mut args = one("3s");
-        args.insert(1, "-vvv".into());
-        refused(keyed(&fake, args).output(), 75, &[], case);
+        keyed(&fake, one_with("3s", &["-vvv"])).output().case(case).refused(75, &[]);
         fake.clear_faults();
         fake.fault(Fault::once(action.clone()));
-        started(keyed(&fake, one("60s")).output(), case);
+        keyed(&fake, one("60s")).output().case(case).started();
     });
 }
 
@@ -135,7 +130,7 @@ fn slow_and_huge_answers_are_cut_and_stay_small() {
     together(cases.len(), &cases, |(case, action)| {
         let fake = plain();
         fake.fault(Fault::once(action.clone()));
-        let mut child = crate::kit::Guard(keyed(&fake, one("60s")).spawn());
+        let mut child = Guard(keyed(&fake, one("60s")).spawn());
         let (status, peak_kib) = wait4(child.0.id());
         let mut out = String::new();
         std::io::Read::read_to_string(child.0.stdout.as_mut().expect("piped"), &mut out).expect("text");
@@ -163,19 +158,19 @@ fn wait4(pid: u32) -> (i32, i64) {
 fn what_the_server_asks_for_is_respected() {
     let fake = plain();
     fake.fault(Fault::once(Action::status(503).header("Retry-After", "2")));
-    started(keyed(&fake, one("60s")).output(), "Retry-After: 2");
+    keyed(&fake, one("60s")).output().case("Retry-After: 2").started();
     let calls = fake.calls("GetParameters");
     assert!(calls[1].at - calls[0].at >= Duration::from_secs(2), "{calls:?}");
 
     fake.clear_log();
     fake.fault(Fault::always(Action::status(503).header("Retry-After", "3600")));
-    let (ran, took) = timed(&keyed(&fake, one("3s")));
-    refused(ran, 75, &["503", "1 try"], "Retry-After: 3600");
+    let (ran, took) = keyed(&fake, one("3s")).timed();
+    ran.case("Retry-After: 3600").refused(75, &["503", "1 try"]);
     at_deadline(took, 3, "Retry-After: 3600");
     assert_eq!(fake.calls("GetParameters").len(), 1);
 }
 
-fn pages(fake: &Fake) -> crate::common::Run {
+fn pages(fake: &Fake) -> Run {
     for at in 0..45 {
         fake.put(&format!("/app/p{at:02}"), "SecureString", VALUE);
     }
@@ -189,19 +184,19 @@ fn all_pages_or_nothing() {
     let run = pages(&fake);
     let by_path = "GetParametersByPath";
     fake.fault(Fault::once(Action::status(500)).operation(by_path).skip(1));
-    assert_eq!(run.output().expect(0).stdout(), "45\n", "page 2 fails once");
+    run.output().case("page 2 fails once").prints("45\n");
     assert_eq!(fake.calls(by_path).len(), 6);
     fake.clear_faults();
     fake.empty_pages(true);
-    assert_eq!(run.output().expect(0).stdout(), "45\n", "empty pages between the others");
+    run.output().case("empty pages between the others").prints("45\n");
     fake.empty_pages(false);
     fake.fault(Fault::always(Action::status(500)).operation(by_path).skip(1));
-    refused(run.output(), 75, &["gave up"], "page 2 fails for ever");
+    run.output().case("page 2 fails for ever").refused(75, &["gave up"]);
     fake.clear_faults();
     let one = json!({ "Name": "/app/p00", "Type": "String", "Value": VALUE, "Version": 1 });
     fake.fault(Fault::always(Action::body(&json!({ "Parameters": [one], "NextToken": "the same" }).to_string())));
-    let (ran, took) = timed(&run);
-    refused(ran, 75, &["the same page token"], "the same token again");
+    let (ran, took) = run.timed();
+    ran.case("the same token again").refused(75, &["the same page token"]);
     assert!(took < Duration::from_secs(3), "found at once: {took:?}");
 }
 
@@ -213,23 +208,18 @@ fn a_path_of_too_many_pages_is_dataerr() {
     (0..1000).for_each(put);
     fake.page_size(1);
     let run = keyed(&fake, ["exec", "--load", "/app", "--", "sh", "-c", "env | grep -c '^P[0-9]'"]);
-    assert_eq!(run.output().expect(0).stdout(), "1000\n", "a thousand pages");
+    run.output().case("a thousand pages").prints("1000\n");
     put(1000);
-    refused(run.output(), 65, &["--load: there are more than 1000 pages", "under /app", "help: "], "one more");
+    run.output().case("one more").refused(65, &["--load: there are more than 1000 pages", "under /app", "help: "]);
 }
 
 /// What has arrived is kept: of 30 names, only the call that failed is made again.
 #[test]
 fn batches_that_have_arrived_are_kept() {
     let fake = plain();
-    let mut args = vec!["exec".to_owned()];
-    for at in 0..30 {
-        fake.put(&format!("p.{at:02}"), "SecureString", VALUE);
-        args.extend(["--parameter".to_owned(), format!("P{at}=p.{at:02}")]);
-    }
-    args.extend(["--", "printenv", "P29"].map(str::to_owned));
+    let args = asking(&fake, 30, &["exec"]);
     fake.fault(Fault::times(2, Action::status(500)).name("p.15"));
-    started(keyed(&fake, args).output(), "the second of three calls fails twice");
+    keyed(&fake, args).output().case("the second of three calls fails twice").started();
     assert_eq!(fake.calls("GetParameters").len(), 5);
 }
 
@@ -237,19 +227,13 @@ fn batches_that_have_arrived_are_kept() {
 #[test]
 fn what_is_permanent_wins_over_what_is_temporary() {
     let fake = plain();
-    let mut args = vec!["exec".to_owned(), "--timeout".into(), "3s".into()];
-    for at in 0..20 {
-        fake.put(&format!("p.{at:02}"), "SecureString", VALUE);
-        args.extend(["--parameter".to_owned(), format!("P{at}=p.{at:02}")]);
-    }
-    args.extend(["--", "printenv", "P1"].map(str::to_owned));
+    let args = asking(&fake, 20, &["exec", "--timeout", "3s"]);
     fake.fault(Fault::always(Action::status(500)).name("p.00"));
     fake.delete("p.15");
-    refused(keyed(&fake, &args).output(), 66, &["p.15", "gave up on Parameter Store"], "one missing, one call failing");
-    let denied = json!({ "Statement": [
-        { "Effect": "Allow", "Action": "ssm:*", "Resource": "*" },
-        { "Effect": "Deny", "Action": "ssm:*", "Resource": "arn:aws:ssm:us-east-1:123456789012:parameter/p.16" },
-    ]});
-    fake.policy(ROLE, denied);
-    refused(keyed(&fake, &args).output(), 77, &["parameter/p.16"], "one denied, one call failing");
+    keyed(&fake, &args)
+        .output()
+        .case("one missing, one call failing")
+        .refused(66, &["p.15", "gave up on Parameter Store"]);
+    fake.policy(USER, denying(&["ssm:*"], &[parameter("p.16")]));
+    keyed(&fake, &args).output().case("one denied, one call failing").refused(77, &["parameter/p.16"]);
 }

@@ -1,17 +1,14 @@
 //! Files that the AWS variables name: endless ones, pipes that nobody writes to, and profile files that other tools read.
 
-use std::process::Command;
+use crate::common::{Directory, Ran, Run, TempFile, VALUE, keyed, one, plain, secure, stepzero, together};
+use crate::supervisor::at_deadline;
 
-use crate::common::{Run, Spec, stepzero};
-use crate::kit::{VALUE, at_deadline, keyed, one, plain, refused, secure, started, timed, together};
-
-const ROLE: &str = "arn:aws:iam::123456789012:role/web";
+const WEB: &str = "arn:aws:iam::123456789012:role/web";
 
 /// A pipe that nobody writes to, in a directory of its own.
-fn pipe() -> (Spec, String) {
-    let place = Spec::new("");
-    let path = place.path.with_extension("pipe").display().to_string();
-    assert!(Command::new("mkfifo").arg(&path).status().expect("coreutils").success());
+fn pipe() -> (Directory, String) {
+    let place = Directory::new();
+    let path = place.fifo("pipe");
     (place, path)
 }
 
@@ -30,7 +27,7 @@ const FILES: [(&str, bool, i32); 6] = [
 /// A run that reads that file. Its memory has an end, so that a test that fails does not take the machine's.
 fn reading(fake: &fake_aws::Fake, name: &str, path: &str, timeout: &str) -> Run {
     let run = match name {
-        "AWS_WEB_IDENTITY_TOKEN_FILE" => stepzero(fake, one(timeout)).env("AWS_ROLE_ARN", ROLE),
+        "AWS_WEB_IDENTITY_TOKEN_FILE" => stepzero(fake, one(timeout)).env("AWS_ROLE_ARN", WEB),
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" => {
             let url = fake.container_url();
             stepzero(fake, one(timeout)).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
@@ -47,8 +44,8 @@ fn an_endless_file_ends_at_a_size() {
     together(3, &FILES, |(name, _, code)| {
         let fake = secure();
         let run = reading(&fake, name, "/dev/zero", "20s");
-        let ran = crate::kit::ran(crate::kit::under("ulimit -v 2000000; exec \"$@\"", &run));
-        refused(ran, *code, &[name, "/dev/zero"], name);
+        let ran = Ran::of(&mut run.under("ulimit -v 2000000; exec \"$@\""));
+        ran.case(name).refused(*code, &[name, "/dev/zero"]);
         assert!(fake.calls("GetParameters").is_empty(), "{name}");
     });
 }
@@ -56,22 +53,22 @@ fn an_endless_file_ends_at_a_size() {
 /// The SDK reads the token, whichever profile of the chain names it.
 #[test]
 fn an_endless_token_of_any_profile_ends_too() {
-    let text = format!("role_arn = {ROLE}\nweb_identity_token_file = /dev/zero\n");
+    let text = format!("role_arn = {WEB}\nweb_identity_token_file = /dev/zero\n");
     // Longer than a chain of roles ever is.
     let mut sources = String::new();
     for at in 0..7 {
-        sources += &format!("[profile s{at}]\nrole_arn = {ROLE}\nsource_profile = s{}\n", at + 1);
+        sources += &format!("[profile s{at}]\nrole_arn = {WEB}\nsource_profile = s{}\n", at + 1);
     }
     let cases = [
         ("chosen", format!("[default]\n{text}")),
-        ("source", format!("[default]\nrole_arn = {ROLE}\nsource_profile = s0\n{sources}[profile s7]\n{text}")),
+        ("source", format!("[default]\nrole_arn = {WEB}\nsource_profile = s0\n{sources}[profile s7]\n{text}")),
     ];
     together(cases.len(), &cases, |(case, text)| {
         let fake = plain();
-        let config = Spec::new(text);
+        let config = TempFile::config(text);
         let run = stepzero(&fake, one("20s")).env("AWS_CONFIG_FILE", config.arg()).env("AWS_REGION", "us-east-1");
-        let ran = crate::kit::ran(crate::kit::under("ulimit -v 2000000; exec \"$@\"", &run));
-        refused(ran, 78, &["web_identity_token_file", "/dev/zero"], case);
+        let ran = Ran::of(&mut run.under("ulimit -v 2000000; exec \"$@\""));
+        ran.case(case).refused(78, &["web_identity_token_file", "/dev/zero"]);
     });
 }
 
@@ -80,8 +77,8 @@ fn a_pipe_that_nobody_writes_to_ends_at_the_deadline() {
     together(FILES.len(), &FILES, |(name, at_once, code)| {
         let fake = secure();
         let (_place, path) = pipe();
-        let (ran, took) = timed(&reading(&fake, name, &path, "2s"));
-        refused(ran, *code, &[name, &path], name);
+        let (ran, took) = reading(&fake, name, &path, "2s").timed();
+        ran.case(name).refused(*code, &[name, &path]);
         if !at_once {
             at_deadline(took, 2, name);
         }
@@ -96,7 +93,7 @@ fn a_profile_file_in_a_pipe_is_read_once() {
         "[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = wJalrXUtnFEMI\nregion = us-east-1\n";
     let to = path.clone();
     let writer = std::thread::spawn(move || std::fs::write(to, profile));
-    started(stepzero(&fake, one("20s")).env("AWS_SHARED_CREDENTIALS_FILE", &path).output(), "by a pipe");
+    stepzero(&fake, one("20s")).env("AWS_SHARED_CREDENTIALS_FILE", &path).output().case("by a pipe").started();
     writer.join().expect("no panic").expect("it was read");
 }
 
@@ -113,20 +110,19 @@ fn what_botocore_reads_is_read() {
     ];
     together(cases.len(), &cases, |(case, text)| {
         let fake = plain();
-        let config = Spec::new(text);
-        started(stepzero(&fake, one("20s")).env("AWS_CONFIG_FILE", config.arg()).output(), case);
+        let config = TempFile::config(text);
+        stepzero(&fake, one("20s")).env("AWS_CONFIG_FILE", config.arg()).output().case(case).started();
     });
 }
 
 #[test]
 fn a_profile_file_that_is_wrong_is_named_with_its_line() {
     let fake = plain();
-    let config = Spec::new(&format!("[default]\nregion = us-east-1\n{VALUE}\n"));
+    let config = TempFile::config(format!("[default]\nregion = us-east-1\n{VALUE}\n"));
     let run = keyed(&fake, one("20s")).env("AWS_SHARED_CREDENTIALS_FILE", config.arg());
-    refused(run.output(), 78, &[&config.arg(), "line 3", "grammar of the AWS SDKs"], "no option");
-    let config = Spec::new("");
-    std::fs::write(&config.path, b"[default]\nregion = \xff\n").expect("it is ours");
+    run.output().case("no option").refused(78, &[&config.arg(), "line 3", "grammar of the AWS SDKs"]);
+    let config = TempFile::config(b"[default]\nregion = \xff\n");
     let run = keyed(&fake, one("20s")).env("AWS_CONFIG_FILE", config.arg());
-    refused(run.output(), 78, &["AWS_CONFIG_FILE", &config.arg(), "UTF-8"], "no text");
+    run.output().case("no text").refused(78, &["AWS_CONFIG_FILE", &config.arg(), "UTF-8"]);
     assert!(fake.log().is_empty(), "nobody else's credentials were looked for");
 }

@@ -3,25 +3,17 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::common::stepzero;
-use crate::kit::{plain, timed, together};
+use crate::common::{asking, plain, stepzero, together};
 
 /// 100 processes, 3 calls each, 20 calls a second: the floor is 14 s.
 #[test]
 fn a_hundred_processes_share_a_small_quota() {
     let fake = plain();
-    for at in 0..30 {
-        fake.put(&format!("p.{at:02}"), "SecureString", "v");
-    }
     fake.bucket(20.0, 20.0);
-    let mut args = vec!["exec".to_owned(), "--timeout".into(), "60s".into()];
-    for at in 0..30 {
-        args.extend(["--parameter".to_owned(), format!("P{at}=p.{at:02}")]);
-    }
-    args.extend(["--", "true"].map(str::to_owned));
+    let args = asking(&fake, 30, &["exec", "--timeout", "60s"]);
     let longest = Mutex::new(Duration::ZERO);
     together(100, &[(); 100], |()| {
-        let (ran, took) = timed(&stepzero(&fake, &args));
+        let (ran, took) = stepzero(&fake, &args).timed();
         ran.expect(0);
         let mut longest = longest.lock().expect("no case panics with it");
         *longest = took.max(*longest);

@@ -2,15 +2,18 @@
 //! an environment that does not fit.
 
 use std::os::unix::fs::FileTypeExt as _;
-use std::process::Stdio;
 use std::time::Duration;
 
-use fake_aws::{Action, Fake, Fault, Gate, Service};
+use fake_aws::{Action, Fault, Gate, Service};
 
-use crate::common::{Ran, Spec, stepzero};
-use crate::kit::{
-    Supervisor, VALUE, can_unshare, keyed, one, plain, ran, refused, secure, started, together, under, wrapped,
+use crate::common::{
+    Directory, PROCESS, Ran, TempFile, VALUE, asking, can_unshare, keyed, one, piped, plain, secure, stepzero,
+    together, users,
 };
+use crate::supervisor::Supervisor;
+
+/// What begins with these asks by `asking`.
+const EXEC: [&str; 3] = ["exec", "--timeout", "20s"];
 
 #[test]
 fn few_descriptors_and_little_memory() {
@@ -23,11 +26,11 @@ fn few_descriptors_and_little_memory() {
     together(5, &cases, |(case, script)| {
         let fake = secure();
         let run = stepzero(&fake, one("20s"));
-        let ran = ran(under(script, &run));
+        let ran = Ran::of(&mut run.under(script));
         if ["7 descriptors", "8 descriptors"].contains(case) {
-            refused(ran, 71, &["ulimit -n"], case);
+            ran.case(case).refused(71, &["ulimit -n"]);
         } else {
-            started(ran, case);
+            ran.case(case).started();
         }
     });
 }
@@ -38,37 +41,28 @@ fn few_descriptors_are_shared_by_many_calls() {
     let fake = secure();
     // So long that every call would rather have a connection of its own.
     fake.delay(Duration::from_millis(50));
-    let args = many(&fake, 60);
-    refused(ran(under("ulimit -n 9 && exec \"$@\"", &keyed(&fake, &args))), 71, &["ulimit -n"], "9 descriptors");
+    let args = asking(&fake, 60, &EXEC);
+    Ran::of(&mut keyed(&fake, &args).under("ulimit -n 9 && exec \"$@\""))
+        .case("9 descriptors")
+        .refused(71, &["ulimit -n"]);
     for (descriptors, connections) in [(12, 1..=4), (13, 2..=5), (32, 6..=6)] {
         let before = fake.connections().accepted;
         let script = format!("ulimit -n {descriptors} && exec \"$@\"");
-        started(ran(under(&script, &keyed(&fake, &args))), &script);
+        Ran::of(&mut keyed(&fake, &args).under(&script)).case(script).started();
         let opened = fake.connections().accepted - before;
         assert!(connections.contains(&opened), "{opened} connections with {descriptors} descriptors");
     }
-}
-
-/// A start that asks for so many parameters, and prints the last one.
-fn many(fake: &Fake, count: usize) -> Vec<String> {
-    let mut args = vec!["exec".to_owned(), "--timeout".into(), "20s".into()];
-    for at in 0..count {
-        fake.put(&format!("p.{at}"), "SecureString", VALUE);
-        args.extend(["--parameter".to_owned(), format!("P{at}=p.{at}")]);
-    }
-    args.extend(["--".to_owned(), "printenv".into(), format!("P{}", count - 1)]);
-    args
 }
 
 /// While the credentials are waited for, connections take every descriptor, and the certificates are not read yet.
 #[test]
 fn few_descriptors_leave_one_for_the_certificates() {
     let fake = secure();
-    let profile = "[default]\nregion = us-east-1\ncredential_process = sh -c 'sleep 0.1; \
-                   echo {\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"AKIDEXAMPLE\\\",\\\"SecretAccessKey\\\":\\\"wJalrXUtnFEMI\\\"}'\n";
-    let config = Spec::new(profile);
-    let run = stepzero(&fake, many(&fake, 1000)).env("AWS_CONFIG_FILE", config.arg());
-    started(ran(under("ulimit -n 16 && exec \"$@\"", &run)), "16 descriptors");
+    users(&fake, &["PROCESS"]);
+    let config =
+        TempFile::config(format!("[default]\nregion = us-east-1\ncredential_process = sleep 0.1; {PROCESS}\n"));
+    let run = stepzero(&fake, asking(&fake, 1000, &EXEC)).env("AWS_CONFIG_FILE", config.arg());
+    Ran::of(&mut run.under("ulimit -n 16 && exec \"$@\"")).case("16 descriptors").started();
 }
 
 /// Connections take every descriptor, and the exec wants one for each file.
@@ -76,11 +70,9 @@ fn few_descriptors_leave_one_for_the_certificates() {
 fn few_descriptors_leave_some_for_files() {
     let fake = secure();
     fake.delay(Duration::from_millis(50));
-    let files = Spec::new("[files]\nF0 = { parameter = \"p.0\" }\nF1 = { parameter = \"p.1\" }\n");
-    let mut args = many(&fake, 200);
-    args.splice(1..1, ["--spec".to_owned(), files.arg()]);
-    let run = stepzero(&fake, args);
-    started(ran(under("ulimit -n 16 && exec \"$@\"", &run)), "16 descriptors");
+    let files = TempFile::spec("[files]\nF0 = { parameter = \"p.00\" }\nF1 = { parameter = \"p.01\" }\n");
+    let run = stepzero(&fake, asking(&fake, 200, &[&EXEC[..], &["--spec", &files.arg()]].concat()));
+    Ran::of(&mut run.under("ulimit -n 16 && exec \"$@\"")).case("16 descriptors").started();
 }
 
 /// Connections take every descriptor, and systemd is to be asked for more time.
@@ -90,12 +82,11 @@ fn few_descriptors_leave_one_for_the_supervisor() {
     let gate = Gate::new();
     fake.fault(Fault::always(Action::Hold(gate.clone())).operation("GetParameters"));
     let supervisor = Supervisor::start();
-    let run = keyed(&fake, many(&fake, 200)).env("NOTIFY_SOCKET", &supervisor.path);
-    let mut command = under("ulimit -n 16 && exec \"$@\"", &run);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh is there");
+    let run = keyed(&fake, asking(&fake, 200, &EXEC)).env("NOTIFY_SOCKET", &supervisor.path);
+    let child = piped(&mut run.under("ulimit -n 16 && exec \"$@\""));
     let message = supervisor.wait();
     gate.release();
-    started(Ran(child.wait_with_output().expect("our child")), "16 descriptors");
+    Ran::of_child(child).case("16 descriptors").started();
     assert!(message.starts_with("EXTEND_TIMEOUT_USEC="), "{message}");
 }
 
@@ -107,11 +98,10 @@ fn few_connections_are_shared_by_many_calls() {
     // Refused after the others are open.
     let refusal = Fault::always(Action::ResetAccept).service(Service::Ssm).skip(2).after(Duration::from_secs(1));
     fake.fault(refusal);
-    let mut args = many(&fake, 100);
-    args.insert(1, "-vv".into());
-    let ran = started(keyed(&fake, &args).output(), "two connections");
-    assert!(!ran.stderr().contains(": try 1:"), "a call was made again: {}", ran.stderr());
-    assert!(ran.stderr().contains("no further connection"), "none was refused: {}", ran.stderr());
+    let ran =
+        keyed(&fake, asking(&fake, 100, &[&EXEC[..], &["-vv"]].concat())).output().case("two connections").started();
+    assert!(!ran.stderr().contains(": try 1:"), "a call was made again: {ran}");
+    assert!(ran.stderr().contains("no further connection"), "none was refused: {ran}");
 }
 
 #[test]
@@ -128,7 +118,7 @@ fn no_proc_and_a_root_that_is_read_only() {
     together(cases.len(), &cases, |(case, script)| {
         let fake = secure();
         let run = stepzero(&fake, one("20s"));
-        started(ran(wrapped(&["unshare", "--mount", "sh", "-c", script, "sh"], &run)), case);
+        Ran::of(&mut run.behind(&["unshare", "--mount", "sh", "-c", script, "sh"])).case(case).started();
     });
 }
 
@@ -140,15 +130,16 @@ fn standard_streams_closed_in_all_combinations() {
         let fake = secure();
         let gate = Gate::new();
         fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
-        let place = Spec::new("");
+        let place = Directory::new();
+        let out = place.join("out");
         let show = "x=; for n in 0 1 2; do [ -e /proc/$$/fd/$n ] && x=\"$x$n\"; done; printf '%s %s' \"$x\" \"$KEY\" > \"$OUT\"";
         let args = ["exec", "--parameter", "KEY=app.key", "--", "sh", "-c", show];
-        let run = stepzero(&fake, args).env("OUT", &place.path);
+        let run = stepzero(&fake, args).env("OUT", &out);
         let is_closed = |descriptor: u32| closed & (1 << descriptor) != 0;
         let redirections = ["<&-", ">&-", "2>&-"];
         let redirections: Vec<&str> = (0..3).filter(|at| is_closed(*at)).map(|at| redirections[at as usize]).collect();
-        let child = under(&format!("exec \"$@\" {}", redirections.join(" ")), &run);
-        let mut child = { child }.spawn().expect("sh is there");
+        let mut command = run.under(&format!("exec \"$@\" {}", redirections.join(" ")));
+        let mut child = command.spawn().expect("sh is there");
         fake.wait_until(|log| log.iter().any(|entry| entry.fault.is_some()));
         for descriptor in 0..3 {
             // A process that is not dumpable shows its descriptors to root alone.
@@ -159,7 +150,7 @@ fn standard_streams_closed_in_all_combinations() {
         gate.release();
         assert!(child.wait().expect("our child").success(), "closed {closed:03b}");
         let open: String = (0..3).filter(|at| !is_closed(*at)).map(|at| at.to_string()).collect();
-        let seen = std::fs::read_to_string(&place.path).expect("the command wrote it");
+        let seen = std::fs::read_to_string(&out).expect("the command wrote it");
         assert_eq!(seen, format!("{open} {VALUE}"), "closed {closed:03b}");
     });
 }
@@ -167,12 +158,12 @@ fn standard_streams_closed_in_all_combinations() {
 #[test]
 fn outputs_that_are_full() {
     let fake = plain();
-    let quiet = |args: Vec<String>, script: &str| ran(under(script, &keyed(&fake, args)));
+    let quiet = |args: Vec<String>, script: &str| Ran::of(&mut keyed(&fake, args).under(script));
     let full = "exec \"$@\" >/dev/full 2>/dev/full";
     let start = ["exec", "--parameter", "KEY=app.key", "--", "true"].map(str::to_owned).to_vec();
     assert_eq!(quiet(start, full).code(), 0, "nobody has to write");
     let check = ["check", "--parameter", "KEY=app.key"].map(str::to_owned).to_vec();
-    refused(quiet(check, "exec \"$@\" >/dev/full"), 71, &["cannot write to stdout"], "check");
+    quiet(check, "exec \"$@\" >/dev/full").case("check").refused(71, &["cannot write to stdout"]);
     let missing = ["exec", "--parameter", "KEY=gone", "--", "true"].map(str::to_owned).to_vec();
     assert_eq!(quiet(missing, full).code(), 66, "the code without the message");
 }
@@ -185,7 +176,7 @@ fn stuffed(count: usize, stack: &str) -> Ran {
     }
     fake.page_size(1000);
     let run = keyed(&fake, ["exec", "--load", "/big", "--", "sh", "-c", "echo ${#P0000}"]);
-    ran(under(&format!("ulimit -s {stack} && exec \"$@\""), &run))
+    Ran::of(&mut run.under(&format!("ulimit -s {stack} && exec \"$@\"")))
 }
 
 #[test]
@@ -202,10 +193,10 @@ fn an_environment_that_is_too_large_is_predicted() {
     together(3, &cases, |(count, stack, fits)| {
         let (ran, case) = (stuffed(*count, stack), format!("{count} under {stack}"));
         if *fits {
-            assert_eq!((ran.code(), ran.stdout().as_str()), (0, "4096\n"), "{case}: {}", ran.stderr());
+            ran.case(case).prints("4096\n");
         } else {
             let says = ["the environment is too large: ", "fetched: ", "the biggest: P", "ulimit -s"];
-            refused(ran, 65, &says, &case);
+            ran.case(case).refused(65, &says);
         }
     });
 }
@@ -218,9 +209,9 @@ fn one_string_that_is_too_long_is_predicted() {
         fake.put("app.key", "String", &"x".repeat(length));
         let ran = keyed(&fake, ["exec", "--parameter", "KEY=app.key", "--", "sh", "-c", "echo ${#KEY}"]).output();
         if fits {
-            assert_eq!((ran.code(), ran.stdout()), (0, format!("{length}\n")), "{}", ran.stderr());
+            ran.prints(&format!("{length}\n"));
         } else {
-            refused(ran, 65, &["KEY is too large", "131072", "[files]"], &length.to_string());
+            ran.case(length).refused(65, &["KEY is too large", "131072", "[files]"]);
         }
     }
 }

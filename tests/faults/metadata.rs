@@ -5,14 +5,8 @@ use std::time::Duration;
 use fake_aws::{Action, Fake, Fault, LogEntry, Service};
 use serde_json::json;
 
-use crate::common::stepzero;
-use crate::kit::{VALUE, at_deadline, one, refused, started, timed, together};
-
-fn instance() -> Fake {
-    let fake = Fake::builder().tls(false).start();
-    fake.put("app.key", "SecureString", VALUE);
-    fake
-}
+use crate::common::{one, plain, stepzero, together};
+use crate::supervisor::at_deadline;
 
 /// How IMDS is taken away.
 type Away = fn(&Fake);
@@ -54,12 +48,12 @@ fn sequences_of_failures_that_end_well_start() {
         cases.push((0..random.usize(2..6)).map(|_| random.usize(0..14)).collect());
     }
     together(36, &cases, |steps| {
-        let fake = instance();
+        let fake = plain();
         for kind in steps {
             fake.fault(Fault::once(step(*kind)).service(Service::Imds));
         }
         let case = format!("{steps:?}");
-        started(stepzero(&fake, one("60s")).output(), &case);
+        stepzero(&fake, one("60s")).output().case(&case).started();
         keeps_pace(&fake.log(), &case);
     });
 }
@@ -80,9 +74,9 @@ fn credentials_that_are_expired_incomplete_or_refused_at_first() {
         ("an odd date, taken as none", alter("Expiration", json!("tomorrow"))),
     ];
     together(cases.len(), &cases, |(case, action)| {
-        let fake = instance();
+        let fake = plain();
         fake.fault(Fault::times(2, action.clone()).operation("GetRole"));
-        started(stepzero(&fake, one("60s")).output(), case);
+        stepzero(&fake, one("60s")).output().case(case).started();
     });
 }
 
@@ -90,11 +84,11 @@ fn credentials_that_are_expired_incomplete_or_refused_at_first() {
 fn requests_keep_a_pace_in_the_long_run() {
     let cases = [(401, "session token"), (404, "404"), (429, "429"), (500, "500"), (503, "503")];
     together(cases.len(), &cases, |(status, says)| {
-        let fake = instance();
+        let fake = plain();
         fake.fault(Fault::always(Action::status(*status)).service(Service::Imds));
         let case = status.to_string();
-        let (ran, took) = timed(&stepzero(&fake, one("12s")));
-        refused(ran, 75, &["gave up on ", says], &case);
+        let (ran, took) = stepzero(&fake, one("12s")).timed();
+        ran.case(&case).refused(75, &["gave up on ", says]);
         at_deadline(took, 12, &case);
         keeps_pace(&fake.log(), &case);
     });
@@ -102,10 +96,10 @@ fn requests_keep_a_pace_in_the_long_run() {
 
 #[test]
 fn a_role_that_comes_late_and_one_that_never_comes() {
-    let fake = instance();
+    let fake = plain();
     fake.fault(Fault::always(Action::status(404)).operation("ListRoles"));
     let run = stepzero(&fake, one("4s"));
-    refused(run.output(), 75, &["no role", "attach an instance profile"], "no role");
+    run.output().case("no role").refused(75, &["no role", "attach an instance profile"]);
 }
 
 /// Under `auto` an IMDS that never answers is one that is not there: after 10 s, and not at the deadline.
@@ -117,31 +111,29 @@ fn an_imds_that_never_answers_names_the_hop_limit() {
         ("silent", |fake| fake.fault(Fault::always(Action::HangAccept).service(Service::Imds))),
     ];
     together(3, &cases, |(case, away)| {
-        let fake = instance();
+        let fake = plain();
         away(&fake);
-        let (ran, took) = timed(&stepzero(&fake, one("60s")));
-        refused(ran, 77, &["hop limit must be 2", "--profile"], case);
+        let (ran, took) = stepzero(&fake, one("60s")).timed();
+        ran.case(case).refused(77, &["hop limit must be 2", "--profile"]);
         assert!(took >= Duration::from_secs(9) && took < Duration::from_secs(18), "{case}: {took:?}");
     });
 }
 
 #[test]
 fn no_metadata_request_reaches_a_proxy() {
-    let fake = instance();
+    let fake = plain();
     let proxy = fake.proxy();
     let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
-    let run = names.iter().fold(stepzero(&fake, one("20s")), |run, name| run.env(*name, &proxy));
-    started(run.output(), "all proxy variables");
+    let run = || stepzero(&fake, one("20s")).envs(names.map(|name| (name, &proxy)));
+    run().output().case("all proxy variables").started();
     let log = fake.log();
     let through: Vec<_> = log.iter().filter(|entry| entry.service == Service::Proxy).collect();
     assert!(!through.is_empty(), "Parameter Store is asked through it");
     let imds = fake.imds_address().to_string();
     assert!(!through.iter().any(|entry| entry.names.iter().any(|name| name.contains(&imds))), "{through:?}");
 
-    let container = fake.container_env().into_iter().chain([("AWS_REGION".into(), "us-east-1".into())]);
-    let run = names.iter().fold(stepzero(&fake, one("20s")), |run, name| run.env(*name, &proxy));
     fake.clear_log();
-    started(container.fold(run, |run, (name, value)| run.env(name, value)).output(), "the container's endpoint");
+    run().envs(fake.container_env()).env("AWS_REGION", "us-east-1").output().case("the container's endpoint").started();
     assert_eq!(fake.calls("GetCredentials").len(), 1);
     assert!(!fake.log().iter().any(|entry| entry.service == Service::Proxy && entry.names[0].contains(&imds)));
 }
@@ -151,10 +143,10 @@ fn no_metadata_request_reaches_a_proxy() {
 fn hostile_role_names_are_no_panic() {
     let names = ["a b", "a\tb", "../../user-data", "r\u{e9}le", " x", "", "a%0ab", "\u{0}"];
     together(names.len(), &names, |name| {
-        let fake = instance();
+        let fake = plain();
         let body = Action::Body { status: 200, content_type: "text/plain".into(), body: (*name).into() };
         fake.fault(Fault::always(body).operation("ListRoles"));
-        refused(stepzero(&fake, one("2s")).output(), 75, &["no role name"], name);
+        stepzero(&fake, one("2s")).output().case(name).refused(75, &["no role name"]);
         assert_eq!(fake.calls("GetRole").len(), 0, "{name:?}");
     });
 }

@@ -2,79 +2,38 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::UdpSocket;
+use std::process::Child;
 
 use fake_aws::{Action, Fake, Fault, Gate, Service};
 
-use crate::common::{Run, Spec};
-use crate::kit::{
-    Supervisor, VALUE, at_deadline, can_unshare, keyed, one, plain, refused, secure, started, timed, together, wrapped,
+use crate::common::{
+    Guard, Ran, Run, TempFile, VALUE, asking, can_unshare, keyed, one, one_with, plain, secure, together,
 };
+use crate::supervisor::{Supervisor, at_deadline};
 
 /// Each way to be away, and what the last message says of it.
-type Away = (&'static str, fn(&Fake) -> Option<String>, &'static [&'static str]);
+type Away = (&'static str, fn(&Fake), &'static [&'static str]);
 
 const AWAYS: [Away; 7] = [
-    (
-        "closed port",
-        |fake| {
-            fake.down();
-            None
-        },
-        &["connection refused"],
-    ),
-    ("dropped packets", |fake| Some(format!("http://{}", fake.black_hole())), &["answer within"]),
-    (
-        "reset",
-        |fake| {
-            fake.fault(Fault::always(Action::ResetAccept).service(Service::Ssm));
-            None
-        },
-        &["reset"],
-    ),
-    (
-        "closed",
-        |fake| {
-            fake.fault(Fault::always(Action::CloseImmediately).service(Service::Ssm));
-            None
-        },
-        &["broke"],
-    ),
-    (
-        "silent",
-        |fake| {
-            fake.fault(Fault::always(Action::HangAccept).service(Service::Ssm));
-            None
-        },
-        &["no complete answer"],
-    ),
-    (
-        "never answers",
-        |fake| {
-            fake.fault(Fault::always(Action::Hang));
-            None
-        },
-        &["no complete answer"],
-    ),
-    (
-        "throttles",
-        |fake| {
-            fake.bucket(0.0, 0.0);
-            None
-        },
-        &["ThrottlingException", "transactions per second"],
-    ),
+    ("closed port", |fake| fake.down(), &["connection refused"]),
+    // The option below names the place.
+    ("dropped packets", |_| (), &["answer within"]),
+    ("reset", |fake| fake.fault(Fault::always(Action::ResetAccept).service(Service::Ssm)), &["reset"]),
+    ("closed", |fake| fake.fault(Fault::always(Action::CloseImmediately).service(Service::Ssm)), &["broke"]),
+    ("silent", |fake| fake.fault(Fault::always(Action::HangAccept).service(Service::Ssm)), &["no complete answer"]),
+    ("never answers", |fake| fake.fault(Fault::always(Action::Hang)), &["no complete answer"]),
+    ("throttles", |fake| fake.bucket(0.0, 0.0), &["ThrottlingException", "transactions per second"]),
 ];
 
 #[test]
 fn away_for_ever_is_tempfail_at_the_deadline() {
     together(AWAYS.len(), &AWAYS, |(case, away, says)| {
         let fake = plain();
-        let mut args = one("5s");
-        if let Some(url) = away(&fake) {
-            args.splice(1..1, ["--endpoint-url".to_owned(), url]);
-        }
-        let (ran, took) = timed(&keyed(&fake, args));
-        let ran = refused(ran, 75, says, case);
+        away(&fake);
+        let url = format!("http://{}", fake.black_hole());
+        let options: &[&str] = if *case == "dropped packets" { &["--endpoint-url", &url] } else { &[] };
+        let (ran, took) = keyed(&fake, one_with("5s", options)).timed();
+        let ran = ran.case(case).refused(75, says);
         at_deadline(took, 5, case);
         let last = ran.stderr();
         assert!(last.contains("gave up on ") && last.contains(" in 5.") && last.contains("help: "), "{case}: {last}");
@@ -90,9 +49,9 @@ fn mended(run: &Run, mend: impl FnOnce()) -> (String, String, std::process::Exit
     mend();
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).expect("text");
-    let output = child.wait_with_output().expect("our child");
+    let ran = Ran::of_child(child);
     assert!(!told.contains(VALUE) && !rest.contains(VALUE));
-    (told, String::from_utf8_lossy(&output.stdout).into_owned() + &rest, output.status)
+    (told, ran.stdout() + &rest, ran.output.status)
 }
 
 #[test]
@@ -111,19 +70,36 @@ fn away_for_a_while_and_the_wait_is_told() {
 fn quiet_is_quiet_but_for_the_final_error() {
     let fake = plain();
     fake.down();
-    let mut args = one("5s");
-    args.insert(1, "-q".into());
-    let ran = refused(keyed(&fake, args).output(), 75, &["gave up"], "quiet");
-    assert!(!ran.stderr().contains("waiting"), "{}", ran.stderr());
+    let ran = keyed(&fake, one_with("5s", &["-q"])).output();
+    ran.case("quiet").refused(75, &["gave up"]).hides(&["waiting"]);
+}
+
+/// A run under systemd whose call is not answered until it is told to go on.
+struct Held {
+    _fake: Fake,
+    gate: Gate,
+    child: Child,
+}
+
+impl Held {
+    fn start(variables: &[(&str, &str)]) -> (Self, Supervisor) {
+        let (fake, gate, supervisor) = (plain(), Gate::new(), Supervisor::start());
+        fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
+        let run = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path);
+        let child = run.envs(variables.iter().copied()).spawn();
+        (Held { _fake: fake, gate, child }, supervisor)
+    }
+
+    #[track_caller]
+    fn starts(self) {
+        self.gate.release();
+        Ran::of_child(self.child).case("held").started();
+    }
 }
 
 #[test]
 fn systemd_is_asked_for_time_and_gets_a_generous_last_word() {
-    let fake = plain();
-    let gate = Gate::new();
-    fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
-    let supervisor = Supervisor::start();
-    let child = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path).spawn();
+    let (held, supervisor) = Held::start(&[]);
     let first = supervisor.wait();
     let microseconds: u64 = first
         .strip_prefix("EXTEND_TIMEOUT_USEC=")
@@ -132,46 +108,33 @@ fn systemd_is_asked_for_time_and_gets_a_generous_last_word() {
         .unwrap_or_else(|| panic!("{first}"));
     assert!(microseconds > 50_000_000, "at least what is left: {first}");
     assert!(first.contains("\nSTATUS=stepzero: waiting for Parameter Store: no answer yet"), "{first}");
-    gate.release();
-    started(crate::common::Ran(child.wait_with_output().expect("our child")), "held");
+    held.starts();
     assert_eq!(supervisor.last().as_deref(), Some("EXTEND_TIMEOUT_USEC=600000000\nSTATUS="));
 }
 
 /// `WatchdogSec=2`: the wait is told after three seconds, which would be too late.
 #[test]
 fn the_watchdog_is_told_at_once_and_again() {
-    let fake = plain();
-    let gate = Gate::new();
-    fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
-    let supervisor = Supervisor::start();
-    let run = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path).env("WATCHDOG_USEC", "2000000");
-    let child = run.spawn();
+    let (held, supervisor) = Held::start(&[("WATCHDOG_USEC", "2000000")]);
     for _ in 0..3 {
         assert_eq!(supervisor.wait(), "WATCHDOG=1");
     }
-    gate.release();
-    started(crate::common::Ran(child.wait_with_output().expect("our child")), "held");
+    held.starts();
 }
 
 #[test]
 fn the_watchdog_of_another_process_is_left_alone() {
-    let fake = plain();
-    let gate = Gate::new();
-    fake.fault(Fault::once(Action::Hold(gate.clone())).operation("GetParameters"));
-    let supervisor = Supervisor::start();
-    let run = keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path);
-    let child = run.env("WATCHDOG_USEC", "2000000").env("WATCHDOG_PID", "1").spawn();
+    let (held, supervisor) = Held::start(&[("WATCHDOG_USEC", "2000000"), ("WATCHDOG_PID", "1")]);
     let first = supervisor.wait();
     assert!(first.starts_with("EXTEND_TIMEOUT_USEC="), "{first}");
-    gate.release();
-    started(crate::common::Ran(child.wait_with_output().expect("our child")), "held");
+    held.starts();
 }
 
 #[test]
 fn a_short_fetch_says_nothing_to_systemd() {
     let fake = plain();
     let supervisor = Supervisor::start();
-    started(keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path).output(), "short");
+    keyed(&fake, one("60s")).env("NOTIFY_SOCKET", &supervisor.path).output().case("short").started();
     assert_eq!(supervisor.last(), None, "no message");
 }
 
@@ -185,20 +148,21 @@ fn a_name_server_that_is_silent_or_fails_at_first() {
     together(cases.len(), &cases, |(case, bad, code)| {
         let fake = secure();
         let server = NameServer::start(*bad, *code);
-        let files = Spec::new(&format!("nameserver {}\noptions timeout:1 attempts:1\n", server.address));
+        let files =
+            TempFile::new("resolv.conf", format!("nameserver {}\noptions timeout:1 attempts:1\n", server.address));
         let port = fake.endpoint_address().port();
         let url = format!("https://ssm.us-east-1.amazonaws.com:{port}");
         let seconds = if *bad == u32::MAX { 5 } else { 60 };
-        let mut args = one(&format!("{seconds}s"));
-        args.splice(1..1, ["--endpoint-url".to_owned(), url]);
+        let args = one_with(&format!("{seconds}s"), &["--endpoint-url", &url]);
         let script = format!("mount --bind {} /etc/resolv.conf && exec \"$@\"", files.arg());
         let begun = std::time::Instant::now();
-        let ran = crate::kit::ran(wrapped(&["unshare", "--mount", "sh", "-c", &script, "sh"], &keyed(&fake, args)));
+        let ran = Ran::of(&mut keyed(&fake, args).behind(&["unshare", "--mount", "sh", "-c", &script, "sh"]));
         if *bad == u32::MAX {
-            refused(ran, 75, &["ssm.us-east-1.amazonaws.com does not resolve", "is there a Region us-east-1?"], case);
+            ran.case(case)
+                .refused(75, &["ssm.us-east-1.amazonaws.com does not resolve", "is there a Region us-east-1?"]);
             at_deadline(begun.elapsed(), 5, case);
         } else {
-            started(ran, case);
+            ran.case(case).started();
         }
     });
 }
@@ -211,17 +175,14 @@ fn one_thread_waits_for_a_silent_name_server() {
     }
     let fake = secure();
     let server = NameServer::start(u32::MAX, None);
-    let files = Spec::new(&format!("nameserver {}\noptions timeout:30 attempts:1\n", server.address));
-    let mut args = vec!["exec".to_owned(), "--timeout".into(), "30s".into()];
+    let files = TempFile::new("resolv.conf", format!("nameserver {}\noptions timeout:30 attempts:1\n", server.address));
     let url = format!("https://ssm.us-east-1.amazonaws.com:{}", fake.endpoint_address().port());
-    args.extend(["--endpoint-url".to_owned(), url]);
-    (0..60).for_each(|at| args.extend(["--parameter".to_owned(), format!("P{at}=p.{at:02}")]));
-    args.extend(["-vv", "--", "true"].map(str::to_owned));
+    let args = asking(&fake, 60, &["exec", "-vv", "--timeout", "30s", "--endpoint-url", &url]);
     let script = format!("mount --bind {} /etc/resolv.conf && exec \"$@\"", files.arg());
-    let mut command = wrapped(&["unshare", "--mount", "sh", "-c", &script, "sh"], &keyed(&fake, args));
+    let mut command = keyed(&fake, args).behind(&["unshare", "--mount", "sh", "-c", &script, "sh"]);
     let mut child = command.stderr(std::process::Stdio::piped()).spawn().expect("unshare is there");
     let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
-    let child = crate::kit::Guard(child);
+    let child = Guard(child);
     // Six connections are given up after 3 s: one call waits for the next try, and the others for a connection.
     let mut told = String::new();
     while told.matches("cannot connect to ").count() < 6 {

@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use fake_aws::Service;
 
-use crate::kit::{keyed, one, refused, secure, started, together};
+use crate::common::{keyed, one, secure, together};
 
 /// A proxy that gives every CONNECT the same answer, and opens a tunnel to the server when that is of 200 to 299. Its
 /// address.
@@ -68,10 +68,9 @@ fn its_answer_opens_the_tunnel_or_says_why_not() {
         let seconds = if *code == 75 { "3s" } else { "60s" };
         let run = keyed(&fake, one(seconds)).env("HTTPS_PROXY", proxy(answer.clone(), fake.endpoint_address()));
         if *code == 0 {
-            started(run.output(), answer);
+            run.output().case(answer).started();
         } else {
-            let ran = refused(run.output(), *code, &[says, "NO_PROXY"], answer);
-            assert!(!ran.stderr().contains("hunter2") && !ran.stderr().contains("secret"), "{}", ran.stderr());
+            run.output().case(answer).refused(*code, &[says, "NO_PROXY"]).hides(&["hunter2", "secret"]);
         }
     });
 }
@@ -88,7 +87,7 @@ fn an_empty_variable_does_not_hide_its_twin() {
         let fake = secure();
         let run = keyed(&fake, one("20s")).env(*empty, "").env(*set, fake.proxy());
         let others = others.split_whitespace().filter_map(|other| other.split_once('='));
-        started(others.fold(run, |run, (name, value)| run.env(name, value)).output(), "a variable");
+        run.envs(others).output().case("a variable").started();
         let seen = fake.log().iter().any(|entry| entry.service == Service::Proxy);
         assert_eq!(seen, *through, "{set}");
     });

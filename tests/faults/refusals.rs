@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use fake_aws::{Action, Fake, Fault, KmsDenial, Put, Service};
-use serde_json::json;
 
-use crate::common::{Run, stepzero};
-use crate::kit::{ROLE, VALUE, keyed, one, plain, refused, started, together};
+use crate::common::{
+    TempFile, USER, VALUE, allowing, asking, denying, keyed, one, one_with, parameter, plain, secure, stepzero,
+    together,
+};
 
 const REFUSALS: [&str; 4] = [
     "ExpiredTokenException",
@@ -15,51 +16,44 @@ const REFUSALS: [&str; 4] = [
     "IncompleteSignatureException",
 ];
 
-fn instance() -> Fake {
-    let fake = Fake::builder().tls(false).start();
-    fake.put("app.key", "SecureString", VALUE);
-    fake
-}
+/// A profile that assumes a role with the keys of the environment.
+const APP: &str = "[profile app]\nregion = us-east-1\nrole_arn = arn:aws:iam::123456789012:role/app\n\
+                   credential_source = Environment\n";
 
 #[test]
 fn refused_credentials_are_fetched_anew_once_and_at_once() {
     together(REFUSALS.len(), &REFUSALS, |code| {
-        let fake = instance();
+        let fake = plain();
         fake.fault(Fault::once(Action::error(400, code, "no")).operation("GetParameters"));
-        let ran = started(stepzero(&fake, one("30s")).output(), code);
+        let ran = stepzero(&fake, one("30s")).output().case(code).started();
         assert_eq!(ran.stderr(), "", "{code}: nobody has to be told");
         assert_eq!((fake.calls("GetParameters").len(), fake.calls("GetRole").len()), (2, 2), "{code}");
 
         fake.clear_log();
         fake.fault(Fault::always(Action::error(400, code, "no")).operation("GetParameters"));
-        refused(stepzero(&fake, one("30s")).output(), 77, &["rejects the credentials", code, "anew"], code);
+        stepzero(&fake, one("30s")).output().case(code).refused(77, &["rejects the credentials", code, "anew"]);
         assert_eq!((fake.calls("GetParameters").len(), fake.calls("GetRole").len()), (2, 2), "{code}");
     });
 }
 
 #[test]
 fn three_calls_that_are_refused_fetch_credentials_once() {
-    let fake = instance();
-    let mut args = vec!["exec".to_owned()];
-    for at in 0..30 {
-        fake.put(&format!("p.{at:02}"), "SecureString", VALUE);
-        args.extend(["--parameter".to_owned(), format!("P{at}=p.{at:02}")]);
-    }
-    args.extend(["--", "printenv", "P29"].map(str::to_owned));
+    let fake = plain();
+    let args = asking(&fake, 30, &["exec"]);
     // All three are on their way before the first of them is refused.
     let refused = Fault::times(3, Action::error(400, "ExpiredTokenException", "no")).operation("GetParameters");
     fake.fault(refused.after(Duration::from_millis(500)));
-    started(stepzero(&fake, args).output(), "30 names");
+    stepzero(&fake, args).output().case("30 names").started();
     assert_eq!((fake.calls("GetParameters").len(), fake.calls("GetRole").len()), (6, 2));
 }
 
 /// IMDS can be away just when the credentials are fetched anew.
 #[test]
 fn fetching_anew_is_tried_until_it_works() {
-    let fake = instance();
+    let fake = plain();
     fake.fault(Fault::once(Action::error(400, "ExpiredTokenException", "no")).operation("GetParameters"));
     fake.fault(Fault::times(2, Action::status(503)).operation("GetRole").skip(1));
-    started(stepzero(&fake, one("30s")).output(), "503 twice");
+    stepzero(&fake, one("30s")).output().case("503 twice").started();
     assert_eq!(fake.calls("GetParameters").len(), 2);
 }
 
@@ -72,8 +66,8 @@ fn unknown_and_wrong_keys_are_noperm() {
         let run = stepzero(&fake, one("30s")).env("AWS_REGION", "us-east-1");
         let run = run.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret);
         fake.clear_log();
-        let ran = refused(run.output(), 77, &[says, "renew them"], says);
-        assert!(!ran.stderr().contains(secret) || secret == "x", "{says}");
+        let ran = run.output().case(says).refused(77, &[says, "renew them"]);
+        assert!(!ran.stderr().contains(secret) || secret == "x", "{ran}");
         assert!(fake.calls("GetParameters").len() <= 2, "{says}");
     }
 }
@@ -84,23 +78,21 @@ fn a_clock_that_is_wrong_by_minutes() {
     together(skews.len(), &skews, |skew| {
         let fake = plain();
         fake.clock_skew(*skew);
-        started(keyed(&fake, one("30s")).output(), &skew.to_string());
+        keyed(&fake, one("30s")).output().case(skew).started();
         let codes: Vec<_> = fake.calls("GetParameters").into_iter().map(|call| call.code).collect();
         assert!(codes.len() <= 2, "{skew}: {codes:?}");
     });
     let fake = plain();
     fake.clock_skew(900);
     fake.fault(Fault::always(Action::error(400, "InvalidSignatureException", "no")));
-    let ran = refused(keyed(&fake, one("30s")).output(), 77, &["clock", "set it"], "it is the clock");
-    assert!(ran.stderr().contains("900 s") || ran.stderr().contains("899 s"), "{}", ran.stderr());
+    let ran = keyed(&fake, one("30s")).output().case("it is the clock").refused(77, &["clock", "set it"]);
+    assert!(ran.stderr().contains("900 s") || ran.stderr().contains("899 s"), "{ran}");
 }
 
 /// What AWS says of the request stays so: nobody waits for the deadline. Without a code it was not AWS that spoke.
 #[test]
 fn an_unknown_refusal_ends_at_once() {
-    let config = crate::common::Spec::new(
-        "[profile app]\nregion = us-east-1\nrole_arn = arn:aws:iam::123456789012:role/app\ncredential_source = Environment\n",
-    );
+    let config = TempFile::config(APP);
     let cases = [
         ("InvalidAction", 400, 78, "GetParameters"),
         ("UnknownOperationException", 404, 78, "GetParameters"),
@@ -111,10 +103,8 @@ fn an_unknown_refusal_ends_at_once() {
     together(cases.len(), &cases, |(code, status, exit, operation)| {
         let fake = plain();
         fake.fault(Fault::always(Action::error(*status, code, "no")).operation(operation));
-        let mut args = one("30s");
-        args.splice(1..1, ["--profile", "app"].map(str::to_owned));
-        let run = keyed(&fake, args).env("AWS_CONFIG_FILE", &config.path);
-        refused(run.output(), *exit, &["refuses the request: ", code, "help: "], code);
+        let run = keyed(&fake, one_with("30s", &["--profile", "app"])).env("AWS_CONFIG_FILE", &config.path);
+        run.output().case(code).refused(*exit, &["refuses the request: ", code, "help: "]);
         assert_eq!(fake.calls(operation).len(), 1, "{code}");
     });
     for message in [r#""message":"a","Message":"b""#, r#""message":5"#, r#""code":5"#] {
@@ -122,12 +112,12 @@ fn an_unknown_refusal_ends_at_once() {
         let body = format!(r#"{{"__type":"x#InvalidAction",{message}}}"#);
         let content_type = "application/x-amz-json-1.1".into();
         fake.fault(Fault::always(Action::Body { status: 400, content_type, body }));
-        refused(keyed(&fake, one("30s")).output(), 78, &["refuses the request: InvalidAction"], message);
+        keyed(&fake, one("30s")).output().case(message).refused(78, &["refuses the request: InvalidAction"]);
     }
     for (status, code) in [(403, ""), (404, ""), (400, "RequestTimeoutException")] {
         let fake = plain();
         fake.fault(Fault::times(2, Action::error(status, code, "no")).operation("GetParameters"));
-        started(keyed(&fake, one("60s")).output(), &format!("{status} {code}"));
+        keyed(&fake, one("60s")).output().case(format_args!("{status} {code}")).started();
     }
 }
 
@@ -135,78 +125,50 @@ fn an_unknown_refusal_ends_at_once() {
 #[test]
 fn a_container_s_endpoint_that_refuses_ends_at_once() {
     let run = |fake: &Fake, timeout: &str| {
-        let run = stepzero(fake, one(timeout)).env("AWS_REGION", "us-east-1");
-        fake.container_env().into_iter().fold(run, |run, (name, value)| run.env(name, value))
+        stepzero(fake, one(timeout)).env("AWS_REGION", "us-east-1").envs(fake.container_env())
     };
     for status in [401, 403] {
-        let fake = instance();
+        let fake = plain();
         fake.fault(Fault::always(Action::status(status)).service(Service::Container));
         let says = [&format!("refuses to give credentials (status {status})"), "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
-        refused(run(&fake, "30s").output(), 77, &says, &status.to_string());
+        run(&fake, "30s").output().case(status).refused(77, &says);
         assert_eq!(fake.calls("GetCredentials").len(), 1, "{status}");
     }
-    let fake = instance();
-    refused(run(&fake, "30s").env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "wrong").output(), 77, &["refuses"], "a token");
+    let fake = plain();
+    run(&fake, "30s")
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "wrong")
+        .output()
+        .case("a token")
+        .refused(77, &["refuses"]);
     for status in [400, 404, 429, 500, 503] {
-        let fake = instance();
+        let fake = plain();
         fake.fault(Fault::once(Action::status(status)).service(Service::Container));
-        started(run(&fake, "60s").output(), &status.to_string());
+        run(&fake, "60s").output().case(status).started();
     }
     // A token that it does not take, or a role that it does not know, is no matter of 120 s.
     for (status, help) in [(400, "AWS_CONTAINER_AUTHORIZATION_TOKEN"), (404, "pod identity association")] {
-        let fake = instance();
+        let fake = plain();
         fake.fault(Fault::always(Action::status(status)).service(Service::Container));
         let says = [&format!("refuses to give credentials (status {status})"), help];
-        refused(run(&fake, "120s").output(), 77, &says, &status.to_string());
+        run(&fake, "120s").output().case(status).refused(77, &says);
         assert!((2..12).contains(&fake.calls("GetCredentials").len()), "{status}");
     }
     fake.fault(Fault::always(Action::status(500)).service(Service::Container));
-    refused(run(&fake, "1s").output(), 75, &["credential endpoint", "answered 500"], "500 for ever");
+    run(&fake, "1s").output().case("500 for ever").refused(75, &["credential endpoint", "answered 500"]);
 }
 
 /// The same for STS, which is asked before Parameter Store.
 #[test]
 fn a_clock_that_is_wrong_while_a_role_is_assumed() {
-    let config = crate::common::Spec::new(
-        "[profile app]\nregion = us-east-1\nrole_arn = arn:aws:iam::123456789012:role/app\ncredential_source = Environment\n",
-    );
+    let config = TempFile::config(APP);
     together(2, &[-900_i64, 900], |skew| {
         let fake = plain();
         fake.clock_skew(*skew);
-        let mut args = one("30s");
-        args.splice(1..1, ["--profile", "app"].map(str::to_owned));
-        let ran = started(keyed(&fake, args).env("AWS_CONFIG_FILE", &config.path).output(), &skew.to_string());
-        assert!(ran.stderr().contains("signing with AWS's time"), "{}", ran.stderr());
+        let run = keyed(&fake, one_with("30s", &["--profile", "app"])).env("AWS_CONFIG_FILE", &config.path);
+        let ran = run.output().case(skew).started();
+        ran.says(&["signing with AWS's time"]);
         assert_eq!((fake.calls("AssumeRole").len(), fake.calls("GetParameters").len()), (2, 1), "{skew}");
     });
-}
-
-fn parameter(name: &str) -> String {
-    format!("arn:aws:ssm:us-east-1:123456789012:parameter/{name}")
-}
-
-/// `exec` or `check` of so many names.
-fn names(fake: &Fake, verb: &str, count: usize) -> Run {
-    let mut args = vec![verb.to_owned()];
-    for at in 0..count {
-        fake.put(&format!("p.{at:02}"), "SecureString", VALUE);
-        args.extend(["--parameter".to_owned(), format!("P{at}=p.{at:02}")]);
-    }
-    if verb == "exec" {
-        args.extend(["--", "printenv", "P0"].map(str::to_owned));
-    }
-    keyed(fake, args)
-}
-
-fn deny(fake: &Fake, names: &[String]) {
-    let denied: Vec<String> = names.iter().map(|name| parameter(name)).collect();
-    fake.policy(
-        ROLE,
-        json!({ "Statement": [
-            { "Effect": "Allow", "Action": "*", "Resource": "*" },
-            { "Effect": "Deny", "Action": "ssm:GetParameters", "Resource": denied },
-        ]}),
-    );
 }
 
 #[test]
@@ -216,26 +178,25 @@ fn a_denial_ends_exec_at_once_and_check_names_exactly_the_denied() {
         [(10, vec![3]), (30, vec![17]), (30, vec![0, 9, 10, 29]), (12, vec![11]), (10, (0..10).collect())];
     together(cases.len(), &cases, |(count, denied)| {
         let (fake, case) = (plain(), format!("{denied:?} of {count}"));
-        deny(&fake, &denied.iter().map(|at| name(*at)).collect::<Vec<_>>());
-        let exec = names(&fake, "exec", *count).output();
-        let ran = refused(exec, 77, &["denied: ssm:GetParameters on arn:aws:ssm:", "stepzero check"], &case);
+        let resources: Vec<String> = denied.iter().map(|at| parameter(&name(*at))).collect();
+        fake.policy(USER, denying(&["ssm:GetParameters"], &resources));
+        let exec = keyed(&fake, asking(&fake, *count, &["exec"])).output();
+        let ran = exec.case(&case).refused(77, &["denied: ssm:GetParameters on arn:aws:ssm:", "stepzero check"]);
         let said = denied.iter().filter(|at| ran.stderr().contains(&parameter(&name(**at)))).count();
-        assert!(said >= 1, "{case}: AWS's resource is named: {}", ran.stderr());
+        assert!(said >= 1, "{case}: AWS's resource is named: {ran}");
         assert!(fake.calls("GetParameters").len() <= count.div_ceil(10), "{case}: no more calls");
 
-        let check = names(&fake, "check", *count).output().expect(77);
+        let check = keyed(&fake, asking(&fake, *count, &["check"])).output().case(&case).expect(77).hides(&[VALUE]);
         let text = check.stderr();
         for at in 0..*count {
             let named = text.contains(&parameter(&name(at)));
             assert_eq!(named, denied.contains(&at), "{case}: {}: {text}", name(at));
         }
-        assert!(!text.contains(VALUE) && !check.stdout().contains(VALUE), "{case}");
     });
 }
 
 #[test]
 fn a_denied_decryption_and_a_disabled_key_are_told_apart_from_ssm() {
-    let denied = json!({ "Statement": [{ "Effect": "Allow", "Action": "ssm:*", "Resource": "*" }] });
     let cases: [(&str, Option<KmsDenial>, &[&str]); 3] = [
         ("named", Some(KmsDenial::Named), &["denied: kms:Decrypt on arn:aws:kms:"]),
         ("ciphertext", Some(KmsDenial::Ciphertext), &["denied: kms:Decrypt"]),
@@ -246,12 +207,12 @@ fn a_denied_decryption_and_a_disabled_key_are_told_apart_from_ssm() {
         fake.put_with(&Put::secure("app.key", VALUE).key("alias/own"));
         match denial {
             Some(shape) => {
-                fake.policy(ROLE, denied.clone());
+                fake.policy(USER, allowing(&["ssm:*"]));
                 fake.kms_denial(*shape);
             }
             None => fake.disable_key("alias/own"),
         }
-        refused(keyed(&fake, one("30s")).output(), 77, says, case);
+        keyed(&fake, one("30s")).output().case(case).refused(77, says);
         assert_eq!(fake.calls("GetParameters").len(), 1, "{case}");
     });
 }
@@ -259,9 +220,9 @@ fn a_denied_decryption_and_a_disabled_key_are_told_apart_from_ssm() {
 /// A proxy that inspects TLS, or a missing bundle: said at once, and not after 120 s.
 #[test]
 fn an_untrusted_certificate_is_config_at_once() {
-    let fake = crate::kit::secure();
-    let (ran, took) = crate::kit::timed(&keyed(&fake, one("120s")).env("AWS_CA_BUNDLE", ""));
-    refused(ran, 78, &["signed by nobody that is trusted", "AWS_CA_BUNDLE=FILE"], "untrusted");
+    let fake = secure();
+    let (ran, took) = keyed(&fake, one("120s")).env("AWS_CA_BUNDLE", "").timed();
+    ran.case("untrusted").refused(78, &["signed by nobody that is trusted", "AWS_CA_BUNDLE=FILE"]);
     assert!(took < std::time::Duration::from_secs(10), "{took:?}");
     assert_eq!(fake.log().iter().filter(|entry| entry.service == Service::Ssm).count(), 0);
 }

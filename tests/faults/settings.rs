@@ -1,11 +1,9 @@
 //! Settings of the environment that make the AWS SDK panic, or that would let its retries multiply ours.
 
-use std::path::Path;
-
 use fake_aws::{Action, Fault};
 
-use crate::common::{Spec, offline, stepzero};
-use crate::kit::{at_deadline, can_unshare, keyed, one, plain, ran, refused, started, timed, together, wrapped};
+use crate::common::{KEYS, Ran, TempFile, can_unshare, keyed, offline, one, plain, set_mode, skip, stepzero, together};
+use crate::supervisor::at_deadline;
 
 #[test]
 fn the_sdk_s_own_settings_change_nothing() {
@@ -29,7 +27,7 @@ fn the_sdk_s_own_settings_change_nothing() {
     ];
     together(8, &cases, |(name, value)| {
         let fake = plain();
-        let ran = started(keyed(&fake, one("30s")).env(*name, *value).output(), name);
+        let ran = keyed(&fake, one("30s")).env(*name, *value).output().case(name).started();
         assert_eq!((ran.stderr().as_str(), fake.calls("GetParameters").len()), ("", 1), "{name}={value}");
     });
 }
@@ -57,7 +55,7 @@ fn settings_that_say_nothing_sensible_are_refused_without_a_panic() {
     together(8, &cases, |(name, value, code, says)| {
         let fake = plain();
         let args = ["exec", "--parameter", "KEY=app.key", "--", "printenv", "KEY"];
-        refused(keyed(&fake, args).env(*name, *value).output(), *code, says, &format!("{name}={value:?}"));
+        keyed(&fake, args).env(*name, *value).output().case(format_args!("{name}={value:?}")).refused(*code, says);
     });
 }
 
@@ -66,12 +64,12 @@ fn settings_that_say_nothing_sensible_are_refused_without_a_panic() {
 fn our_retries_are_the_only_ones() {
     let fake = plain();
     fake.fault(Fault::always(Action::status(500)));
-    let (ran, took) = timed(&keyed(&fake, one("4s")).env("AWS_MAX_ATTEMPTS", "10"));
-    let ran = refused(ran, 75, &["status 500"], "500 for ever");
+    let (ran, took) = keyed(&fake, one("4s")).env("AWS_MAX_ATTEMPTS", "10").timed();
+    let ran = ran.case("500 for ever").refused(75, &["status 500"]);
     at_deadline(took, 4, "500 for ever");
     let calls = fake.calls("GetParameters").len();
     let said = ran.stderr().contains(&format!("after {calls} tr"));
-    assert!(said, "{calls} calls, and the message says so: {}", ran.stderr());
+    assert!(said, "{calls} calls, and the message says so: {ran}");
 }
 
 /// A proxy that is not there is named with its variables.
@@ -82,7 +80,7 @@ fn a_dead_proxy_is_named() {
     dead.down();
     let run = keyed(&fake, one("3s")).env("HTTP_PROXY", dead.endpoint_url());
     let run = run.env("HTTPS_PROXY", dead.endpoint_url());
-    refused(run.output(), 75, &["refused"], "a dead proxy");
+    run.output().case("a dead proxy").refused(75, &["refused"]);
 }
 
 /// What is permanent about the place is known before any wait.
@@ -90,8 +88,7 @@ fn a_dead_proxy_is_named() {
 fn no_region_is_config() {
     let fake = plain();
     let run = stepzero(&fake, one("20s")).env("AWS_EC2_METADATA_DISABLED", "true");
-    let run = run.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI");
-    refused(run.output(), 78, &["no Region", "--region"], "no Region");
+    run.envs(KEYS).output().case("no Region").refused(78, &["no Region", "--region"]);
     assert_eq!(fake.log().len(), 0);
 }
 
@@ -101,32 +98,27 @@ fn a_bundle_that_is_not_there_is_told_while_imds_is_silent() {
     let fake = plain();
     let run =
         stepzero(&fake, one("20s")).env("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}", fake.black_hole()));
-    refused(run.env("AWS_CA_BUNDLE", "/nowhere.pem").output(), 78, &["AWS_CA_BUNDLE", "/nowhere.pem"], "no bundle");
+    run.env("AWS_CA_BUNDLE", "/nowhere.pem").output().case("no bundle").refused(78, &["AWS_CA_BUNDLE", "/nowhere.pem"]);
 }
 
 /// In a user namespace the kernel shows the overflow user in place of an owner that has no number there.
 #[test]
 fn a_spec_whose_owner_is_not_in_the_user_namespace() {
-    use std::os::unix::fs::{PermissionsExt as _, chown};
+    use std::os::unix::fs::chown;
     const NAME: &str = "user namespace";
     let flags = ["--user", "--map-root-user"];
     if !can_unshare(NAME, &flags) {
         return;
     }
-    let spec = Spec::new("[env]\nA = { parameter = \"/a\" }\n");
-    let directory = spec.path.parent().expect("it has one");
+    let spec = TempFile::spec("[env]\nA = { parameter = \"/a\" }\n");
     if chown(&spec.path, Some(12345), Some(12345)).is_err() {
-        return crate::common::skip(NAME, "only root may give a file away");
+        return skip(NAME, "only root may give a file away");
     }
-    let mode = |path: &Path, mode| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("we are root");
-    };
-    mode(directory, 0o755);
     let run = offline(["plan", "-s", &spec.arg()]);
     let program = [&["unshare"], &flags[..]].concat();
-    mode(&spec.path, 0o644);
+    set_mode(&spec.path, 0o644);
     assert_eq!(run.output().code(), 78, "outside, the owner is another user");
-    assert_eq!(ran(wrapped(&program, &run)).code(), 0, "inside, nobody can write it");
-    mode(&spec.path, 0o666);
-    ran(wrapped(&program, &run)).expect(78).says(&["its owner is not in this user namespace", "go-w"]);
+    assert_eq!(Ran::of(&mut run.behind(&program)).code(), 0, "inside, nobody can write it");
+    set_mode(&spec.path, 0o666);
+    Ran::of(&mut run.behind(&program)).expect(78).says(&["its owner is not in this user namespace", "go-w"]);
 }

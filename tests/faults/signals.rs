@@ -1,14 +1,13 @@
 //! Signals during the fetch: gone within 100 ms, by that signal or, as PID 1, with 128 + its number; never started.
 //! What was ignored or blocked at the start, as under nohup, stays so and stops nothing.
 
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Stdio};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use fake_aws::{Action, Fake, Fault, Gate};
 
-use crate::common::{Ran, Run, stepzero};
-use crate::kit::{VALUE, can_unshare, together, wrapped};
+use crate::common::{Ran, Run, VALUE, before_exec, block_signals, can_unshare, piped, set_signal, stepzero, together};
 
 const SIGNALS: [i32; 5] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1];
 
@@ -56,17 +55,16 @@ fn interrupted(
     let target = pid(&child);
     let begun = Instant::now();
     kill(target, signal);
-    let output = child.wait_with_output().expect("our child");
+    let ran = Ran::of_child(child);
     let took = begun.elapsed();
     gate.release();
-    (Ran(output), took)
+    (ran, took)
 }
 
 fn every_moment(name: &str, spawn: impl Fn(&Run) -> Child + Sync, pid: impl Fn(&Child) -> i32 + Sync, dies: bool) {
     for signal in SIGNALS {
         // Under nohup the suite itself inherits an ignored signal, and so would every child.
-        // SAFETY: SIG_DFL is no handler.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        set_signal(signal, libc::SIG_DFL);
     }
     let halves = [0, 1];
     together(2, &halves, |half| {
@@ -75,9 +73,9 @@ fn every_moment(name: &str, spawn: impl Fn(&Run) -> Child + Sync, pid: impl Fn(&
         for moment in (1..=MOMENTS).filter(|moment| moment % 2 == *half) {
             let signal = SIGNALS[moment / 2 % SIGNALS.len()];
             let (ran, took) = interrupted(&fake, moment, signal, || spawn(&run), &pid);
-            let status = ran.0.status;
+            let status = ran.output.status;
             let as_expected = if dies { status.signal() == Some(signal) } else { status.code() == Some(128 + signal) };
-            assert!(as_expected, "{name}: moment {moment}, signal {signal}: {status:?} {}", ran.stderr());
+            assert!(as_expected, "{name}: moment {moment}, signal {signal}: {status:?} {ran}");
             assert_eq!(ran.stdout(), "", "{name}: moment {moment}");
             if took > Duration::from_millis(100) {
                 late.push(took);
@@ -98,10 +96,7 @@ fn a_signal_at_any_moment_ends_it_as_pid_1() {
     if !can_unshare("PID 1", &flags) {
         return;
     }
-    let spawn = |run: &Run| {
-        let mut command = wrapped(&[&["unshare"], &flags[..]].concat(), run);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("unshare is there")
-    };
+    let spawn = |run: &Run| piped(&mut run.behind(&[&["unshare"], &flags[..]].concat()));
     every_moment("PID 1", spawn, |child| child_of(child.id()), false);
 }
 
@@ -113,25 +108,18 @@ fn ignored_and_blocked_signals_stay_so_and_stop_nothing() {
     // Not in a shell, which unblocks signals.
     let run = stepzero(&fake, ["exec", "--load", "/app", "--", "grep", "^S", "/proc/self/status"]);
     let mut command = run.command();
-    // SAFETY: between fork and exec only signal(2) and sigprocmask(2) are called, which are async-signal-safe.
-    unsafe {
-        command.pre_exec(|| {
-            libc::signal(libc::SIGHUP, libc::SIG_IGN);
-            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-            let mut set: libc::sigset_t = std::mem::zeroed();
-            libc::sigemptyset(&raw mut set);
-            libc::sigaddset(&raw mut set, libc::SIGTERM);
-            libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
-            Ok(())
-        });
-    }
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary is built");
+    before_exec(&mut command, || {
+        set_signal(libc::SIGHUP, libc::SIG_IGN);
+        set_signal(libc::SIGPIPE, libc::SIG_DFL);
+        block_signals(&[libc::SIGTERM])
+    });
+    let child = piped(&mut command);
     fake.wait_until(|log| log.iter().any(|entry| entry.fault.is_some()));
     let pid = i32::try_from(child.id()).expect("a process id");
     kill(pid, libc::SIGHUP);
     kill(pid, libc::SIGTERM);
     gate.release();
-    let ran = Ran(child.wait_with_output().expect("our child")).expect(0);
+    let ran = Ran::of_child(child).expect(0);
     let mask = |name: &str| {
         let found =
             ran.stdout().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t").map(str::to_owned));

@@ -1,6 +1,8 @@
 #!/bin/bash
 # What a release consists of, taken as a user takes it: packages by dpkg, rpm, apt and dnf, the image by skopeo and a real Docker
 # engine, checksums and their signature. The binaries are those that the other suites test.
+#
+# It takes minutes: it builds for two architectures, makes a Debian root, and installs every package by its own tool.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 suite=release

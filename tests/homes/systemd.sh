@@ -2,6 +2,9 @@
 # stepzero in a systemd that really boots: an overlay of this machine's root in a container without a network, with the
 # deb installed, the fake as IMDS and as Systems Manager, under their real addresses and names.
 #
+# It takes four minutes: a whole system boots, packages come and go, and services that fail are watched until systemd has tried
+# them again.
+#
 # STEPZERO_ROOT=DIR takes another root, of another release or as debootstrap makes it; it needs --include=systemd,
 # systemd-sysv,dbus,python3,man-db,procps,iproute2,curl,openssl,rpm,cloud-init.
 set -euo pipefail

@@ -3,18 +3,18 @@
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
+use crate::common::{Ran, STEPZERO};
+
+/// It comes with the linker (binutils).
 fn readelf(option: &str, binary: &OsStr) -> String {
-    let output = Command::new("readelf").args(["--wide", option]).arg(binary).output();
-    let output = output.expect("readelf comes with the linker (binutils)");
-    assert!(output.status.success(), "readelf {option}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    Ran::of(Command::new("readelf").args(["--wide", option]).arg(binary)).expect(0).stdout()
 }
 
 /// The one under test, and the release build where there is one.
 #[test]
 fn the_binary_is_hardened() {
     let release = std::env::var_os("STEPZERO_BINARY");
-    [OsString::from(crate::common::STEPZERO)].iter().chain(&release).for_each(|binary| is_hardened(binary));
+    [OsString::from(STEPZERO)].iter().chain(&release).for_each(|binary| is_hardened(binary));
 }
 
 fn is_hardened(binary: &OsStr) {

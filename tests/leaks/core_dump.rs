@@ -1,6 +1,6 @@
 //! A crash leaves no core, at no moment of stepzero's life, also where the limit is unlimited, and where cores go to a program.
 
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,8 +9,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::canary::{CORE, contains};
+use crate::common::{Directory, before_exec, skip};
 use crate::moments;
-use crate::support::{Directory, skip};
 
 /// The pattern is the machine's: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -18,10 +18,7 @@ const PATTERN: &str = "/proc/sys/kernel/core_pattern";
 
 /// Lets a process leave a core of any size.
 pub fn allow(command: &mut Command) {
-    // SAFETY: setrlimit(2) is async-signal-safe, and allocates nothing.
-    unsafe {
-        command.pre_exec(|| Ok(setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY)?));
-    }
+    before_exec(command, || Ok(setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY)?));
 }
 
 /// Ends a process with a crash, and tells whether the kernel says that it left a core.
@@ -57,7 +54,7 @@ fn sleeper(here: &Directory) -> Child {
 #[test]
 fn a_crash_leaves_no_core() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let here = Directory::new();
+    let here = Directory::open();
     if !crash(&mut sleeper(&here)) {
         return skip("a_crash_leaves_no_core", "this machine writes no cores at all");
     }
@@ -77,11 +74,10 @@ impl Drop for Restore {
 fn a_crash_gives_a_core_handler_nothing() {
     const NAME: &str = "a_crash_gives_a_core_handler_nothing";
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let here = Directory::new();
+    let here = Directory::open();
     let Ok(before) = std::fs::read(PATTERN) else { return skip(NAME, "there is no core pattern") };
-    let script = here.file("handler", &format!("#!/bin/sh\nexec cat > {}/core.$1\n", here.path().display()));
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&script, mode).expect("it is ours");
+    let script = format!("#!/bin/sh\nexec cat > {}/core.$1\n", here.path().display());
+    let script = here.file_of_mode("handler", &script, 0o755);
     let restore = Restore(before);
     if std::fs::write(PATTERN, format!("|{script} %p")).is_err() {
         std::mem::forget(restore);

@@ -2,14 +2,13 @@
 //! or nothing does; and to nobody else.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use crate::canary;
 use crate::cases::{self, Case};
-use crate::common::STEPZERO;
+use crate::common::peer::{self, REFUSAL};
+use crate::common::{Directory, NOBODY, Ran, STEPZERO, is_root, piped, together};
 use crate::hunt::{self, LEVELS};
-use crate::peer::{self, REFUSAL};
-use crate::support::{Directory, fake};
+use crate::support::fake;
 
 /// What is asked for where a case does not bring a spec of its own.
 const UNIT: &str = "scopes = [\"shared\"]\n[env]\nA = \"canary\"\n";
@@ -30,18 +29,14 @@ impl<'a> Asked<'a> {
 }
 
 fn root() -> bool {
-    let root = nix::unistd::Uid::effective().is_root();
-    if !root {
-        crate::support::skip("the hunt for a credential", "only root is answered");
-    }
-    root
+    is_root("the hunt for a credential", "only root is answered")
 }
 
 fn check(asked: &Asked) {
     let case = asked.case;
     let fake = fake();
     (case.arrange)(&fake);
-    let (directory, given) = (Directory::new(), Directory::new());
+    let (directory, given) = (Directory::open(), Directory::open());
     let file = given.file("file", case.file.as_deref().unwrap_or(""));
     given.file("web.toml", asked.unit);
     let address = format!("/unit/web.service/{}", asked.credential);
@@ -53,18 +48,18 @@ fn check(asked: &Asked) {
         let mut command = peer::server(Path::new(STEPZERO), given.path(), &args, server);
         command.envs(fake.env()).env("PATH", "/usr/bin:/bin");
         hunt::provoke(&mut command, case, &fake, &file, &directory);
-        (level, client, command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a shell"))
+        (level, client, piped(&mut command))
     });
     for (level, client, child) in runs {
         // At the same time: neither is left to fill its pipe.
-        let (got, output) = std::thread::scope(|scope| {
+        let (got, ran) = std::thread::scope(|scope| {
             let got = scope.spawn(|| peer::received(client));
-            let output = child.wait_with_output().expect("it is our child");
-            (got.join().expect("the peer closes"), output)
+            let ran = Ran::of_child(child);
+            (got.join().expect("the peer closes"), ran)
         });
-        hunt::report(case, asked.code, level, &output);
         let name = format!("{} {level:?}", case.name);
-        if output.status.success() {
+        let ran = hunt::report(ran.case(&name), asked.code);
+        if ran.code() == 0 {
             assert!(canary::found(&got).is_some(), "{name}: the control: systemd gets it");
         } else {
             let refused = got.len() == REFUSAL && got.iter().all(|byte| *byte == 0);
@@ -88,7 +83,7 @@ fn nothing_of_the_way_is_repeated() {
     let cases: Vec<Case> =
         all.into_iter().flatten().filter(|case| fetched(case) && !foreign.contains(&case.name)).collect();
     assert!(cases.len() > 40, "only {}", cases.len());
-    hunt::each(&cases, |case| check(&Asked::new(case, UNIT)));
+    together(4, &cases, |case| check(&Asked::new(case, UNIT)));
 }
 
 /// Everything that can be wrong with the spec, the value, and who asks.
@@ -115,7 +110,7 @@ fn nothing_of_the_value_is_repeated() {
         check(&Asked::new(&Case::new(name, "", code), &unit));
     }
     let strangers = [
-        ("somebody else asks", "A", 65534, 77),
+        ("somebody else asks", "A", NOBODY, 77),
         ("a name that is not there", "B", 0, 78),
         ("a name that is none", "a b", 0, 64),
     ];

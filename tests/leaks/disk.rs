@@ -5,9 +5,8 @@ use std::ffi::OsStr;
 use std::process::Command;
 
 use crate::canary::{self, VALUE};
-use crate::common::STEPZERO;
-use crate::peer;
-use crate::support::{Directory, fake, skip};
+use crate::common::{Directory, Ran, STEPZERO, has_program, is_root, peer};
+use crate::support::fake;
 
 /// The calls of stepzero, up to the exec of the command, and that exec itself.
 struct Trace {
@@ -17,22 +16,18 @@ struct Trace {
 
 /// Every call of a program and what it starts. `None` where there is no strace.
 fn strace(program: &[&OsStr], change: impl FnOnce(&mut Command)) -> Option<Vec<String>> {
-    let (fake, directory) = (fake(), Directory::new());
-    let log = directory.path().join("strace");
+    let (fake, directory) = (fake(), Directory::open());
+    if !has_program("strace", "the disk under strace") {
+        return None;
+    }
+    let log = directory.join("strace");
     let mut command = Command::new("strace");
     // -v and -s: whole environments and whole buffers.
     command.args(["-f", "-v", "-s", "1000000", "-o"]).arg(&log).args(program);
     command.env_clear().envs(fake.env()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("LOG_SENSITIVE_BODIES", "true").env("RUST_LOG", "trace").env("TMPDIR", directory.path());
     change(&mut command);
-    let output = match command.current_dir(directory.path()).output() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            skip("the disk under strace", "strace is not installed");
-            return None;
-        }
-        output => output.expect("strace can be started"),
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ran::of(command.current_dir(directory.path())).expect(0);
     let text = std::fs::read_to_string(&log).expect("strace wrote it");
     // Without the number of the thread.
     let call = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().to_owned();
@@ -88,7 +83,7 @@ fn the_canary_comes_by_a_socket_and_goes_by_the_exec() {
 
 #[test]
 fn a_file_is_memory_and_is_sealed_before_the_exec() {
-    let directory = Directory::new();
+    let directory = Directory::open();
     let spec = directory.file("spec.toml", "scopes = [\"shared\"]\n[files]\nF = { key = \"canary\" }\n");
     let args = ["exec", "--allow-writable-spec", "-s", &spec, "--", "true"];
     let Some(mut trace) = trace(&args) else { return };
@@ -106,10 +101,10 @@ fn a_file_is_memory_and_is_sealed_before_the_exec() {
 
 #[test]
 fn a_credential_goes_to_its_connection_and_nowhere_else() {
-    if !nix::unistd::Uid::effective().is_root() {
-        return skip("a_credential_goes_to_its_connection", "only root is answered");
+    if !is_root("a_credential_goes_to_its_connection", "only root is answered") {
+        return;
     }
-    let directory = Directory::new();
+    let directory = Directory::open();
     directory.file("web.toml", "scopes = [\"shared\"]\n[env]\nc = \"canary\"\n");
     let (client, server) = peer::connection(directory.path(), "/unit/web.service/c", 0);
     let line = peer::line(STEPZERO.as_ref(), directory.path(), &["-vvv", "--allow-writable-spec"]);

@@ -8,7 +8,7 @@ use fake_aws::Fake;
 use stepzero::name::EnvName;
 use stepzero::refused;
 
-use crate::common::{Run, Spec, stepzero};
+use crate::common::{TempFile, stepzero, store};
 use crate::random::Random;
 
 /// 20 runs of 500 variables each are 10,000.
@@ -17,55 +17,12 @@ const EACH: usize = 500;
 const KINDS: [&str; 3] = ["String", "SecureString", "StringList"];
 
 /// Pieces that shells, terminals, parsers and the C library treat in some way of their own. No NUL.
+#[rustfmt::skip] // A line for each would be long.
 const PIECES: &[&str] = &[
-    "",
-    " ",
-    "\n",
-    "\r\n",
-    "\t",
-    "=",
-    "==",
-    "'",
-    "\"",
-    "`",
-    "$(reboot)",
-    "$HOME",
-    "${x}",
-    "\\",
-    "\\n",
-    "\x1b[2J",
-    "\x1b]0;x\x07",
-    "\x7f",
-    "\u{85}",
-    "🔑",
-    "é",
-    "e\u{301}",
-    "\u{202e}",
-    "\u{feff}",
-    "\u{fffd}",
-    "\u{10ffff}",
-    "() { :; }; reboot",
-    "ssm:shared.x",
-    "{project}",
-    "%s%n",
-    "%00",
-    "\\u0000",
-    "null",
-    "{\"a\":1}",
-    "-----BEGIN KEY-----\n",
-    "a",
-    "B",
-    "0",
-    "_",
-    "#",
-    "!",
-    "*",
-    "~",
-    ";",
-    "&",
-    "|",
-    "<",
-    ">",
+    "", " ", "\n", "\r\n", "\t", "=", "==", "'", "\"", "`", "$(reboot)", "$HOME", "${x}", "\\", "\\n", "\x1b[2J",
+    "\x1b]0;x\x07", "\x7f", "\u{85}", "🔑", "é", "e\u{301}", "\u{202e}", "\u{feff}", "\u{fffd}", "\u{10ffff}",
+    "() { :; }; reboot", "ssm:shared.x", "{project}", "%s%n", "%00", "\\u0000", "null", "{\"a\":1}",
+    "-----BEGIN KEY-----\n", "a", "B", "0", "_", "#", "!", "*", "~", ";", "&", "|", "<", ">",
 ];
 
 fn value(random: &mut Random) -> String {
@@ -78,19 +35,6 @@ fn value(random: &mut Random) -> String {
         value = value.repeat(8192 / value.len().max(1) + 1).chars().take(2000).collect();
     }
     value
-}
-
-/// The environment that the command has, as the kernel has it.
-fn environment(run: &Run) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let ran = run.output().expect(0);
-    let entries = ran.0.stdout.strip_suffix(b"\0").expect("an environment ends with a NUL");
-    let mut found = BTreeMap::new();
-    for entry in entries.split(|byte| *byte == 0) {
-        let at = entry.iter().position(|byte| *byte == b'=').expect("NAME=value");
-        let before = found.insert(entry[..at].to_vec(), entry[at + 1..].to_vec());
-        assert_eq!(before, None, "twice: {}", String::from_utf8_lossy(entry));
-    }
-    found
 }
 
 #[test]
@@ -108,9 +52,9 @@ fn ten_thousand_values_byte_for_byte() {
             text.push_str(&format!("{quoted} = {{ parameter = \"p.{number}\" }}\n"));
             wanted.insert(name.into_bytes(), value.into_bytes());
         }
-        let spec = Spec::new(&text);
+        let spec = TempFile::spec(&text);
         let args = ["exec", "--allow-writable-spec", "--pristine", "-s", &spec.arg(), "cat", "/proc/self/environ"];
-        let found = environment(&stepzero(&fake, args));
+        let found = stepzero(&fake, args).output().expect(0).entries();
         assert!(found == wanted, "run {run}: {:?}", found.iter().zip(&wanted).find(|(found, wanted)| found != wanted));
     }
 }
@@ -146,15 +90,14 @@ fn ten_thousand_names_are_mapped_or_refused() {
             bad |= refused::reason(variable.as_str()).is_some()
                 || wanted.insert(variable.as_str().as_bytes().to_vec(), value.into_bytes()).is_some();
         }
-        let spec = Spec::new("[[load]]\npath = \"/x\"\nrecursive = true\n");
+        let spec = TempFile::spec("[[load]]\npath = \"/x\"\nrecursive = true\n");
         let args = ["exec", "--allow-writable-spec", "--pristine", "-s", &spec.arg(), "cat", "/proc/self/environ"];
-        let run = stepzero(&fake, args);
+        let ran = stepzero(&fake, args).output();
         if bad {
-            let ran = run.output().expect(65);
-            assert_eq!(ran.stdout(), "", "the command started");
+            ran.refused(65, &[]);
             refused += 1;
         } else {
-            assert!(environment(&run) == wanted);
+            assert!(ran.expect(0).entries() == wanted);
             started += 1;
         }
     }
@@ -169,18 +112,16 @@ fn a_value_with_a_nul_stops_the_command() {
         fake.put(&format!("shared.nul{number}"), "SecureString", value);
         let key = format!("nul{number}");
         let args = ["exec", "--scope", "shared", "-k", &key, "--", "echo", "started"];
-        let ran = stepzero(&fake, args).output().expect(65).says(&["NUL", &format!("NUL{number}")]);
-        assert_eq!(ran.stdout(), "");
+        stepzero(&fake, args).output().refused(65, &["NUL", &format!("NUL{number}")]);
     }
 }
 
 /// Bytes that are no UTF-8 cannot be a parameter's value, but pass through where they are inherited.
 #[test]
 fn inherited_bytes_pass_through() {
-    let fake = Fake::builder().tls(false).start();
-    fake.put("shared.a", "SecureString", "a");
+    let fake = store(&[("shared.a", "a")]);
     let odd = std::ffi::OsString::from_vec(vec![0xff, b'\n', 0xc3, b'=', 0x1b]);
     let run =
         stepzero(&fake, ["exec", "--scope", "shared", "-k", "a", "cat", "/proc/self/environ"]).env("ODD", odd.clone());
-    assert_eq!(environment(&run).get(b"ODD".as_slice()), Some(&odd.into_vec()));
+    assert_eq!(run.output().expect(0).entries().get(b"ODD".as_slice()), Some(&odd.into_vec()));
 }

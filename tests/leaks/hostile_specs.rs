@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use crate::common::offline;
+use crate::common::{Directory, stepzero};
 use crate::random::Random;
-use crate::support::{Directory, fake};
+use crate::support::fake;
 
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
@@ -22,51 +22,13 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
 }
 
 /// What parsers stumble over.
+#[rustfmt::skip] // A line for each would be long.
 const TOKENS: &[&[u8]] = &[
-    b"\0",
-    b"\n",
-    b"=",
-    b"\"",
-    b"'",
-    b"[",
-    b"]",
-    b"[[",
-    b"{",
-    b"}",
-    b"\\u0000",
-    b"\\",
-    b"\x1b[31m",
-    b"\xff",
-    b"\xe2\x80\xae",
-    "🔑".as_bytes(),
-    b"{project}",
-    b"{",
-    b":",
-    b"::",
-    b"/",
-    b"//",
-    b"ssm:",
-    b"arn:aws:ssm:",
-    b"99999999999999999999",
-    b"-1",
-    b"nan",
-    b"1e999",
-    b"\"\"\"",
-    b"'''",
-    b"#",
-    b",",
-    b".",
-    b"\t",
-    b"\r\n",
-    b"[env]",
-    b"[files]",
-    b"[[load]]",
-    b"label = ",
-    b"version = ",
-    b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-    b"LD_PRELOAD",
-    b"=ssm:",
-    b"shared",
+    b"\0", b"\n", b"=", b"\"", b"'", b"[", b"]", b"[[", b"{", b"}", b"\\u0000", b"\\", b"\x1b[31m", b"\xff",
+    b"\xe2\x80\xae", "🔑".as_bytes(), b"{project}", b"{", b":", b"::", b"/", b"//", b"ssm:", b"arn:aws:ssm:",
+    b"99999999999999999999", b"-1", b"nan", b"1e999", b"\"\"\"", b"'''", b"#", b",", b".", b"\t", b"\r\n", b"[env]",
+    b"[files]", b"[[load]]", b"label = ", b"version = ",
+    b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", b"LD_PRELOAD", b"=ssm:", b"shared",
     b"\xc3",
 ];
 
@@ -125,17 +87,12 @@ fn ten_thousand_hostile_answers() {
 /// The binary reads a hostile spec as the library does: it ends with a code of its own, says why, and asks nobody.
 #[test]
 fn a_hostile_spec_ends_without_a_request() {
-    let (fake, directory) = (fake(), Directory::new());
+    let (fake, directory) = (fake(), Directory::open());
     let (seeds, mut random) = (corpus("spec"), Random::new("binary"));
     let mut refused = 0;
     for number in 0..150 {
-        let spec = directory.path().join("spec.toml");
-        std::fs::write(&spec, mutated(&mut random, &seeds)).expect("the directory is ours");
-        let spec = spec.to_string_lossy().into_owned();
-        let run = |args: &[&str]| {
-            let run = offline(args.iter().chain(&["--allow-writable-spec", "-s", &spec]));
-            fake.env().into_iter().fold(run, |run, (name, value)| run.env(name, value)).output()
-        };
+        let spec = directory.file("spec.toml", mutated(&mut random, &seeds));
+        let run = |args: &[&str]| stepzero(&fake, args.iter().chain(&["--allow-writable-spec", "-s", &spec])).output();
         let planned = run(&["plan"]);
         assert!([0, 64, 78].contains(&planned.code()), "{number}: {} {}", planned.code(), planned.stderr());
         assert!(planned.code() == 0 || !planned.stderr().is_empty(), "{number}: no word");

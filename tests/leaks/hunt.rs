@@ -1,38 +1,27 @@
 //! The canary hunt: every way to fail, every log level, everything that asks libraries to say more.
 
-use std::process::{Command, Output};
+use std::process::Command;
 
 use fake_aws::Fake;
 
 use crate::canary;
 use crate::cases::{self, ANY, Case, KEY};
-use crate::common::stepzero;
-use crate::support::{Directory, fake};
+use crate::common::{Directory, Ran, piped, stepzero, together};
+use crate::support::fake;
 
 pub const LEVELS: [&[&str]; 4] = [&[], &["-q"], &["-vvvv"], &["-vvv", "--log-format", "json"]];
 
-/// Four at a time: those that are tried again wait most of it.
-pub fn each<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
-    std::thread::scope(|scope| {
-        for worker in 0..4 {
-            let mine = cases.iter().skip(worker).step_by(4);
-            scope.spawn(|| mine.for_each(&check));
-        }
-    });
-}
-
-/// All of it at once: stdout, stderr, and every file below the working, home and temporary directory.
+/// All of it at once: stdout, stderr, and every file below the working, home and temporary directory. Four cases at a time:
+/// those that are tried again wait most of it.
 fn hunt(cases: &[Case]) {
-    each(cases, check);
+    together(4, cases, check);
 }
 
 fn check(case: &Case) {
     let fake = fake();
     (case.arrange)(&fake);
-    let (directory, given) = (Directory::new(), Directory::new());
-    let file = given.file("file", case.file.as_deref().unwrap_or(""));
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&file, mode).expect("it is ours");
+    let (directory, given) = (Directory::open(), Directory::open());
+    let file = given.file_of_mode("file", case.file.as_deref().unwrap_or(""), 0o755);
     let children = LEVELS.map(|level| {
         let args = case.args.iter().flat_map(|arg| match arg.as_str() {
             "LEVEL" => level.iter().map(|arg| (*arg).to_owned()).collect(),
@@ -41,12 +30,10 @@ fn check(case: &Case) {
         });
         let mut command = stepzero(&fake, args).command();
         provoke(&mut command, case, &fake, &file, &directory);
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-        (level, command.spawn().expect("the binary was built by cargo"))
+        (level, piped(&mut command))
     });
     for (level, child) in children {
-        let output = child.wait_with_output().expect("it is our child");
-        report(case, case.code, level, &output);
+        report(Ran::of_child(child).case(format_args!("{} {level:?}", case.name)), case.code);
     }
     assert_eq!(directory.files(), Vec::<std::path::PathBuf>::new(), "{}: a file was written", case.name);
 }
@@ -72,15 +59,14 @@ pub fn provoke(command: &mut Command, case: &Case, fake: &Fake, file: &str, dire
     }
 }
 
-pub fn report(case: &Case, code: i32, level: &[&str], output: &Output) {
-    let name = format!("{} {level:?}", case.name);
-    for (stream, text) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
-        let shown = String::from_utf8_lossy(text);
-        assert_eq!(canary::found(text), None, "{name}: the canary is on {stream}:\n{shown}");
+/// It ended with this code, said why, and did not tell the canary.
+pub fn report(ran: Ran, code: i32) -> Ran {
+    for (stream, text) in [("stdout", &ran.output.stdout), ("stderr", &ran.output.stderr)] {
+        assert_eq!(canary::found(text), None, "the canary is on {stream}: {ran}");
     }
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(code == ANY || output.status.code() == Some(code), "{name}: {:?} {stderr}", output.status);
-    assert!(code <= 0 || !stderr.is_empty(), "{name}: a failure without a word");
+    let ran = if code == ANY { ran } else { ran.expect(code) };
+    assert!(code <= 0 || !ran.stderr().is_empty(), "a failure without a word: {ran}");
+    ran
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What an exec hands on and /proc does not tell: descriptors, closed ones included, and the smaller attributes of a
 //! process. A program in C looks, because every shell and runtime opens descriptors of its own.
 
-use std::process::Command;
-
-use crate::support::{Directory, fake};
+use crate::support::{compiled, fake};
 use crate::transparency::{Prepare, both, check};
 
 use nix::libc;
+
+use crate::common::Directory;
 
 /// Where the probe writes: a copy of standard output, which can then be closed.
 const OUT: i32 = 62;
@@ -48,17 +48,13 @@ int main(void) {
 "#;
 
 fn probe(directory: &Directory) -> String {
-    let source = directory.file("probe.c", PROBE);
-    let probe = directory.path().join("probe");
-    let built = Command::new("cc").arg("-o").arg(&probe).arg(&source).status();
-    assert!(built.is_ok_and(|status| status.success()), "the linker's cc compiles C");
-    probe.to_string_lossy().into_owned()
+    compiled(directory, "probe", PROBE, &[]).to_string_lossy().into_owned()
 }
 
 /// The descriptors 0 to 63: what they lead to, and their flags. Every third is closed, and of 0, 1 and 2 every combination.
 #[test]
 fn descriptors_are_handed_on_as_they_are() {
-    let (fake, directory) = (fake(), Directory::new());
+    let (fake, directory) = (fake(), Directory::open());
     let probe = probe(&directory);
     let some: Prepare = |closed| {
         // SAFETY: async-signal-safe calls; these descriptors belong to nobody after the exec.
@@ -107,7 +103,7 @@ fn descriptors_are_handed_on_as_they_are() {
 
 #[test]
 fn smaller_attributes_are_handed_on_as_they_are() {
-    let (fake, directory) = (fake(), Directory::new());
+    let (fake, directory) = (fake(), Directory::open());
     let probe = probe(&directory);
     let plain: Prepare = |_| {
         // SAFETY: as above.

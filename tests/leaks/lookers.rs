@@ -2,14 +2,13 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use nix::libc;
 
 use crate::canary::{CORE, contains};
+use crate::common::{NOBODY, Ran, before_exec, is_root, skip};
 use crate::moments::{self, Moment};
-use crate::support::{NOBODY, skip};
 
 const TARGET: &str = "STEPZERO_TEST_LOOK_INTO";
 
@@ -83,27 +82,22 @@ fn become_nobody() {
 
 /// What another process of user 65534 can do to this one.
 fn as_nobody(pid: u32) -> Vec<String> {
-    let output = Command::new(std::env::current_exe().expect("a test is a file"))
-        .args(["--exact", "lookers::the_same_user_cannot_look_inside", "--nocapture"])
-        .env(TARGET, pid.to_string())
-        .output()
-        .expect("the test can be run");
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut command = Command::new(std::env::current_exe().expect("a test is a file"));
+    command.args(["--exact", "lookers::the_same_user_cannot_look_inside", "--nocapture"]);
+    let stdout = Ran::of(command.env(TARGET, pid.to_string())).stdout();
     let line = stdout.lines().find_map(|line| line.split_once("WAYS IN:")).expect("the child says what it found");
     line.1.split_whitespace().map(str::to_owned).collect()
 }
 
 /// A process of user 65534 whose tracing a Yama of level 1 would allow to anybody.
 fn traceable(command: &mut Command) {
-    // SAFETY: these calls are async-signal-safe. Without Yama, prctl(2) fails, and nothing forbids it either.
-    unsafe {
-        command.pre_exec(|| {
-            nix::unistd::setgid(NOBODY.into())?;
-            nix::unistd::setuid(NOBODY.into())?;
-            libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY, 0, 0, 0);
-            Ok(())
-        });
-    }
+    before_exec(command, || {
+        nix::unistd::setgid(NOBODY.into())?;
+        nix::unistd::setuid(NOBODY.into())?;
+        // SAFETY: prctl(2) with numbers. Without Yama it fails, and nothing forbids it either.
+        unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY, 0, 0, 0) };
+        Ok(())
+    });
 }
 
 /// This test runs itself as another user, to look.
@@ -115,8 +109,8 @@ fn the_same_user_cannot_look_inside() {
         println!("WAYS IN:{}", ways_in(pid.parse().expect("a number")).join(" "));
         return;
     }
-    if !nix::unistd::Uid::effective().is_root() {
-        return skip(NAME, "only root can be another user");
+    if !is_root(NAME, "only root can be another user") {
+        return;
     }
     let yama = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     if ["2", "3"].contains(&yama.trim()) {
@@ -138,8 +132,8 @@ fn the_same_user_cannot_look_inside() {
         assert!(contains(&arguments, b"stepzero\0") && !contains(&arguments, CORE.as_bytes()), "{moment:?}");
         let environment = std::fs::read(format!("/proc/{pid}/environ")).expect("root may");
         assert!(contains(&environment, b"HELD=1") && !contains(&environment, CORE.as_bytes()), "{moment:?}");
-        let (output, got) = held.release();
-        assert!(output.status.success(), "{moment:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let (ran, got) = held.release();
+        ran.case(format_args!("{moment:?}")).expect(0);
         let has_it = contains(&got, CORE.as_bytes());
         assert_eq!(has_it, matches!(moment, Moment::Credential | Moment::Answering), "{moment:?}");
     }

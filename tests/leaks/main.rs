@@ -3,8 +3,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../common/peer.rs"]
-mod peer;
 
 mod binary;
 mod canary;

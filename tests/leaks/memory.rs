@@ -1,14 +1,14 @@
 //! While values are held, nothing of them is swapped where locking is allowed.
 
 use std::os::unix::fs::FileExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
 use crate::canary::{CORE, contains};
+use crate::common::{Directory, NOBODY, before_exec, is_root};
 use crate::moments::{self, Moment};
-use crate::support::{Directory, NOBODY, shim, skip};
+use crate::support::shim;
 
 /// As containers have it.
 const LITTLE: u64 = 65_536;
@@ -63,27 +63,20 @@ pub fn wait_for_canary(pid: u32) {
 
 /// As a user, with a limit of locked memory.
 fn limited(command: &mut Command, uid: u32, locked: u64) {
-    // SAFETY: setrlimit(2), setgid(2) and setuid(2) are async-signal-safe.
-    unsafe {
-        command.pre_exec(move || {
-            setrlimit(Resource::RLIMIT_MEMLOCK, locked, locked)?;
-            nix::unistd::setgid(uid.into())?;
-            Ok(nix::unistd::setuid(uid.into())?)
-        });
-    }
+    before_exec(command, move || {
+        setrlimit(Resource::RLIMIT_MEMLOCK, locked, locked)?;
+        nix::unistd::setgid(uid.into())?;
+        Ok(nix::unistd::setuid(uid.into())?)
+    });
 }
 
-fn is_root(test: &str) -> bool {
-    let root = nix::unistd::Uid::effective().is_root();
-    if !root {
-        skip(test, "only root can be another user, and lock any amount");
-    }
-    root
+fn root(test: &str) -> bool {
+    is_root(test, "only root can be another user, and lock any amount")
 }
 
 #[test]
 fn no_page_with_a_value_can_be_swapped_where_locking_is_allowed() {
-    if !is_root("no_page_with_a_value_can_be_swapped") {
+    if !root("no_page_with_a_value_can_be_swapped") {
         return;
     }
     // By the capability, and by the limit.
@@ -99,8 +92,8 @@ fn no_page_with_a_value_can_be_swapped_where_locking_is_allowed() {
                 let (at, flags) = (mapping.start, mapping.flags);
                 assert!(flags.contains(" lo"), "user {uid}, {moment:?}: swappable: {at:x} {flags}");
             }
-            let (output, _) = held.release();
-            let status = String::from_utf8_lossy(&output.stdout);
+            let (ran, _) = held.release();
+            let status = ran.stdout();
             assert!(!status.contains("VmLck:") || status.contains("VmLck:\t       0 kB"), "the command's: {status}");
         }
     }
@@ -121,10 +114,10 @@ int mlockall(int flags) { dprintf(2, "mlockall(%d)\n", flags); return 0; }
 /// With an unlimited limit, memory is locked also without the capability: what is touched, now and later.
 #[test]
 fn an_unlimited_limit_is_enough_to_lock() {
-    if !is_root("an_unlimited_limit_is_enough_to_lock") {
+    if !root("an_unlimited_limit_is_enough_to_lock") {
         return;
     }
-    let directory = Directory::new();
+    let directory = Directory::open();
     let shim = shim(&directory, SHIM);
     let run = |unlimited: bool| {
         let held = Moment::Fetching.hold(|command| {
@@ -133,9 +126,8 @@ fn an_unlimited_limit_is_enough_to_lock() {
                 command.env("LD_PRELOAD", &shim);
             }
         });
-        let (output, _) = held.expect("a lower limit is allowed").release();
-        assert!(output.status.success());
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        let (ran, _) = held.expect("a lower limit is allowed").release();
+        ran.expect(0).stderr()
     };
     let flags = nix::libc::MCL_CURRENT | nix::libc::MCL_FUTURE | nix::libc::MCL_ONFAULT;
     let (locked, control) = (run(true), run(false));
@@ -146,13 +138,12 @@ fn an_unlimited_limit_is_enough_to_lock() {
 
 #[test]
 fn where_locking_is_not_allowed_it_says_so_and_goes_on() {
-    if !is_root("where_locking_is_not_allowed") {
+    if !root("where_locking_is_not_allowed") {
         return;
     }
     let held =
         Moment::BetweenAnswers.hold(|command| limited(command, NOBODY, LITTLE)).expect("a lower limit is allowed");
     assert!(holding(held.child.id()).iter().all(|mapping| !mapping.flags.contains(" lo")));
-    let (output, _) = held.release();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && stderr.contains("memory is not locked"), "{stderr}");
+    let (ran, _) = held.release();
+    ran.expect(0).says(&["memory is not locked"]);
 }

@@ -3,14 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fake_aws::{Action, Fake, Fault, Gate};
-use nix::sys::stat::Mode;
 
-use crate::peer;
-use crate::support::{Directory, fake, shim};
+use crate::common::{Directory, Ran, peer, set_mode};
+use crate::support::{fake, shim};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -50,7 +49,7 @@ impl Moment {
 
     /// Starts stepzero, changed as said, and returns when it is there.
     pub fn hold(self, change: impl FnOnce(&mut Command)) -> std::io::Result<Held> {
-        let (fake, directory, gate) = (fake(), Directory::new(), Gate::new());
+        let (fake, directory, gate) = (fake(), Directory::open(), Gate::new());
         let hold = Fault::once(Action::Hold(gate.clone()));
         match self {
             Moment::BeforeCredentials => fake.fault(hold.operation("PutToken")),
@@ -69,9 +68,8 @@ impl Moment {
         };
         command.envs(fake.env()).env("PATH", "/usr/bin:/bin").env("HELD", "1").current_dir(directory.path());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let fifo = directory.path().join("fifo");
-        nix::unistd::mkfifo(&fifo, Mode::from_bits_truncate(0o666)).expect("the directory is ours");
-        std::fs::set_permissions(&fifo, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("it is ours");
+        let fifo = directory.fifo("fifo");
+        set_mode(fifo.as_ref(), 0o666);
         match self {
             Moment::ReadingTheSpec => command.env("STEPZERO_SPEC", &fifo),
             Moment::AtTheExec | Moment::Answering => {
@@ -84,7 +82,7 @@ impl Moment {
         // Its copy of the connection must not keep the peer waiting.
         drop(command);
         let fifo = match self {
-            Moment::ReadingTheSpec | Moment::AtTheExec | Moment::Answering => Some(opened(&fifo, &child)),
+            Moment::ReadingTheSpec | Moment::AtTheExec | Moment::Answering => Some(opened(fifo.as_ref(), &child)),
             _ => {
                 fake.wait_until(|log| log.iter().any(|entry| entry.fault.as_deref() == Some("Hold")));
                 None
@@ -168,10 +166,10 @@ pub struct Held {
 
 impl Held {
     /// What the process says, and the peer of a credential gets, once it goes on.
-    pub fn release(self) -> (Output, Vec<u8>) {
+    pub fn release(self) -> (Ran, Vec<u8>) {
         self.gate.release();
         drop(self.fifo);
         let got = self.peer.map(peer::received).unwrap_or_default();
-        (self.child.wait_with_output().expect("it is our child"), got)
+        (Ran::of_child(self.child), got)
     }
 }

@@ -1,22 +1,23 @@
 //! A bug in stepzero says where, and nothing of what it held.
 
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
 use crate::canary::{self, VALUE};
-use crate::common::{STEPZERO, stepzero};
-use crate::peer;
-use crate::support::{Directory, fake, shim};
+use crate::common::peer;
+use crate::common::{Directory, Ran, STEPZERO, is_root, piped, stepzero};
+use crate::support::{fake, shim};
 
 const CHILD: &str = "STEPZERO_TEST_PANICS";
 
+/// It ended with 70, and told the place of the bug and nothing of what it held.
 #[track_caller]
-fn says_only_where(output: &Output) {
-    use std::os::unix::process::ExitStatusExt as _;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(70), "{:?} {stderr}", output.status.signal());
-    assert!(stderr.contains("stepzero: a bug in stepzero at ") && stderr.contains(".rs:"), "{stderr}");
-    assert_eq!(stderr.lines().count(), 1, "more than the place: {stderr}");
-    assert_eq!(canary::found(&output.stderr), None, "{stderr}");
+fn says_only_where(ran: Ran) {
+    let ran = ran.expect(70);
+    let stderr = ran.stderr();
+    let lines: Vec<&str> = stderr.lines().filter(|line| line.contains("a bug")).collect();
+    assert_eq!(lines.len(), 1, "more than the place: {ran}");
+    assert!(lines[0].contains("stepzero: a bug in stepzero at ") && lines[0].contains(".rs:"), "{ran}");
+    assert_eq!(canary::found(&[&ran.output.stdout[..], &ran.output.stderr].concat()), None, "{ran}");
 }
 
 /// This test runs itself: the child lets the library set up its process, which a wrong command line ends early, and then
@@ -28,18 +29,10 @@ fn a_panic_prints_the_place_and_no_payload() {
         let payload = VALUE.to_owned();
         panic!("the value is {payload}");
     }
-    let output = Command::new(std::env::current_exe().expect("a test is a file"))
-        .args(["--exact", "panics::a_panic_prints_the_place_and_no_payload", "--nocapture", "--test-threads=1"])
-        .envs([(CHILD, "1"), ("RUST_BACKTRACE", "full"), ("RUST_LIB_BACKTRACE", "1")])
-        .output()
-        .expect("the test can be run");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let from_panic: String =
-        stderr.lines().filter(|line| line.contains("a bug")).map(|line| format!("{line}\n")).collect();
-    assert!(!stderr.contains("the value is"), "{stderr}");
-    assert_eq!(canary::found(&output.stdout), None);
-    assert_eq!(canary::found(&output.stderr), None);
-    says_only_where(&Output { stderr: from_panic.into_bytes(), ..output });
+    let mut command = Command::new(std::env::current_exe().expect("a test is a file"));
+    command.args(["--exact", "panics::a_panic_prints_the_place_and_no_payload", "--nocapture", "--test-threads=1"]);
+    command.envs([(CHILD, "1"), ("RUST_BACKTRACE", "full"), ("RUST_LIB_BACKTRACE", "1")]);
+    says_only_where(Ran::of(&mut command).hides(&["the value is"]));
 }
 
 /// In front of the C library: once the canary came through a socket, the clock is broken, on which Rust panics.
@@ -67,39 +60,36 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 
 #[test]
 fn a_panic_with_secrets_in_memory_prints_the_place_and_leaves_no_core() {
-    let directory = Directory::new();
+    let directory = Directory::open();
     let shim = shim(&directory, SHIM);
-    let here = Directory::new();
+    let here = Directory::open();
     let fake = fake();
     let run = stepzero(&fake, ["exec", "-vvv", "--scope", "shared", "-k", "canary", "--", "/bin/true"])
         .env("LD_PRELOAD", &shim)
         .env("RUST_BACKTRACE", "full");
     let mut command = run.command();
     crate::core_dump::allow(&mut command);
-    command.current_dir(here.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = command.output().expect("the binary was built by cargo");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(canary::found(&output.stderr), None, "{stderr}");
-    let foreign: Vec<&str> = stderr.lines().filter(|line| !line.starts_with("stepzero: ")).collect();
-    assert!(foreign.is_empty(), "somebody else's words: {foreign:?}");
-    let last: String = stderr.lines().filter(|line| line.contains("a bug")).map(|line| format!("{line}\n")).collect();
-    says_only_where(&Output { stderr: last.into_bytes(), ..output });
+    let ran = Ran::of(command.current_dir(here.path()));
+    assert!(ran.stderr().lines().all(|line| line.starts_with("stepzero: ")), "somebody else's words: {ran}");
+    says_only_where(ran);
     assert!(here.files().is_empty(), "{:?}", here.files());
 }
 
 #[test]
 fn a_panic_refuses_a_credential() {
-    if !nix::unistd::Uid::effective().is_root() {
-        return crate::support::skip("a_panic_refuses_a_credential", "only root is answered");
+    if !is_root("a_panic_refuses_a_credential", "only root is answered") {
+        return;
     }
-    let (directory, fake) = (Directory::new(), fake());
+    let (directory, fake) = (Directory::open(), fake());
     directory.file("web.toml", "scopes = [\"shared\"]\n[env]\nc = \"canary\"\n");
     let (client, server) = peer::connection(directory.path(), "/unit/web.service/c", 0);
     let mut command = peer::server(STEPZERO.as_ref(), directory.path(), &["--allow-writable-spec"], server);
     command.envs(fake.env()).env("LD_PRELOAD", shim(&directory, SHIM)).env("RUST_BACKTRACE", "full");
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a shell");
+    let child = piped(&mut command);
     drop(command);
     let got = peer::received(client);
     assert!(got.len() == peer::REFUSAL && got.iter().all(|byte| *byte == 0), "{} bytes", got.len());
-    says_only_where(&child.wait_with_output().expect("it is our child"));
+    let ran = Ran::of_child(child);
+    assert_eq!(ran.stderr().lines().count(), 1, "more than the place: {ran}");
+    says_only_where(ran);
 }

@@ -2,14 +2,12 @@
 //! blocked. It ends with the command or with a message, and the value is in neither.
 
 use std::io;
-use std::os::unix::process::CommandExt as _;
-use std::process::Stdio;
 
 use nix::libc;
 
-use crate::canary;
-use crate::common::{STEPZERO, stepzero};
-use crate::support::{Directory, fake};
+use crate::common::{Directory, Ran, before_exec, stepzero};
+use crate::hunt::report;
+use crate::support::fake;
 use crate::transparency::{Prepare, check};
 
 /// From now on this system call is EPERM, as container engines say it of those that they do not know.
@@ -65,23 +63,19 @@ fn a_hostile_parent_learns_nothing() {
         ("no queue of signals", queues, 0, 0, ""),
         ("all signals blocked", blocked, 0, 0, ""),
     ];
-    let directory = Directory::new();
+    let directory = Directory::open();
     let spec = directory.file("spec.toml", "scopes = [\"shared\"]\n[env]\nC = \"canary\"\n[files]\nF = \"canary\"\n");
     let args = ["exec", "-vv", "--allow-writable-spec", "--timeout", "2s", "-s", &spec];
     for (name, prepare, argument, code, words) in rows {
         let fake = fake();
-        let here = Directory::new();
+        let here = Directory::open();
         let script = "[ \"$(cat \"$F\")\" = \"$C\" ] && [ ${#C} -gt 20 ]";
         let mut command = stepzero(&fake, args.into_iter().chain(["--", "/bin/sh", "-c", script])).command();
-        command.current_dir(here.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.current_dir(here.path());
         let argument = i32::try_from(argument).expect("calls have small numbers");
-        // SAFETY: the functions above call nothing that is not async-signal-safe.
-        unsafe { command.pre_exec(move || prepare(argument)) };
-        let output = command.output().unwrap_or_else(|error| panic!("{STEPZERO} under {name}: {error}"));
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{name}: {:?} {stderr}", output.status);
-        assert!(stderr.contains(words), "{name}: {stderr}");
-        assert_eq!(canary::found(&[output.stdout, output.stderr.clone()].concat()), None, "{name}: {stderr}");
+        before_exec(&mut command, move || prepare(argument));
+        let ran = report(Ran::of(&mut command).case(name), code).says(&[words]);
+        assert!(ran.output.status.code().is_some(), "a signal ended it: {ran}");
         assert!(here.files().is_empty(), "{name}: {:?}", here.files());
     }
 }

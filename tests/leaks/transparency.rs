@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::process::CommandExt as _;
+use std::os::fd::AsRawFd as _;
 use std::process::{Command, Stdio};
 
 use fake_aws::Fake;
 
-use crate::common::STEPZERO;
+use crate::common::{Ran, STEPZERO, before_exec, terminal, together};
 use crate::support::fake;
 
 /// A change to the process before the exec, in the child: async-signal-safe calls only.
@@ -41,35 +41,21 @@ pub fn both(fake: &Fake, probe: &[&str], argument: i32, prepare: Prepare) -> [St
         let port = fake.endpoint_address().port();
         command.env("AWS_ENDPOINT_URL", format!("http://localhost:{port}"));
         command.env("LISTEN_FDS", "2").env("LISTEN_PID", "1").env("NOTIFY_SOCKET", "@nobody-listens");
-        command.current_dir("/usr").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // SAFETY: the functions below call nothing that is not async-signal-safe.
-        unsafe { command.pre_exec(move || prepare(argument)) };
-        let output = command.output().expect("it can be started");
-        let text = [output.stdout, output.stderr].concat();
-        String::from_utf8_lossy(&text).into_owned()
+        command.current_dir("/usr").stdin(Stdio::null());
+        before_exec(&mut command, move || prepare(argument));
+        let ran = Ran::of(&mut command);
+        ran.stdout() + &ran.stderr()
     })
 }
 
 /// The lines of /proc/self/status by name, without those about who it is, how big, how often it was switched, and what
 /// all processes of the user have queued together (SigQ). Process group and session are compared by their numbers below.
 fn status(text: &str) -> BTreeMap<&str, &str> {
-    const IDENTITY: [&str; 9] = [
-        "Pid",
-        "Tgid",
-        "NSpid",
-        "NStgid",
-        "NSpgid",
-        "NSsid",
-        "SigQ",
-        "voluntary_ctxt_switches",
-        "nonvoluntary_ctxt_switches",
-    ];
-    const SIZE: [&str; 9] = ["VmPeak", "VmSize", "VmHWM", "VmRSS", "VmData", "VmStk", "VmPTE", "RssAnon", "RssFile"];
+    const OTHERS: &str = "Pid Tgid NSpid NStgid NSpgid NSsid SigQ voluntary_ctxt_switches nonvoluntary_ctxt_switches \
+                          VmPeak VmSize VmHWM VmRSS VmData VmStk VmPTE RssAnon RssFile";
     let lines = text.lines().filter_map(|line| line.split_once(':'));
-    lines
-        .filter(|(name, _)| !IDENTITY.contains(name) && !SIZE.contains(name))
-        .map(|(name, value)| (name, value.trim()))
-        .collect()
+    let is_compared = |name: &str| OTHERS.split(' ').all(|other| other != name);
+    lines.filter(|(name, _)| is_compared(name)).map(|(name, value)| (name, value.trim())).collect()
 }
 
 #[track_caller]
@@ -119,29 +105,21 @@ fn everything_that_proc_tells() {
         unsafe { check(libc::setsid()) }
     };
     // A session with a controlling terminal, whose number is the argument.
-    let terminal: Prepare = |slave| {
+    let controlling: Prepare = |slave| {
         // SAFETY: as above.
         unsafe {
             check(libc::setsid())?;
             check(libc::ioctl(slave, libc::TIOCSCTTY, 0))
         }
     };
-    let pty = Pty::open();
-    for (prepare, argument) in [(nothing, 0), (strange, 0), (session, 0), (terminal, pty.slave)] {
+    // Both ends stay open.
+    let (_near, far) = terminal(0);
+    let far = far.as_raw_fd();
+    for (prepare, argument) in [(nothing, 0), (strange, 0), (session, 0), (controlling, far)] {
         same_status(&both(&fake, &STATUS, argument, prepare));
-        let files = [
-            "limits",
-            "oom_score_adj",
-            "oom_adj",
-            "timerslack_ns",
-            "coredump_filter",
-            "personality",
-            "cgroup",
-            "uid_map",
-            "loginuid",
-            "comm",
-        ];
-        let paths: Vec<String> = files.iter().map(|file| format!("/proc/self/{file}")).collect();
+        let files =
+            "limits oom_score_adj oom_adj timerslack_ns coredump_filter personality cgroup uid_map loginuid comm";
+        let paths: Vec<String> = files.split(' ').map(|file| format!("/proc/self/{file}")).collect();
         let probe: Vec<&str> = std::iter::once("cat").chain(paths.iter().map(String::as_str)).collect();
         let [bare, wrapped] = both(&fake, &probe, argument, prepare);
         assert!(bare.contains("Max core file size"), "the control: {bare}");
@@ -160,34 +138,7 @@ fn everything_that_proc_tells() {
         });
         assert_eq!(stat[0], stat[1]);
         let (fields, _) = &stat[0];
-        assert_eq!(fields[3] != "0", argument != 0 && argument == pty.slave, "the control: its terminal: {fields:?}");
-    }
-}
-
-/// A terminal of the test's own.
-struct Pty {
-    master: i32,
-    slave: i32,
-}
-
-impl Pty {
-    fn open() -> Pty {
-        let (mut master, mut slave) = (-1, -1);
-        let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: openpty(3) writes two descriptors; the rest is left out.
-        let opened = unsafe { libc::openpty(&raw mut master, &raw mut slave, name, settings, size) };
-        assert_eq!(opened, 0, "there are terminals: {}", io::Error::last_os_error());
-        Pty { master, slave }
-    }
-}
-
-impl Drop for Pty {
-    fn drop(&mut self) {
-        // SAFETY: both are open and ours.
-        unsafe {
-            libc::close(self.slave);
-            libc::close(self.master);
-        }
+        assert_eq!(fields[3] != "0", argument != 0 && argument == far, "the control: its terminal: {fields:?}");
     }
 }
 
@@ -211,20 +162,13 @@ fn every_signal_ignored_and_blocked() {
         if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
     };
     let signals: Vec<i32> = (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)).collect();
-    std::thread::scope(|scope| {
-        for worker in 0..4 {
-            let (fake, mine) = (&fake, signals.iter().skip(worker).step_by(4));
-            scope.spawn(move || {
-                for signal in mine {
-                    for (name, prepare) in [("SigIgn", ignore), ("SigBlk", block)] {
-                        let outputs = both(fake, &STATUS, *signal, prepare);
-                        let mask = u64::from_str_radix(status(&outputs[0])[name], 16).expect("a mask");
-                        assert_eq!(mask & (1 << (signal - 1)), 1 << (signal - 1), "the control: {name} {signal}");
-                        let [bare, wrapped] = [status(&outputs[0]), status(&outputs[1])];
-                        assert_eq!(bare, wrapped, "{name} {signal}");
-                    }
-                }
-            });
+    together(4, &signals, |signal| {
+        for (name, prepare) in [("SigIgn", ignore), ("SigBlk", block)] {
+            let outputs = both(&fake, &STATUS, *signal, prepare);
+            let mask = u64::from_str_radix(status(&outputs[0])[name], 16).expect("a mask");
+            assert_eq!(mask & (1 << (signal - 1)), 1 << (signal - 1), "the control: {name} {signal}");
+            let [bare, wrapped] = [status(&outputs[0]), status(&outputs[1])];
+            assert_eq!(bare, wrapped, "{name} {signal}");
         }
     });
 }

@@ -49,7 +49,7 @@ pub fn refused(secret: Secret, won: &Won) {
 
 #[test]
 fn what_must_not_compile_does_not() {
-    let directory = crate::support::Directory::new();
+    let directory = crate::common::Directory::open();
     let source = directory.file("refused.rs", PROGRAM);
     let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
         .args(["--edition", "2024", "--crate-type", "lib", "--emit", "metadata", "--error-format", "short"])

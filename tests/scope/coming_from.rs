@@ -1,10 +1,8 @@
 //! `docs/coming-from.md`: every example on the page does what the page says.
 
-use std::process::Command;
-
 use fake_aws::Fake;
 
-use crate::common::{Ran, STEPZERO, Spec};
+use crate::common::{Directory, Given, Ran, STEPZERO, program};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/coming-from.md");
 const SECRET: &str = "/aws/reference/secretsmanager/";
@@ -38,23 +36,22 @@ fn blocks(page: &str) -> Vec<(&str, &str)> {
 fn every_example_does_what_the_page_says() {
     let page = std::fs::read_to_string(PAGE).expect("it is in the repository");
     let fake = store(&page);
-    let directory = Spec::new("");
-    let root = directory.path.parent().expect("a file lies in a directory");
-    let program = std::path::Path::new(STEPZERO).parent().expect("a file lies in a directory");
-    let path = format!("{}:/usr/bin:/bin", program.display());
+    let directory = Directory::new();
+    let bin = std::path::Path::new(STEPZERO).parent().expect("a file lies in a directory");
+    let path = format!("{}:/usr/bin:/bin", bin.display());
     let (mut last, mut ran) = (None, 0);
     for (language, text) in blocks(&page) {
         match language {
             "toml" => {
                 let name =
                     text.lines().next().and_then(|line| line.strip_prefix("# ")).expect("a spec begins with its name");
-                std::fs::write(root.join(name), text).expect("the directory is ours");
+                directory.file(name, text);
             }
             "sh" => {
                 assert!(last.is_none(), "the example before has no answer");
-                let mut command = Command::new("/bin/sh");
-                command.args(["-ec", text]).current_dir(root).env_clear().env("PATH", &path).envs(fake.env());
-                last = Some((text, Ran(command.output().expect("a shell")).expect(0)));
+                let mut command = program("/bin/sh");
+                command.args(["-ec", text]).current_dir(directory.path()).env("PATH", &path).envs(fake.env());
+                last = Some((text, Ran::of(&mut command).expect(0)));
             }
             "text" => {
                 let (example, output) = last.take().expect("an answer follows an example");
@@ -77,9 +74,7 @@ fn every_example_does_what_the_page_says() {
 fn a_pristine_example_passes_nothing_else_on() {
     let page = std::fs::read_to_string(PAGE).expect("it is in the repository");
     let fake = store(&page);
-    let ran = crate::common::stepzero(&fake, ["exec", "--load", "/web", "--pristine", "--keep", "PATH", "--", "env"])
-        .env("HOME", "/")
-        .output();
-    let names: Vec<String> = crate::variables(&ran.expect(0)).into_keys().collect();
+    let given = Given::args(&["--load", "/web", "--pristine", "--keep", "PATH"]).and_env(&[("HOME", "/")]);
+    let names: Vec<String> = given.exec(&fake).expect(0).variables().into_keys().collect();
     assert_eq!(names, ["DB_PASSWORD", "LOG_LEVEL", "PATH"]);
 }

@@ -7,35 +7,28 @@ use std::process::{Child, Stdio};
 use fake_aws::Fake;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 
-use crate::common::{Ran, Spec, stepzero};
-use crate::{exec_with, variable};
+use crate::common::{Given, Ran, TempFile, is_root, program, stepzero, store};
 
-fn store() -> Fake {
-    let fake = Fake::start();
-    fake.put("/key", "SecureString", "-----BEGIN KEY-----\nx\n");
-    fake.put("/binary", "SecureString", "AAEC/w==");
-    fake.put("/nul", "SecureString", "a\0b");
-    fake
+fn world() -> Fake {
+    store(&[("/key", "-----BEGIN KEY-----\nx\n"), ("/binary", "AAEC/w=="), ("/nul", "a\0b")])
 }
 
 const KEY: &str = "[files]\nTLS_KEY_FILE = { parameter = \"/key\" }\n";
 
 fn run(fake: &Fake, spec: &str, command: &[&str]) -> Ran {
-    let spec = Spec::new(spec);
-    let path = spec.arg();
-    stepzero(fake, ["exec", "-s", &path, "--"].iter().chain(command)).output()
+    Given::spec(spec).run(fake, "exec", &[&["--"], command].concat())
 }
 
 /// A command that prints what the variable holds, and then lives until its input ends.
 struct Living {
     child: Child,
     path: String,
-    _spec: Spec,
+    _spec: TempFile,
 }
 
 impl Living {
     fn start(fake: &Fake, spec: &str, name: &str) -> Self {
-        let spec = Spec::new(spec);
+        let spec = TempFile::spec(spec);
         let script = format!("echo \"${name}\"; exec cat");
         let mut command = stepzero(fake, ["exec", "-s", &spec.arg(), "--", "sh", "-c", &script]).command();
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
@@ -61,7 +54,7 @@ impl Drop for Living {
 
 #[test]
 fn sealed_memory_named_after_the_variable() {
-    let fake = store();
+    let fake = world();
     let living = Living::start(&fake, KEY, "TLS_KEY_FILE");
     let outside = living.outside();
     let link = std::fs::read_link(&outside).expect("the descriptor is open");
@@ -90,9 +83,9 @@ fn sealed_memory_named_after_the_variable() {
 
 #[test]
 fn its_descriptor_stays_clear_of_the_shell_s_and_of_socket_activation_s() {
-    let fake = store();
+    let fake = world();
     let number = |env: &[(&str, &str)]| {
-        let path = variable(&exec_with(&fake, KEY, &[], env), "TLS_KEY_FILE").expect("set");
+        let path = Given::spec(KEY).and_env(env).environment(&fake).remove("TLS_KEY_FILE").expect("set");
         path.strip_prefix("/proc/self/fd/").expect("a descriptor").parse::<u32>().expect("a number")
     };
     assert!(number(&[]) >= 10);
@@ -103,43 +96,39 @@ fn its_descriptor_stays_clear_of_the_shell_s_and_of_socket_activation_s() {
 
 #[test]
 fn nothing_else_is_inherited() {
-    let fake = store();
+    let fake = world();
     let list = "exec ls -1 /proc/self/fd";
-    let open = |text: &str| text.lines().filter_map(|line| line.parse::<u32>().ok()).collect::<Vec<_>>();
-    let through = open(&run(&fake, KEY, &["sh", "-c", list]).expect(0).stdout());
-    let bare = crate::common::program("sh").args(["-c", list]).output().expect("a shell");
-    let bare = open(&String::from_utf8_lossy(&bare.stdout));
+    let open = |ran: Ran| ran.stdout().lines().filter_map(|line| line.parse::<u32>().ok()).collect::<Vec<_>>();
+    let through = open(run(&fake, KEY, &["sh", "-c", list]).expect(0));
+    let bare = open(Ran::of(program("sh").args(["-c", list])));
     let more: Vec<&u32> = through.iter().filter(|number| !bare.contains(number)).collect();
     assert!(more.len() == 1 && *more[0] >= 10 && through.len() == bare.len() + 1, "{through:?}, bare {bare:?}");
 }
 
 #[test]
 fn a_child_of_the_command_reads_it_and_so_does_a_second_one() {
-    let fake = store();
-    let ran = run(
-        &fake,
-        KEY,
-        &["sh", "-c", "cat \"$TLS_KEY_FILE\"; sh -c 'cat \"$TLS_KEY_FILE\"'; head -c 10 < \"$TLS_KEY_FILE\""],
-    );
-    assert_eq!(ran.expect(0).stdout(), "-----BEGIN KEY-----\nx\n-----BEGIN KEY-----\nx\n-----BEGIN");
+    let fake = world();
+    let script = "cat \"$TLS_KEY_FILE\"; sh -c 'cat \"$TLS_KEY_FILE\"'; head -c 10 < \"$TLS_KEY_FILE\"";
+    let twice = "-----BEGIN KEY-----\nx\n-----BEGIN KEY-----\nx\n-----BEGIN";
+    run(&fake, KEY, &["sh", "-c", script]).prints(twice);
 }
 
 #[test]
 fn binary_values_and_nul_bytes() {
-    let fake = store();
+    let fake = world();
     let spec = "[files]\nB = { parameter = \"/binary\", decode = \"base64\" }\nN = { parameter = \"/nul\" }\n";
     let ran = run(&fake, spec, &["sh", "-c", "cat \"$B\" \"$N\""]);
-    assert_eq!(ran.expect(0).0.stdout, [0, 1, 2, 255, b'a', 0, b'b']);
+    assert_eq!(ran.expect(0).output.stdout, [0, 1, 2, 255, b'a', 0, b'b']);
     // In the environment the same value is refused, and the way out is said.
     run(&fake, "[env]\nN = { parameter = \"/nul\" }\n", &["env"]).expect(65).says(&["NUL", "[files]"]);
 }
 
 #[test]
 fn a_command_that_drops_root_and_opens_it_late_needs_a_mode() {
-    if !nix::unistd::geteuid().is_root() {
-        return crate::common::skip("dropping root", "not root");
+    if !is_root("dropping root", "not root") {
+        return;
     }
-    let fake = store();
+    let fake = world();
     let late = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", "cat \"$TLS_KEY_FILE\""];
     assert_ne!(run(&fake, KEY, &late).code(), 0, "0400 is for the user that started it");
     let open = KEY.replace("/key\"", "/key\", mode = \"0444\"");
@@ -152,7 +141,7 @@ fn a_command_that_drops_root_and_opens_it_late_needs_a_mode() {
 
 #[test]
 fn modes_only_grant_reading() {
-    let fake = store();
+    let fake = world();
     for mode in ["0600", "0777", "0044", "abc", "", "00400", "400 ", "0o400", "+400"] {
         let spec = format!("[files]\nA = {{ parameter = \"/key\", mode = \"{mode}\" }}\n");
         run(&fake, &spec, &["env"]).expect(78).says(&["`mode` is octal"]);
@@ -167,7 +156,7 @@ fn modes_only_grant_reading() {
 
 #[test]
 fn a_default_an_empty_value_and_many_files() {
-    let fake = store();
+    let fake = world();
     fake.put("/json", "SecureString", "{\"empty\":\"\"}");
     let mut spec = "scopes = [\"none\"]\n[files]\nD = { key = \"none\", default = \"text\" }\nE = { parameter = \"/json\", json = \"empty\" }\n".to_owned();
     for n in 0..40 {
@@ -180,7 +169,7 @@ fn a_default_an_empty_value_and_many_files() {
 
 #[test]
 fn a_value_that_is_too_large_for_a_variable_fits_a_file() {
-    let fake = store();
+    let fake = world();
     fake.put("/large", "SecureString", &"x".repeat(200_000));
     run(&fake, "[env]\nL = { parameter = \"/large\" }\n", &["env"]).expect(65).says(&["L is too large", "[files]"]);
     let ran = run(&fake, "[files]\nL = { parameter = \"/large\" }\n", &["sh", "-c", "wc -c < \"$L\""]);

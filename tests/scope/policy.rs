@@ -3,10 +3,9 @@
 use fake_aws::{Fake, Put, Secret};
 use serde_json::{Value, json};
 
-use crate::common::{Ran, Spec, offline, stepzero};
+use crate::common::{Given, ROLE, Ran, TempFile, assert_untouched, offline, parameter};
 use crate::venv::{feed, tool};
 
-const ROLE: &str = "projectA-production";
 const ACCOUNT: &str = "123456789012";
 const PLACE: [&str; 4] = ["--account", ACCOUNT, "--region", "us-east-1"];
 
@@ -31,7 +30,7 @@ prefix = "FLAT_"
 "#;
 
 /// All of it exists, under keys of its own, so that every right is needed.
-fn store() -> Fake {
+fn world() -> Fake {
     let fake = Fake::builder().role(ROLE).start();
     for scope in ["projectA.production", "projectA.shared", "production", "shared"] {
         fake.put_with(&Put::secure(&format!("{scope}.key"), "v").key(&format!("alias/{scope}")));
@@ -48,19 +47,16 @@ fn store() -> Fake {
 const OTHERS_KEY: &str = "arn:aws:kms:us-east-1:999999999999:key/11111111-2222-3333-4444-555555555555";
 
 fn policy(spec: &str, flags: &[&str]) -> Ran {
-    let spec = Spec::new(spec);
-    let path = spec.arg();
-    offline(["policy", "-s", &path].iter().chain(flags)).output()
+    Given::spec(spec).offline("policy", flags)
 }
 
 fn document(spec: &str, flags: &[&str]) -> Value {
-    let ran = policy(spec, flags).expect(0);
-    serde_json::from_str(&ran.stdout()).expect("JSON")
+    policy(spec, flags).expect(0).json()
 }
 
 fn exec(fake: &Fake, spec: &str, policy: &Value) -> Ran {
     fake.policy(ROLE, policy.clone());
-    crate::exec(fake, spec)
+    Given::spec(spec).exec(fake)
 }
 
 /// The document without each of its parts: statements, resources, and what a condition allows.
@@ -94,22 +90,21 @@ fn assert_minimal(fake: &Fake, spec: &str, document: &Value) -> usize {
     exec(fake, spec, document).expect(0);
     let parts = reduced(document);
     for (part, less) in &parts {
-        let ran = exec(fake, spec, less);
-        assert_eq!(ran.code(), 77, "without {part}: {}", ran.stderr());
+        exec(fake, spec, less).case(format_args!("without {part}")).expect(77);
     }
     parts.len()
 }
 
 #[test]
 fn it_lets_exec_run_and_nothing_in_it_can_go() {
-    let fake = store();
+    let fake = world();
     let document = document(SPEC, &PLACE);
     assert!(assert_minimal(&fake, SPEC, &document) > 25, "{document}");
 }
 
 #[test]
 fn keys_that_are_named_bound_it_and_none_can_go() {
-    let fake = store();
+    let fake = world();
     let mut keys: Vec<String> =
         ["projectA.production", "projectA.shared", "production", "shared", "labels", "slashed", "secrets"]
             .iter()
@@ -126,24 +121,24 @@ fn keys_that_are_named_bound_it_and_none_can_go() {
 
 #[test]
 fn whole_scopes_are_the_article_s() {
-    let fake = store();
+    let fake = world();
     let spec = "project = \"projectA\"\nenvironment = \"production\"\n[env]\nKEY = \"key\"\nIN = { parameter = \"shared.key\" }\n\
                 OUT = { parameter = \"/legacy/token\" }\n";
     let flags = [&PLACE[..], &["--whole-scopes"]].concat();
     let document = document(spec, &flags);
-    let arn = |name: &str| format!("arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/{name}");
-    let names = ["projectA.production.*", "projectA.shared.*", "production.*", "shared.*", "legacy/token"].map(arn);
+    let names =
+        ["projectA.production.*", "projectA.shared.*", "production.*", "shared.*", "legacy/token"].map(parameter);
     assert_eq!(document["Statement"][0]["Resource"], json!(names));
     assert_minimal(&fake, spec, &document);
     let slashed = spec.replace("[env]", "separator = \"/\"\n[env]");
     let document = self::document(&slashed, &flags);
-    assert_eq!(document["Statement"][0]["Resource"][3], json!(arn("shared/*")));
+    assert_eq!(document["Statement"][0]["Resource"][3], json!(parameter("shared/*")));
 }
 
 #[test]
 fn one_parameter_is_one_line() {
     let document = document("[env]\nA = { parameter = \"/a/b:3\" }\nB = { parameter = \"/a/b:current\" }\n", &PLACE);
-    let arn = format!("arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/a/b");
+    let arn = parameter("a/b");
     assert_eq!(
         document,
         json!({ "Version": "2012-10-17", "Statement": [
@@ -164,7 +159,7 @@ fn a_path_is_its_own_resource_and_the_root_too() {
     }
     let spec = "[[load]]\npath = \"/\"\nrecursive = true\n";
     let document = document(spec, &PLACE);
-    assert_eq!(document["Statement"][0]["Resource"], json!(format!("arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/")));
+    assert_eq!(document["Statement"][0]["Resource"], json!(parameter("")));
     assert_minimal(&fake, spec, &document);
 }
 
@@ -176,7 +171,7 @@ fn references_in_the_environment_count() {
     };
     let ran = run(&[]).expect(0);
     for name in ["parameter/app/db\"", "parameter/shared.key\""] {
-        assert!(ran.stdout().contains(name), "{}", ran.stdout());
+        assert!(ran.stdout().contains(name), "{ran}");
     }
     let kept = run(&["--parameter", "V=/app/x", "--existing", "keep"]).expect(0);
     assert!(!kept.stdout().contains("app/x") && kept.stdout().contains("app/db"), "{}", kept.stdout());
@@ -193,15 +188,10 @@ fn what_is_not_known_is_a_placeholder_and_said() {
     for (region, partition) in [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")] {
         let ran = policy(spec, &["--account", ACCOUNT, "--region", region]).expect(0);
         assert_eq!(ran.stderr(), "");
-        assert!(
-            ran.stdout().contains(&format!("arn:{partition}:ssm:{region}:{ACCOUNT}:parameter/a")),
-            "{}",
-            ran.stdout()
-        );
+        assert!(ran.stdout().contains(&format!("arn:{partition}:ssm:{region}:{ACCOUNT}:parameter/a")), "{ran}");
     }
-    let path = Spec::new(spec);
-    let ran = offline(["policy", "-s", &path.arg()]).env("AWS_REGION", "eu-west-1").output().expect(0);
-    assert!(ran.stdout().contains("arn:aws:ssm:eu-west-1:<account>:"), "{}", ran.stdout());
+    let ran = Given::spec(spec).and_env(&[("AWS_REGION", "eu-west-1")]).offline("policy", &[]).expect(0);
+    assert!(ran.stdout().contains("arn:aws:ssm:eu-west-1:<account>:"), "{ran}");
     for (flags, says) in [
         (["--account", "12345"], "12 digits"),
         (["--partition", "AWS"], "is not a partition"),
@@ -225,10 +215,9 @@ fn a_policy_too_large_for_iam_is_said_and_whole_scopes_are_the_way_out() {
 
 #[test]
 fn offline_and_never_the_command_s_business() {
-    let fake = store();
-    let spec = Spec::new(SPEC);
-    stepzero(&fake, ["policy", "-s", &spec.arg()]).output().expect(0);
-    assert!(fake.log().is_empty() && fake.connections().accepted == 0);
+    let fake = world();
+    Given::spec(SPEC).run(&fake, "policy", &[]).expect(0);
+    assert_untouched(&fake);
     offline(["policy"]).output().expect(64).says(&["nothing to do"]);
 }
 
@@ -264,30 +253,26 @@ fn parliament_accepts_the_policies() {
     let key = ["--kms-key", "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"];
     for flags in [&PLACE[..], &[&PLACE[..], &["--whole-scopes"]].concat(), &[&PLACE[..], &key].concat()] {
         let text = policy(SPEC, flags).expect(0).stdout();
-        let verdict = feed(&parliament, &[], &text);
-        let said = String::from_utf8_lossy(&verdict.stdout).into_owned() + &String::from_utf8_lossy(&verdict.stderr);
-        assert!(verdict.status.success() && verdict.stdout.is_empty(), "{flags:?}: {said}");
+        feed(&parliament, &[], &text).case(format_args!("{flags:?}")).prints("");
     }
     // It does find what is wrong.
     let text = policy(SPEC, &PLACE).expect(0).stdout().replace("ssm:GetParameters\"", "ssm:GetNothing\"");
-    assert!(!feed(&parliament, &[], &text).stdout.is_empty());
+    assert_ne!(feed(&parliament, &[], &text).stdout(), "");
 }
 
 #[test]
 fn cfn_lint_accepts_the_templates() {
     let Some(lint) = tool("cfn-lint") else { return };
     let verdict = |text: &str| {
-        // Of a file that is not a spec, but lives as long as one.
-        let template = Spec::new(text);
+        let template = TempFile::new("template", text);
         feed(&lint, &[&template.arg()], "")
     };
     for flags in [&["--format", "cloudformation"][..], &["--format", "cloudformation", "--whole-scopes"]] {
-        let verdict = verdict(&policy(SPEC, flags).expect(0).stdout());
-        assert!(verdict.status.success(), "{flags:?}: {}", String::from_utf8_lossy(&verdict.stdout));
+        verdict(&policy(SPEC, flags).expect(0).stdout()).case(format_args!("{flags:?}")).expect(0);
     }
     let text =
         policy(SPEC, &["--format", "cloudformation"]).expect(0).stdout().replace("PolicyDocument", "PolicyDocumen");
-    assert!(!verdict(&text).status.success(), "it does find what is wrong");
+    assert_ne!(verdict(&text).code(), 0, "it does find what is wrong");
 }
 
 /// AWS publishes them: the ARN has no account, and nothing is encrypted.
@@ -316,11 +301,7 @@ fn public_parameters_have_no_account_and_no_key() {
         (&["--parameter", "/aws/service/x"], "say --partition and --region\n"),
     ] {
         let ran = offline(["policy"].iter().chain(flags)).output().expect(0);
-        assert!(
-            if says.is_empty() { ran.stderr().is_empty() } else { ran.stderr().contains(says) },
-            "{}",
-            ran.stderr()
-        );
+        assert!(if says.is_empty() { ran.stderr().is_empty() } else { ran.stderr().contains(says) }, "{ran}");
     }
     // As a flag too.
     let plan = offline(["plan", "--parameter", &format!("X={arn}")]).output().expect(0).stdout();

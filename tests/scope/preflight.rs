@@ -3,14 +3,13 @@
 use fake_aws::{Fake, KmsDenial, Put};
 use serde_json::{Value, json};
 
-use crate::common::{Ran, Spec, stepzero};
+use crate::common::{Given, ROLE, Ran, denying};
 
-const ROLE: &str = "projectA-production";
 const SPEC: &str = "scopes = [\"a\", \"b\"]\n[env]\nFINE = \"fine\"\nSSM = \"ssm\"\nKMS = { parameter = \"/kms\" }\n\
                     GONE = \"gone\"\nMAYBE = { key = \"maybe\", optional = true }\nELSE = { key = \"else\", default = \"x\" }\n";
 
 /// `a.ssm` may not be read, and the key of `/kms` may not be used.
-fn store() -> Fake {
+fn world() -> Fake {
     let fake = Fake::builder().role(ROLE).start();
     for name in ["a.fine", "b.fine", "a.ssm", "b.ssm"] {
         fake.put_with(&Put::secure(name, "hunter2"));
@@ -27,14 +26,18 @@ fn store() -> Fake {
 }
 
 fn check(fake: &Fake, spec: &str, flags: &[&str]) -> Ran {
-    let spec = Spec::new(spec);
-    let path = spec.arg();
-    stepzero(fake, ["check", "-s", &path].iter().chain(flags)).output()
+    Given::spec(spec).run(fake, "check", flags)
 }
 
-fn report(ran: &Ran) -> Value {
-    assert!(!ran.stdout().contains("hunter2") && !ran.stderr().contains("hunter2"));
-    serde_json::from_str(&ran.stdout()).expect("JSON")
+/// As JSON.
+fn report(ran: Ran) -> Value {
+    ran.hides(&["hunter2"]).json()
+}
+
+/// The names of a variable and what each came to.
+fn names(report: &Value, variable: &str) -> Value {
+    let names = of(report, variable)["names"].as_array().expect("a list");
+    names.iter().map(|name| json!([name["name"], name["status"]])).collect()
 }
 
 fn of<'a>(report: &'a Value, variable: &str) -> &'a Value {
@@ -44,9 +47,9 @@ fn of<'a>(report: &'a Value, variable: &str) -> &'a Value {
 
 #[test]
 fn every_name_and_what_it_came_to() {
-    let fake = store();
+    let fake = world();
     let ran = check(&fake, SPEC, &["--format", "json"]).expect(77);
-    let report = report(&ran);
+    let report = report(ran);
     assert_eq!((&report["format"], &report["ok"]), (&json!(1), &json!(false)));
     for (variable, status, names) in [
         ("FINE", "ok", json!([["a.fine", "found"], ["b.fine", "found"]])),
@@ -56,15 +59,8 @@ fn every_name_and_what_it_came_to() {
         ("MAYBE", "left_alone", json!([["a.maybe", "missing"], ["b.maybe", "missing"]])),
         ("ELSE", "default", json!([["a.else", "missing"], ["b.else", "missing"]])),
     ] {
-        let found = of(&report, variable);
-        assert_eq!(found["status"], status, "{variable}");
-        let pairs: Vec<Value> = found["names"]
-            .as_array()
-            .expect("a list")
-            .iter()
-            .map(|name| json!([name["name"], name["status"]]))
-            .collect();
-        assert_eq!(json!(pairs), names, "{variable}");
+        assert_eq!(of(&report, variable)["status"], status, "{variable}");
+        assert_eq!(self::names(&report, variable), names, "{variable}");
     }
     let ssm = &of(&report, "SSM")["denied"][0];
     assert_eq!(ssm["needs"], "ssm:GetParameters on arn:aws:ssm:us-east-1:123456789012:parameter/a.ssm");
@@ -75,7 +71,7 @@ fn every_name_and_what_it_came_to() {
 
 #[test]
 fn people_see_the_same() {
-    let fake = store();
+    let fake = world();
     let ran = check(&fake, SPEC, &[]).expect(77).says(&[
         "a.ssm, wanted for SSM",
         "/kms, wanted for KMS",
@@ -93,25 +89,25 @@ fn people_see_the_same() {
 
 #[test]
 fn a_denial_that_names_no_key_is_still_kms_s() {
-    let fake = store();
+    let fake = world();
     fake.kms_denial(KmsDenial::Ciphertext);
-    let report = report(&check(&fake, SPEC, &["--format", "json"]).expect(77));
+    let report = report(check(&fake, SPEC, &["--format", "json"]).expect(77));
     assert_eq!(of(&report, "KMS")["names"][0]["status"], "kms_denied");
     assert_eq!(of(&report, "KMS")["denied"][0]["needs"], "kms:Decrypt on the key of /kms");
     // exec cannot know which of the call it was, and says so.
-    crate::exec(&fake, "[env]\nA = { parameter = \"/kms\" }\nB = { parameter = \"b.fine\" }\n").expect(77).says(&[
-        "kms:Decrypt",
-        "of one of the call: /kms, b.fine",
-        "stepzero check",
-    ]);
+    Given::spec("[env]\nA = { parameter = \"/kms\" }\nB = { parameter = \"b.fine\" }\n").fails(
+        &fake,
+        77,
+        &["kms:Decrypt", "of one of the call: /kms, b.fine", "stepzero check"],
+    );
 }
 
 #[test]
 fn a_disabled_key_is_told_apart() {
-    let fake = store();
+    let fake = world();
     fake.clear_policy(ROLE);
     fake.disable_key("alias/closed");
-    let report = report(&check(&fake, SPEC, &["--format", "json"]).expect(77));
+    let report = report(check(&fake, SPEC, &["--format", "json"]).expect(77));
     assert_eq!(of(&report, "KMS")["names"][0]["status"], "kms_denied");
     let note = of(&report, "KMS")["denied"][0]["note"].as_str().expect("a note").to_owned();
     assert!(note.contains("disabled"), "{note}");
@@ -129,12 +125,8 @@ fn every_denied_name_of_many_is_found() {
         }
     }
     let resources: Vec<String> = denied.iter().map(|name| format!("*:parameter/app/{}", name.to_lowercase())).collect();
-    fake.policy(
-        ROLE,
-        json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"},
-            {"Effect": "Deny", "Action": "*", "Resource": resources}]}),
-    );
-    let report = report(&check(&fake, &spec, &["--format", "json"]).expect(77));
+    fake.policy(ROLE, denying(&["*"], &resources));
+    let report = report(check(&fake, &spec, &["--format", "json"]).expect(77));
     let variables = report["variables"].as_array().expect("a list");
     let found = variables
         .iter()
@@ -145,19 +137,15 @@ fn every_denied_name_of_many_is_found() {
 
 #[test]
 fn a_denied_path_is_named_and_the_rest_is_told() {
-    let fake = store();
+    let fake = world();
     fake.put("/open/a", "String", "1");
     fake.put("/shut/a", "String", "1");
-    fake.policy(
-        ROLE,
-        json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"},
-            {"Effect": "Deny", "Action": "ssm:GetParametersByPath", "Resource": "*:parameter/shut"}]}),
-    );
+    fake.policy(ROLE, denying(&["ssm:GetParametersByPath"], &["*:parameter/shut"]));
     let spec = "[[load]]\npath = \"/shut\"\nprefix = \"X_\"\n[[load]]\npath = \"/open\"\n";
     let ran = check(&fake, spec, &["--format", "json"])
         .expect(77)
         .says(&["wanted for the path /shut", "ssm:GetParametersByPath"]);
-    let report = report(&ran);
+    let report = report(ran);
     assert_eq!(of(&report, "A")["status"], "ok");
     let denied = &of(&report, "X_*")["denied"][0];
     assert_eq!(denied["needs"], "ssm:GetParametersByPath on arn:aws:ssm:us-east-1:123456789012:parameter/shut");
@@ -165,10 +153,10 @@ fn a_denied_path_is_named_and_the_rest_is_told() {
 
 #[test]
 fn all_is_well_and_the_codes_are_exec_s() {
-    let fake = store();
+    let fake = world();
     fake.clear_policy(ROLE);
     let fine =
-        report(&check(&fake, "scopes = [\"a\", \"b\"]\n[env]\nFINE = \"fine\"\n", &["--format", "json"]).expect(0));
+        report(check(&fake, "scopes = [\"a\", \"b\"]\n[env]\nFINE = \"fine\"\n", &["--format", "json"]).expect(0));
     assert_eq!(fine["ok"], true);
     let fine = of(&fine, "FINE");
     assert_eq!((&fine["parameter"], &fine["scope"], &fine["version"]), (&json!("a.fine"), &json!("a"), &json!(1)));
@@ -180,21 +168,14 @@ fn all_is_well_and_the_codes_are_exec_s() {
 
 #[test]
 fn a_label_is_told_from_a_parameter() {
-    let fake = store();
+    let fake = world();
     fake.clear_policy(ROLE);
     let spec = "scopes = [\"a\", \"b\"]\n[env]\nL = { key = \"fine\", label = \"current\" }\n";
     let ran =
         check(&fake, spec, &["--format", "json"]).expect(66).says(&["a.fine:current does not exist, but a.fine does"]);
-    let names: Vec<Value> = of(&report(&ran), "L")["names"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|name| json!([name["name"], name["status"]]))
-        .collect();
-    assert_eq!(
-        json!(names),
-        json!([["a.fine", "found"], ["a.fine:current", "missing"], ["b.fine", "found"], ["b.fine:current", "missing"]])
-    );
+    let want =
+        json!([["a.fine", "found"], ["a.fine:current", "missing"], ["b.fine", "found"], ["b.fine:current", "missing"]]);
+    assert_eq!(names(&report(ran), "L"), want);
 }
 
 /// Every key of every object in it.
@@ -212,12 +193,10 @@ fn keys(value: &Value, found: &mut std::collections::BTreeSet<String>) {
 #[test]
 fn every_field_and_status_is_documented() {
     let page = include_str!("../../docs/json.md");
-    let fake = store();
+    let fake = world();
     let spec = format!("{SPEC}J = {{ parameter = \"b.fine\", json = \"x\" }}\n[[load]]\npath = \"/none\"\n");
-    let report = report(&check(&fake, &spec, &["--format", "json"]).expect(77));
-    let file = Spec::new(&spec);
-    let plan = stepzero(&fake, ["plan", "-s", &file.arg(), "--format", "json"]).output().expect(0).stdout();
-    let plan: Value = serde_json::from_str(&plan).expect("JSON");
+    let report = report(check(&fake, &spec, &["--format", "json"]).expect(77));
+    let plan = Given::spec(&spec).plan(&fake);
     let mut words = std::collections::BTreeSet::new();
     keys(&report, &mut words);
     keys(&plan, &mut words);

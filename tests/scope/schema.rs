@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::common::{Spec, offline};
+use crate::common::{Given, TempFile, offline};
 use crate::venv::{feed, tool};
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/stepzero.schema.json");
@@ -163,15 +163,11 @@ fn schema() -> Value {
 fn the_parser_accepts_the_good_and_refuses_the_bad() {
     for (texts, code) in [(GOOD, 0), (BAD, 78)] {
         for text in texts {
-            let spec = Spec::new(text);
-            let ran = offline(["plan", "-s", &spec.arg(), "-p", "p", "-e", "e"]).output();
+            let spec = TempFile::spec(text);
             // A flag would hide what the file says of these two.
-            let ran = if text.contains("project") || text.contains("environment") {
-                offline(["plan", "-s", &spec.arg()]).output()
-            } else {
-                ran
-            };
-            assert_eq!(ran.code(), code, "{text}\n{}", ran.stderr());
+            let said = text.contains("project") || text.contains("environment");
+            let flags: &[&str] = if said { &[] } else { &["-p", "p", "-e", "e"] };
+            offline([&["plan", "-s", &spec.arg()], flags].concat()).output().case(text).expect(code);
         }
     }
 }
@@ -185,8 +181,7 @@ fn the_schema_knows_the_keys_that_the_parser_knows() {
         ("/definitions/file/properties", "[files]\nA = { key = \"a\", zzzzzzzzzz = 1 }\n"),
         ("/definitions/load/properties", "[[load]]\npath = \"/a\"\nzzzzzzzzzz = 1\n"),
     ] {
-        let spec = Spec::new(text);
-        let stderr = offline(["plan", "-s", &spec.arg(), "-p", "p", "-e", "e"]).output().expect(78).stderr();
+        let stderr = Given::spec(text).and_args(&["-p", "p", "-e", "e"]).offline("plan", &[]).expect(78).stderr();
         let known = stderr.lines().find_map(|line| line.trim().strip_prefix("help: known here: "));
         let known: BTreeSet<&str> = known.expect("nothing is near").split(", ").collect();
         let keys = schema.pointer(pointer).and_then(Value::as_object).expect("a table of properties").keys();
@@ -202,9 +197,8 @@ fn an_independent_validator_comes_to_the_parser_s_verdicts() {
         validator = Draft7Validator(schema)\n\
         print(json.dumps([validator.is_valid(tomllib.loads(text)) for text in json.load(sys.stdin)]))";
     let texts: Vec<&str> = GOOD.iter().chain(BAD).copied().collect();
-    let output = feed(&python, &["-c", program, SCHEMA], &serde_json::json!(texts).to_string());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let verdicts: Vec<bool> = serde_json::from_slice(&output.stdout).expect("a list");
+    let ran = feed(&python, &["-c", program, SCHEMA], &serde_json::json!(texts).to_string()).expect(0);
+    let verdicts: Vec<bool> = serde_json::from_value(ran.json()).expect("a list");
     for (at, (text, valid)) in texts.iter().zip(verdicts).enumerate() {
         assert_eq!(valid, at < GOOD.len(), "the schema about\n{text}");
     }

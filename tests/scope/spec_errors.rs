@@ -1,10 +1,9 @@
 //! What is said about a spec that is wrong: the place, the line, a caret, and the key that was probably meant.
 
-use crate::common::{Ran, Spec, offline};
+use crate::common::{Given, Ran, TempFile, offline};
 
 fn plan(text: &str) -> Ran {
-    let spec = Spec::new(text);
-    offline(["plan", "-s", &spec.arg(), "-p", "p", "-e", "e"]).output()
+    Given::spec(text).and_args(&["-p", "p", "-e", "e"]).offline("plan", &[])
 }
 
 /// The message without the directory of the test.
@@ -97,8 +96,7 @@ fn what_is_not_toml_or_not_text() {
         let said = said(text);
         assert!(said.contains(says), "{says}\nis not in\n{said}");
     }
-    let spec = Spec::new("");
-    std::fs::write(&spec.path, b"[env]\nA = \"\xff\"\n").expect("the directory is ours");
+    let spec = TempFile::spec(b"[env]\nA = \"\xff\"\n");
     offline(["plan", "-s", &spec.arg()]).output().expect(78).says(&["spec.toml:2: the spec is not UTF-8"]);
     offline(["plan", "-s", "/nonexistent/spec.toml"]).output().expect(66).says(&["/nonexistent/spec.toml"]);
 }
@@ -116,11 +114,7 @@ fn every_way_that_toml_writes_a_table() {
         "[env]\r\nA = \"\"\"x\"\"\"\r\n",
     ] {
         let ran = plan(text).expect(0);
-        assert!(
-            ran.stdout().lines().any(|line| line.starts_with("A ") && line.contains("p.e.x")),
-            "{text}\n{}",
-            ran.stdout()
-        );
+        assert!(ran.stdout().lines().any(|line| line.starts_with("A ") && line.contains("p.e.x")), "{ran}");
     }
 }
 

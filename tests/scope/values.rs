@@ -1,25 +1,17 @@
 //! Secrets Manager, and what is done to a value: a JSON field, a list, base64.
 
 use fake_aws::{Fake, Put, Secret};
-use serde_json::json;
 
-use crate::{exec, variable};
-
-const ROLE: &str = "projectA-production";
+use crate::common::{Given, ROLE, Ran, allowing, store};
 
 #[test]
 fn a_secret_in_the_same_run_and_call_as_parameters() {
     let fake = Fake::start();
     fake.put("shared.key", "SecureString", "p");
     fake.secret("prod/stripe", r#"{"api_key": "k", "n": 1}"#);
-    let ran = exec(
-        &fake,
-        "scopes = [\"shared\"]\n[env]\nP = \"key\"\nWHOLE = { secret = \"prod/stripe\" }\n\
-         KEY = { secret = \"prod/stripe\", json = \"api_key\" }\nNAMED = { parameter = \"/aws/reference/secretsmanager/prod/stripe\", json = \"n\" }\n",
-    );
-    for (name, want) in [("P", "p"), ("WHOLE", r#"{"api_key": "k", "n": 1}"#), ("KEY", "k"), ("NAMED", "1")] {
-        assert_eq!(variable(&ran, name).as_deref(), Some(want), "{name}");
-    }
+    let ran = Given::spec("scopes = [\"shared\"]\n[env]\nP = \"key\"\nWHOLE = { secret = \"prod/stripe\" }\n\
+         KEY = { secret = \"prod/stripe\", json = \"api_key\" }\nNAMED = { parameter = \"/aws/reference/secretsmanager/prod/stripe\", json = \"n\" }\n").exec(&fake);
+    ran.has(&[("P", "p"), ("WHOLE", r#"{"api_key": "k", "n": 1}"#), ("KEY", "k"), ("NAMED", "1")]);
     let calls = fake.calls("GetParameters");
     assert_eq!((calls.len(), calls[0].names.len()), (1, 2));
 }
@@ -30,27 +22,25 @@ fn a_version_id_and_a_stage() {
     let id = "EXAMPLE1-90ab-cdef-fedc-ba987EXAMPLE";
     fake.secret_with(Secret::new("db", "before").version_id(id).stages(&["AWSPREVIOUS"]));
     fake.secret_with(Secret::new("db", "now").version_id("v2").stages(&["AWSCURRENT", "blue"]));
-    let ran = exec(
-        &fake,
-        &format!(
-            "[env]\nNOW = {{ secret = \"db\" }}\nID = {{ secret = \"db\", version = \"{id}\" }}\n\
+    let ran = Given::spec(&format!(
+        "[env]\nNOW = {{ secret = \"db\" }}\nID = {{ secret = \"db\", version = \"{id}\" }}\n\
              STAGE = {{ secret = \"db\", label = \"AWSPREVIOUS\" }}\nBLUE = {{ secret = \"db\", label = \"blue\" }}\n"
-        ),
-    );
-    for (name, want) in [("NOW", "now"), ("ID", "before"), ("STAGE", "before"), ("BLUE", "now")] {
-        assert_eq!(variable(&ran, name).as_deref(), Some(want), "{name}");
-    }
-    exec(&fake, "[env]\nA = { secret = \"db\", version = 3 }\n").expect(78).says(&["the id of a secret's version"]);
+    ))
+    .exec(&fake);
+    ran.has(&[("NOW", "now"), ("ID", "before"), ("STAGE", "before"), ("BLUE", "now")]);
+    Given::spec("[env]\nA = { secret = \"db\", version = 3 }\n").fails(&fake, 78, &["the id of a secret's version"]);
 }
 
 #[test]
 fn a_missing_secret_is_named() {
     let fake = Fake::start();
     fake.secret("there", "x");
-    exec(&fake, "[env]\nA = { secret = \"none\" }\nB = { secret = \"there\", label = \"AWSPENDING\" }\n")
-        .expect(66)
-        .says(&["A: /aws/reference/secretsmanager/none", "B: /aws/reference/secretsmanager/there:AWSPENDING"]);
-    exec(&fake, "[env]\nA = { secret = \"none\", optional = true }\n").expect(0);
+    Given::spec("[env]\nA = { secret = \"none\" }\nB = { secret = \"there\", label = \"AWSPENDING\" }\n").fails(
+        &fake,
+        66,
+        &["A: /aws/reference/secretsmanager/none", "B: /aws/reference/secretsmanager/there:AWSPENDING"],
+    );
+    Given::spec("[env]\nA = { secret = \"none\", optional = true }\n").exec(&fake).expect(0);
 }
 
 #[test]
@@ -58,8 +48,8 @@ fn a_denied_secret_is_told_from_a_denied_parameter() {
     let fake = Fake::builder().role(ROLE).start();
     fake.secret("s", "x");
     let allow = |actions: &[&str]| {
-        fake.policy(ROLE, json!({"Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}));
-        exec(&fake, "[env]\nA = { secret = \"s\" }\n").expect(77)
+        fake.policy(ROLE, allowing(actions));
+        Given::spec("[env]\nA = { secret = \"s\" }\n").exec(&fake).expect(77)
     };
     allow(&["ssm:GetParameters"]).says(&["secretsmanager:GetSecretValue", ":secret:s-"]);
     allow(&["secretsmanager:GetSecretValue"]).says(&[
@@ -70,10 +60,9 @@ fn a_denied_secret_is_told_from_a_denied_parameter() {
 }
 
 /// A parameter of a JSON value, and one field of it.
-fn field(json: &str, path: &str) -> crate::common::Ran {
-    let fake = Fake::start();
-    fake.put("/j", "SecureString", json);
-    exec(&fake, &format!("[env]\nV = {{ parameter = \"/j\", json = '{path}' }}\n"))
+fn field(json: &str, path: &str) -> Ran {
+    let fake = store(&[("/j", json)]);
+    Given::spec(&format!("[env]\nV = {{ parameter = \"/j\", json = '{path}' }}\n")).exec(&fake)
 }
 
 #[test]
@@ -94,9 +83,9 @@ fn a_field_comes_byte_for_byte() {
         ("0", "zero"),
         ("é", "unicode"),
     ] {
-        assert_eq!(variable(&field(json, path), "V").as_deref(), Some(want), "{path}");
+        field(json, path).has(&[("V", want)]);
     }
-    assert_eq!(variable(&field("[\"a\",\"b\"]", "1"), "V").as_deref(), Some("b"));
+    field("[\"a\",\"b\"]", "1").has(&[("V", "b")]);
 }
 
 #[test]
@@ -113,12 +102,10 @@ fn a_missing_field_names_the_path_and_not_the_value() {
         ("none", "\"none\" is null"),
         ("A", "no field \"A\""),
     ] {
-        let ran = field(json, path).expect(65).says(&["V: the value of /j", says]);
-        assert!(!ran.stderr().contains("hunter2"), "{}", ran.stderr());
+        field(json, path).refused(65, &["V: the value of /j", says]).hides(&["hunter2"]);
     }
     for text in ["hunter2", "", "{\"a\":1} hunter2", "{\"a\":"] {
-        let ran = field(text, "a").expect(65).says(&["not JSON"]);
-        assert!(!ran.stderr().contains("hunter2"), "{}", ran.stderr());
+        field(text, "a").refused(65, &["not JSON"]).hides(&["hunter2"]);
     }
     for path in ["", ".", "a.", ".a", "a..b"] {
         field(json, path).expect(78).says(&["spec.toml:2:"]);
@@ -131,24 +118,22 @@ fn a_list_is_joined_anew_and_nothing_else_is_one() {
     fake.put_with(&Put::list("/l", "a,b c,,d"));
     fake.put("/s", "String", "a,b");
     let list = |name: &str, separator: &str| {
-        exec(&fake, &format!("[env]\nV = {{ parameter = \"{name}\", list = \"{separator}\" }}\n"))
+        Given::spec(&format!("[env]\nV = {{ parameter = \"{name}\", list = \"{separator}\" }}\n")).exec(&fake)
     };
     for (separator, want) in [(" ", "a b c  d"), (":", "a:b c::d"), ("", "ab cd"), (", ", "a, b c, , d")] {
-        assert_eq!(variable(&list("/l", separator), "V").as_deref(), Some(want));
+        list("/l", separator).has(&[("V", want)]);
     }
-    assert_eq!(variable(&exec(&fake, "[env]\nV = { parameter = \"/l\" }\n"), "V").as_deref(), Some("a,b c,,d"));
+    Given::spec("[env]\nV = { parameter = \"/l\" }\n").exec(&fake).has(&[("V", "a,b c,,d")]);
     list("/s", " ").expect(65).says(&["V: the value of /s", "for a StringList", "String"]);
-    exec(&fake, "[env]\nV = { parameter = \"/l\", list = \" \", json = \"a\" }\n").expect(78);
+    Given::spec("[env]\nV = { parameter = \"/l\", list = \" \", json = \"a\" }\n").exec(&fake).expect(78);
 }
 
 #[test]
 fn base64_is_decoded_into_files_only() {
-    let fake = Fake::start();
-    fake.put("/b", "SecureString", "AAEC\n/w==\n");
-    fake.put("/bad", "SecureString", "hunter2!");
-    exec(&fake, "[env]\nV = { parameter = \"/b\", decode = \"base64\" }\n").expect(78).says(&["unknown key `decode`"]);
-    exec(&fake, "[files]\nV = { parameter = \"/b\", decode = \"hex\" }\n").expect(78).says(&["knows \"base64\""]);
+    let fake = store(&[("/b", "AAEC\n/w==\n"), ("/bad", "hunter2!")]);
+    Given::spec("[env]\nV = { parameter = \"/b\", decode = \"base64\" }\n").fails(&fake, 78, &["unknown key `decode`"]);
+    Given::spec("[files]\nV = { parameter = \"/b\", decode = \"hex\" }\n").fails(&fake, 78, &["knows \"base64\""]);
     let ran =
-        exec(&fake, "[files]\nV = { parameter = \"/bad\", decode = \"base64\" }\n").expect(65).says(&["not base64"]);
-    assert!(!ran.stderr().contains("hunter2"));
+        Given::spec("[files]\nV = { parameter = \"/bad\", decode = \"base64\" }\n").fails(&fake, 65, &["not base64"]);
+    ran.hides(&["hunter2"]);
 }

@@ -50,7 +50,7 @@ impl Chain {
     /// One try, and a second one when STS refused what was signed at the wrong time.
     pub async fn load(&self) -> Result<Credentials, AttemptError> {
         let loaded = match self.first().await {
-            Err(AttemptError::Unauthenticated(_)) if self.clock.correct() => self.first().await,
+            Err(AttemptError::Unauthenticated(_)) if self.clock.follow_server() => self.first().await,
             loaded => loaded,
         };
         loaded.map_err(|error| no_role(error, self.role_needs_mfa()))
@@ -87,38 +87,30 @@ impl Chain {
 
     async fn ask_profile(&self, from: &FromProfile) -> Result<Option<Credentials>, AttemptError> {
         let chain = RoleChain::new(&from.profiles, &from.chosen);
-        let first = match &chain.source {
-            Source::Sdk => None,
-            Source::Process(profile, command) => Some(run_process(profile, command).await?),
-            Source::Named(profile, word) => {
-                let source = source_name(profile, word);
-                Some(self.ask_named(word, &source).await.map_err(|error| of_source(error, &source))?)
-            }
-        };
         let mut provider = ProfileFileCredentialsProvider::builder().configure(&from.sdk).profile_name(&from.chosen);
         let mut keys = String::new();
-        match (first, &chain.source) {
-            (Some(credentials), _) if chain.roles.is_empty() => return Ok(Some(credentials)),
-            (Some(credentials), Source::Named(_, word)) => {
-                provider = provider.with_custom_provider((*word).to_owned(), checked("the profile", credentials)?);
+        match &chain.source {
+            Source::Sdk => {}
+            Source::Process(profile, command) => {
+                let first = run_process(profile, command).await?;
+                if chain.roles.is_empty() {
+                    return Ok(Some(first));
+                }
+                keys = chain.beginning_with(&checked("the profile", first)?);
             }
-            (Some(credentials), _) => keys = chain.beginning_with(&checked("the profile", credentials)?),
-            (None, _) => {}
+            Source::Named(profile, word) => {
+                let source = source_name(profile, word);
+                let first = self.ask_named(word, &source).await.map_err(|error| of_source(error, &source))?;
+                if chain.roles.is_empty() {
+                    return Ok(Some(first));
+                }
+                provider = provider.with_custom_provider((*word).to_owned(), checked("the profile", first)?);
+            }
         }
         let provider = provider.profile_files(for_sdk(&from.files, &keys)).build();
         let provided = provider.provide_credentials().await;
-        let is_missing = matches!(provided, Err(CredentialsError::CredentialsNotLoaded(_)));
-        let chosen = from.profiles.get_profile(&from.chosen);
-        if is_missing && chosen.is_some_and(|profile| profile.get("source_profile").is_some()) && chain.roles.is_empty()
-        {
-            let what = format!("profile {} has source_profile, but no role_arn", printable(&from.chosen));
-            return Err(AttemptError::Fatal(Failure::new(Exit::Config, what).help("set both, or none")));
-        }
-        if is_missing && !chain.roles.is_empty() {
-            // Without the role, going on would be as somebody else.
-            let what = "the profile names a role, but its source_profile does not exist";
-            let failure = Failure::new(Exit::Config, what);
-            return Err(AttemptError::Fatal(failure.help("look at role_arn and source_profile in ~/.aws/config")));
+        if matches!(provided, Err(CredentialsError::CredentialsNotLoaded(_))) {
+            no_half_role(from, &chain).map_err(AttemptError::Fatal)?;
         }
         self.explained("the profile", provided)
     }
@@ -209,6 +201,20 @@ impl Chain {
             failure.help("give them by the environment or --profile; IMDS is switched off")
         }
     }
+}
+
+/// CONFIG when the profile that gave nothing is only half set up for a role: to go on would be as somebody else.
+fn no_half_role(from: &FromProfile, chain: &RoleChain<'_>) -> Result<(), Failure> {
+    if !chain.roles.is_empty() {
+        let what = "the profile names a role, but its source_profile does not exist";
+        return Err(Failure::new(Exit::Config, what).help("look at role_arn and source_profile in ~/.aws/config"));
+    }
+    let chosen = from.profiles.get_profile(&from.chosen);
+    if chosen.is_some_and(|profile| profile.get("source_profile").is_some()) {
+        let what = format!("profile {} has source_profile, but no role_arn", printable(&from.chosen));
+        return Err(Failure::new(Exit::Config, what).help("set both, or none"));
+    }
+    Ok(())
 }
 
 async fn run_process(profile: &str, command: &str) -> Result<Credentials, AttemptError> {

@@ -1,5 +1,5 @@
-//! The credential endpoint of a container: ECS, EKS Pod Identity, and whatever speaks like them. Of our own, because the SDK's
-//! provider tells a status in words only, and takes a token file that is not there for an endpoint that does not answer.
+//! The credential endpoint of a container: ECS, EKS Pod Identity, and whatever speaks like them. Implemented here because the
+//! SDK's provider gives the HTTP status only as text, and reports a missing token file as an endpoint that does not answer.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
 
 use std::cell::Cell;
@@ -16,6 +16,7 @@ use crate::error::{Exit, Failure, io_text, printable};
 use crate::store::auth::document;
 use crate::store::config::settings::variable;
 use crate::store::net::http::Http;
+use crate::store::net::no_proxy::bare;
 use crate::store::retry::error::{AttemptError, Retryable, classify_http};
 
 const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
@@ -31,7 +32,7 @@ const TRUSTED: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 /// A token is some KiB at most.
 const TOKEN_LIMIT: u64 = 64 * 1024;
 /// How long a token file that is a pipe may take.
-const TOKEN_PATIENCE: Duration = Duration::from_secs(1);
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// 400 and 404 say that the endpoint does not take the token, or knows no role for it. An association of EKS takes seconds to
 /// arrive, so these are tried again for so long.
@@ -45,7 +46,7 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 pub struct Container {
     uri: Uri,
     token: Token,
-    /// When it first did not know us.
+    /// When it first answered 400 or 404, unless it has answered something else since.
     unknown_since: Cell<Option<Instant>>,
 }
 
@@ -92,7 +93,7 @@ impl Container {
         Ok(Some(Container { uri, token, unknown_since: Cell::default() }))
     }
 
-    /// One try. NOPERM when the token cannot be read, or when the endpoint refuses who asks. It answers other errors for a moment.
+    /// One attempt. NOPERM when the token cannot be read or is refused; any other status is transient.
     pub async fn credentials(&self, http: &Http) -> Result<Credentials, AttemptError> {
         let mut request = Request::get(self.uri.clone()).header(header::ACCEPT, "application/json");
         if let Some(token) = self.authorization().map_err(AttemptError::Fatal)? {
@@ -124,7 +125,7 @@ impl Container {
         }
     }
 
-    /// Whether it has not known us for so long already.
+    /// Whether it has answered 400 or 404 for so long.
     fn is_unknown_for(&self, time: Duration) -> bool {
         let since = self.unknown_since.get().unwrap_or_else(Instant::now);
         self.unknown_since.set(Some(since));
@@ -141,7 +142,7 @@ impl Container {
             Token::Value(token) => (TOKEN, token.clone()),
             Token::File(path) => {
                 let shown = printable(&path.to_string_lossy());
-                let read = crate::sys::read_file(path, TOKEN_LIMIT, TOKEN_PATIENCE);
+                let read = crate::sys::read_file(path, TOKEN_LIMIT, TOKEN_TIMEOUT);
                 let (bytes, _) =
                     read.map_err(|error| wrong(TOKEN_FILE, format!("{shown} cannot be read: {}", io_text(&error))))?;
                 let text = String::from_utf8(bytes).map_err(|_| wrong(TOKEN_FILE, format!("{shown} holds no text")))?;
@@ -177,7 +178,7 @@ fn refusal(endpoint: &str, status: StatusCode) -> AttemptError {
 
 /// Plain HTTP goes to this machine and to the agents only: elsewhere somebody could listen.
 fn may_be_asked(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let host = bare(uri.host().unwrap_or_default());
     match (uri.scheme_str(), host.parse::<IpAddr>()) {
         (Some("https"), _) => true,
         (Some("http"), Ok(address)) => {

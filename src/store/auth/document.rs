@@ -29,7 +29,9 @@ pub fn from_endpoint(text: &[u8], place: &'static str) -> Result<Credentials, St
     match document.code.as_deref() {
         None | Some("Success") => {}
         Some(code) if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) => {
-            return Err(format!("the role cannot be assumed: {code}; does its trust policy name ec2.amazonaws.com?"));
+            return Err(format!(
+                "the role cannot be assumed: {code}; does its trust policy name this service (ec2.amazonaws.com, ecs-tasks.amazonaws.com, pods.eks.amazonaws.com)?"
+            ));
         }
         Some(_) => return Err("the credentials carry an unknown code".into()),
     }

@@ -1,5 +1,5 @@
 //! The instance metadata service, version 2 only: a session token by PUT, then the role, its credentials and the Region.
-//! Of our own, because the SDK's client gives up after a second or two on 404 and 429, as a booting machine answers them,
+//! Implemented here because the SDK's client gives up after a second or two on 404 and 429, as a booting machine answers them,
 //! and panics on a role name with a space.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>
 
@@ -28,17 +28,17 @@ const PACE: Duration = Duration::from_secs(1);
 const BURST: Duration = Duration::from_secs(8);
 /// An IMDS that has never answered for so long is not there.
 const ABSENT_AFTER: Duration = Duration::from_secs(10);
-/// So often expired credentials are asked for anew before they are used: in an outage AWS extends them.
+/// How often expired credentials are rejected before they are used all the same: in an outage AWS accepts them for longer.
 const EXPIRED_TRIES: u32 = 3;
 
 /// What IMDS told so far. Used from one task.
 pub struct Imds {
     http: Http,
-    /// The one that is asked is `first`; they change places when it cannot be reached.
-    place: RefCell<ImdsAddresses>,
+    /// The one that is asked is `first`; the two are swapped when it cannot be reached.
+    addresses: RefCell<ImdsAddresses>,
     /// Why the last request could not be sent: the host has no way to IMDS.
     unreachable: RefCell<Option<String>>,
-    /// Whether it is taken as not there when it stays silent.
+    /// Whether an IMDS that never answers is taken as not there.
     can_be_absent: bool,
     token: tokio::sync::Mutex<Option<String>>,
     role: RefCell<Option<String>>,
@@ -52,10 +52,10 @@ pub struct Imds {
 
 impl Imds {
     /// Asks at the first of two addresses, and at the other one where that cannot be reached.
-    pub fn new(http: Http, place: ImdsAddresses, can_be_absent: bool) -> Self {
+    pub fn new(http: Http, addresses: ImdsAddresses, can_be_absent: bool) -> Self {
         Imds {
             http,
-            place: place.into(),
+            addresses: addresses.into(),
             unreachable: RefCell::default(),
             can_be_absent,
             token: tokio::sync::Mutex::default(),
@@ -109,7 +109,7 @@ impl Imds {
         if good { Ok(role.to_owned()) } else { Err(failed("IMDS answered something that is no role name")) }
     }
 
-    /// Does `work`, but not on after an IMDS that was asked has been silent for so long that it is not there: `None`.
+    /// Runs `work`. `None` when IMDS has answered nothing within [`ABSENT_AFTER`] of the first request to it.
     pub async fn while_present<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         if !self.can_be_absent {
             return Some(work.await);
@@ -187,40 +187,42 @@ impl Imds {
 
     /// At one address, and at the other one where this host has no way to the first.
     async fn ask_for_token(&self) -> Result<(StatusCode, String, bool), AttemptError> {
-        let mut before: Option<String> = None;
-        loop {
-            let request = Request::builder().method(Method::PUT).uri(self.uri("/latest/api/token")?);
-            let request = request.header("x-aws-ec2-metadata-token-ttl-seconds", "21600").body(Bytes::new());
-            // In a box: as a part of this future it would make those around it larger, and the stack can be small.
-            let answer = Box::pin(self.send(request, "a session token")).await;
-            let Some(why) = self.unreachable.borrow().clone() else { return answer };
-            // After the second it is the first one's turn again, which becomes reachable when a network comes up.
-            if !self.change_places() {
-                return answer;
-            }
-            if let Some(before) = before {
-                let both = format!("{before}, and {why}");
-                *self.unreachable.borrow_mut() = Some(both.clone());
-                return Err(failed(both));
-            }
-            before = Some(why);
+        let answer = self.put_token().await;
+        let Some(first) = self.unreachable.borrow().clone() else { return answer };
+        if !self.swap_addresses() {
+            return answer;
         }
+        let answer = self.put_token().await;
+        let Some(second) = self.unreachable.borrow().clone() else { return answer };
+        // The next attempt begins at the first one again, which becomes reachable when a network comes up.
+        self.swap_addresses();
+        let both = format!("{first}, and {second}");
+        self.unreachable.replace(Some(both.clone()));
+        Err(failed(both))
+    }
+
+    async fn put_token(&self) -> Result<(StatusCode, String, bool), AttemptError> {
+        let request = Request::builder().method(Method::PUT).uri(self.uri("/latest/api/token")?);
+        let request = request.header("x-aws-ec2-metadata-token-ttl-seconds", "21600").body(Bytes::new());
+        // In a box: as a part of this future it would make those around it larger, and the stack can be small.
+        Box::pin(self.send(request, "a session token")).await
     }
 
     /// Whether there is another address.
-    fn change_places(&self) -> bool {
-        let place = &mut *self.place.borrow_mut();
-        place.otherwise.as_mut().map(|otherwise| std::mem::swap(&mut place.first, otherwise)).is_some()
+    fn swap_addresses(&self) -> bool {
+        let addresses = &mut *self.addresses.borrow_mut();
+        let swap = |otherwise| std::mem::swap(&mut addresses.first, otherwise);
+        addresses.otherwise.as_mut().map(swap).is_some()
     }
 
     /// For messages: without a user and a password, which an address can have.
     fn address(&self) -> String {
-        let base = &self.place.borrow().first;
+        let base = &self.addresses.borrow().first;
         crate::error::printable(base.rsplit_once('@').map_or(base.as_str(), |(_, address)| address))
     }
 
     fn uri(&self, path: &str) -> Result<Uri, AttemptError> {
-        let base = self.place.borrow().first.trim_end_matches('/').to_owned();
+        let base = self.addresses.borrow().first.trim_end_matches('/').to_owned();
         format!("{base}{path}").parse().map_err(|_| {
             let what = format!("the IMDS endpoint \"{}\" is not an http:// address", self.address());
             AttemptError::Fatal(Failure::new(Exit::Config, what).help("look at AWS_EC2_METADATA_SERVICE_ENDPOINT"))
@@ -255,7 +257,8 @@ impl Imds {
         Ok((status, body, is_session))
     }
 
-    /// Takes the next place in the row, and waits for it when the row is too far ahead of the pace.
+    /// Rate limit: one request each [`PACE`] on average, with a burst. The slot is reserved before the wait, so that requests
+    /// at the same time queue.
     async fn pace(&self) {
         let now = Instant::now();
         let due = self.due.get().max(now);

@@ -1,5 +1,5 @@
 //! `credential_process` of a profile: a program that prints credentials. The only child that stepzero ever starts.
-//! Of our own, because the SDK's provider hands the command's standard input to it, and tells its failures by its output.
+//! Implemented here because the SDK's provider hands it the command's standard input, and reports its failures by its output.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
 
 use std::os::unix::process::ExitStatusExt as _;
@@ -14,17 +14,17 @@ use crate::store::auth::document;
 /// Credentials are 2 KiB; a program that prints without end must not take all memory.
 const OUTPUT_LIMIT: u64 = 64 * 1024;
 
-/// A child that is cut at the deadline would stay behind: to ask once more at the same time, and to the command as a child
-/// that it did not start.
-struct EndsWithUs {
+/// Sends SIGTERM to the processes that were started, when it is dropped. After a timeout they would run beside the next
+/// attempt, and be children that the command did not start.
+struct TerminateOnDrop {
     /// The children before it.
     others: Vec<i32>,
     has_ended: bool,
 }
 
-impl Drop for EndsWithUs {
+impl Drop for TerminateOnDrop {
     fn drop(&mut self) {
-        // What it leaves running after its own end is its own matter.
+        // After it has ended, what it leaves running is its own matter.
         if !self.has_ended {
             crate::sys::end_children_but(&self.others);
         }
@@ -34,7 +34,7 @@ impl Drop for EndsWithUs {
 /// Runs the command by `sh -c`, as the SDKs do, and reads what it prints. Its standard input is empty: ours is the command's.
 /// The error says why there are no credentials, and repeats nothing of its output, which can be a secret.
 pub async fn credentials(command: &str) -> Result<Credentials, String> {
-    let mut running = EndsWithUs { others: crate::sys::children(), has_ended: false };
+    let mut running = TerminateOnDrop { others: crate::sys::children(), has_ended: false };
     let mut shell = tokio::process::Command::new("sh");
     shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = shell.spawn().map_err(|error| format!("it cannot be started: {}", io_text(&error)))?;

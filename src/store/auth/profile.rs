@@ -53,8 +53,8 @@ impl<'a> RoleChain<'a> {
         RoleChain { roles, source: Source::Sdk }
     }
 
-    /// A credentials file that puts keys in the place of the source of the last role. All else that the profiles say holds on,
-    /// such as the endpoint of STS.
+    /// The text of a credentials file in which a new profile with these keys is the `source_profile` of the last role. Merged
+    /// over the user's files, so that their other settings still apply, such as the endpoint of STS.
     pub fn beginning_with(&self, credentials: &Credentials) -> String {
         const FIRST: &str = "stepzero-first-credentials";
         let Some(role) = self.roles.last() else { return String::new() };
@@ -68,7 +68,8 @@ impl<'a> RoleChain<'a> {
     }
 }
 
-/// The source of a profile that assumes no role, or itself is what it assumes its role with. The order is the SDK's.
+/// Where a profile gets credentials of its own: one without `role_arn`, or that names itself as `source_profile`. The order
+/// is the SDK's.
 fn base(profile: &Profile) -> Source<'_> {
     let sdk_first = ["web_identity_token_file", "sso_session", "sso_start_url", "sso_account_id", "login_session"];
     let is_sdk_first = sdk_first.iter().any(|key| profile.get(key).is_some());

@@ -35,9 +35,10 @@ impl Clock {
         }
     }
 
-    /// After a refusal: follows the server's clock. `false` when the two are not minutes apart, so that it was not that.
-    pub fn correct(&self) -> bool {
-        let moved = self.follow();
+    /// After a refusal: signs with the server's time from now on. `false` when the two clocks are not minutes apart, so that
+    /// they were not the reason.
+    pub fn follow_server(&self) -> bool {
+        let moved = self.apply();
         let (by, way) = (moved.unsigned_abs(), if moved > 0 { "behind" } else { "ahead of" });
         let off = by >= SKEW_SECONDS;
         if off {
@@ -47,13 +48,13 @@ impl Clock {
     }
 
     /// Follows the server's clock from now on. Returns by how many seconds the signing time moved.
-    fn follow(&self) -> i64 {
+    fn apply(&self) -> i64 {
         let seen = self.0.seen.load(Ordering::Relaxed);
         seen.saturating_sub(self.0.applied.swap(seen, Ordering::Relaxed))
     }
 
     /// Seconds by which the machine is behind the server, negative when it is ahead.
-    pub fn behind(&self) -> i64 {
+    pub fn skew_seconds(&self) -> i64 {
         self.0.seen.load(Ordering::Relaxed)
     }
 }
@@ -85,10 +86,10 @@ mod tests {
         clock.note_date(&dated(&ahead));
         let before = clock.now().duration_since(SystemTime::now()).unwrap_or_default();
         assert!(before < Duration::from_secs(10), "not yet");
-        assert!((990..=1010).contains(&clock.follow()));
+        assert!((990..=1010).contains(&clock.apply()));
         let after = clock.now().duration_since(SystemTime::now()).unwrap_or_default();
         assert!(after > Duration::from_secs(900));
         clock.note_date(&dated("garbage"));
-        assert!(clock.behind() > 900, "garbage changes nothing");
+        assert!(clock.skew_seconds() > 900, "garbage changes nothing");
     }
 }

@@ -6,7 +6,6 @@ use http::Uri;
 
 use crate::error::{Exit, Failure};
 use crate::store::config::settings::Settings;
-use crate::store::retry::error::AttemptError;
 
 fn usable(url: &str) -> Option<Uri> {
     let uri = url.parse::<Uri>().ok();
@@ -20,15 +19,15 @@ fn address_alone(url: &str) -> Option<&str> {
 }
 
 /// What the settings say about it.
-pub struct Wanted {
+pub struct EndpointConfig {
     url: Option<String>,
     fips: bool,
     dual_stack: bool,
 }
 
-impl Wanted {
+impl EndpointConfig {
     pub fn new(settings: &Settings) -> Self {
-        Wanted {
+        EndpointConfig {
             url: settings.endpoint_url(),
             fips: settings.is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
             dual_stack: settings.is_on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
@@ -43,7 +42,7 @@ impl Wanted {
     }
 
     /// CONFIG when there is no such place.
-    pub async fn of(&self, region: &str) -> Result<Uri, AttemptError> {
+    pub async fn resolve(&self, region: &str) -> Result<Uri, Failure> {
         let found = match &self.url {
             Some(_) => self.named(),
             None => self.by_rules(region).await,
@@ -55,12 +54,12 @@ impl Wanted {
                     "write https://{address} (or http://, which is not encrypted) in --endpoint-url, AWS_ENDPOINT_URL, \
                      AWS_ENDPOINT_URL_SSM or the profile's endpoint_url"
                 );
-                return AttemptError::Fatal(Failure::new(Exit::Config, what).help(help));
+                return Failure::new(Exit::Config, what).help(help);
             }
             let what = "there is no endpoint of Systems Manager for this Region and these settings";
             let help = "look at --region, --endpoint-url, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SSM, \
                         AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT";
-            AttemptError::Fatal(Failure::new(Exit::Config, what).help(help))
+            Failure::new(Exit::Config, what).help(help)
         })
     }
 
@@ -90,18 +89,18 @@ mod tests {
             ("eu-west-1", false, true, "https://ssm.eu-west-1.api.aws/"),
             ("us-east-1", true, true, "https://ssm-fips.us-east-1.api.aws/"),
         ] {
-            let found = Wanted { url: None, fips, dual_stack }.of(region).await.expect(region);
+            let found = EndpointConfig { url: None, fips, dual_stack }.resolve(region).await.expect(region);
             assert_eq!(found, want, "{region} {fips} {dual_stack}");
         }
     }
 
     #[tokio::test]
     async fn an_address_that_is_named_goes_before_the_rules_but_drops_no_fips() {
-        let named = |fips, dual_stack| Wanted { url: Some("https://x.example".into()), fips, dual_stack };
-        assert_eq!(named(false, false).of("us-east-1").await.expect("it is named"), "https://x.example/");
+        let named = |fips, dual_stack| EndpointConfig { url: Some("https://x.example".into()), fips, dual_stack };
+        assert_eq!(named(false, false).resolve("us-east-1").await.expect("it is named"), "https://x.example/");
         for refused in [named(true, false), named(false, true)] {
             assert_eq!(refused.named(), None);
-            assert!(refused.of("us-east-1").await.is_err());
+            assert!(refused.resolve("us-east-1").await.is_err());
         }
     }
 }

@@ -164,8 +164,8 @@ impl Settings {
     }
 }
 
-/// Where IMDS is; `None` when it is switched off. `instance-profile` takes no variable's word for an address, but both that
-/// are fixed are IMDS's. CONFIG when the mode is none.
+/// The addresses of IMDS; `None` when it is switched off. Under `instance-profile` an address that is configured is ignored, a
+/// configured mode only says which of the two fixed ones is first. CONFIG for an unknown mode.
 fn imds_addresses(aws: &Aws, profiles: &ProfileSet) -> Result<Option<ImdsAddresses>, Failure> {
     const V4: &str = "http://169.254.169.254";
     const V6: &str = "http://[fd00:ec2::254]";
@@ -176,24 +176,23 @@ fn imds_addresses(aws: &Aws, profiles: &ProfileSet) -> Result<Option<ImdsAddress
     if is_auto && variable("AWS_EC2_METADATA_DISABLED").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true")) {
         return Ok(None);
     }
-    let only = |first: String| ImdsAddresses { first, otherwise: None };
-    let by_mode = match setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode") {
-        None => ImdsAddresses { first: V4.to_owned(), otherwise: Some(V6.to_owned()) },
+    let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+    let (first, other) = match &mode {
+        None => (V4, V6),
+        Some((_, mode)) if mode.eq_ignore_ascii_case("IPv4") => (V4, V6),
+        Some((_, mode)) if mode.eq_ignore_ascii_case("IPv6") => (V6, V4),
         Some((place, mode)) => {
-            let (first, other) = if mode.eq_ignore_ascii_case("IPv4") {
-                (V4, V6)
-            } else if mode.eq_ignore_ascii_case("IPv6") {
-                (V6, V4)
-            } else {
-                let what = format!("{place}: \"{}\" is neither IPv4 nor IPv6", printable(&mode));
-                return Err(Failure::new(Exit::Config, what).help("set it anew, or unset it"));
-            };
-            // Under `auto` it is what the SDKs make of it; a variable must not keep `instance-profile` from working.
-            ImdsAddresses { first: first.to_owned(), otherwise: (!is_auto).then(|| other.to_owned()) }
+            let what = format!("{place}: \"{}\" is neither IPv4 nor IPv6", printable(mode));
+            return Err(Failure::new(Exit::Config, what).help("set it anew, or unset it"));
         }
     };
-    let named = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint").filter(|_| is_auto);
-    Ok(Some(named.map_or(by_mode, |(_, address)| only(address))))
+    let named = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
+    if is_auto && let Some((_, first)) = named {
+        return Ok(Some(ImdsAddresses { first, otherwise: None }));
+    }
+    // Under `auto` a configured mode is binding, as in the SDKs; a variable must not keep `instance-profile` from working.
+    let otherwise = (mode.is_none() || !is_auto).then(|| other.to_owned());
+    Ok(Some(ImdsAddresses { first: first.to_owned(), otherwise }))
 }
 
 /// A variable of the AWS conventions; an empty one counts as unset.

@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 use http::{Request, StatusCode, header};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
@@ -74,12 +73,12 @@ async fn open_tunnel(stream: TcpStream, route: &Route, proxy: &Proxy) -> Result<
     let handshake = http1::Builder::new().max_headers(MOST_HEADERS).handshake(TokioIo::new(stream));
     let (mut sender, mut connection) = handshake.await.map_err(broken)?;
     let target = format!("{}:{}", route.host, route.port);
-    let sending = pin!(sender.send_request(connect_request(&target, proxy)?));
-    // Not driven to its end, because the stream is needed; hyper's own upgrade does not know 204.
-    let driving = poll_fn(|context| connection.poll_without_shutdown(context));
-    let answer = match select(sending, driving).await {
-        Either::Left((answer, _)) => answer,
-        Either::Right((ended, sending)) => {
+    let mut sending = pin!(sender.send_request(connect_request(&target, proxy)?));
+    let answer = tokio::select! {
+        biased;
+        answer = &mut sending => answer,
+        // Without shutdown, because the stream is needed; hyper's own upgrade does not know 204.
+        ended = poll_fn(|context| connection.poll_without_shutdown(context)) => {
             ended.map_err(broken)?;
             sending.await
         }

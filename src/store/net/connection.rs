@@ -56,7 +56,10 @@ impl Connection {
         let answer = sent.map_err(|error| broken(&self.route.host, &error.into_error()))?;
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, BODY_LIMIT).collect().await;
-        let body = body.map_err(|_| HttpError::TooLarge(self.route.host.clone(), BODY_LIMIT))?;
+        let body = body.map_err(|error| match error.downcast::<hyper::Error>() {
+            Ok(error) => broken(&self.route.host, &error),
+            Err(_) => HttpError::TooLarge(self.route.host.clone(), BODY_LIMIT),
+        })?;
         self.idle = Some(sender);
         Ok(Response::from_parts(parts, body.to_bytes()))
     }

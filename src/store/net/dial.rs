@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::store::net::error::HttpError;
+use crate::store::net::no_proxy::bare;
 
 /// How long an address is used again: for the calls of one start, but not for a retry after an outage.
 const FRESH: Duration = Duration::from_secs(2);
@@ -41,7 +42,7 @@ impl Dialer {
     }
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let bare = bare(host);
         match bare.parse() {
             Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
             Err(_) => Ok(self.lookup(bare, port)?.await?),

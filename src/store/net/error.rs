@@ -11,19 +11,19 @@ pub enum HttpError {
     /// The host's name does not resolve.
     Resolve(String),
     Connect(String, std::io::Error),
-    /// Within so long.
+    /// Host and limit: name resolution, TCP, tunnel and TLS together took longer.
     ConnectTimeout(String, Duration),
-    /// Nobody we trust has signed the certificate.
+    /// No trust anchor has signed the certificate.
     UnknownIssuer(String),
-    /// It is signed, but not for this.
+    /// The certificate is signed by a trust anchor, but not valid for this host or this use.
     WrongCertificate(String, String),
     Tls(String, String),
     Proxy(String),
     /// The proxy answered 403 or 407.
     ProxyRefuses(u16),
-    /// The connection broke, or what came is not HTTP.
+    /// The connection broke, or the server does not speak HTTP.
     Broken(String, String),
-    /// Over so many bytes, or it broke off.
+    /// Host and limit in bytes: the body is longer.
     TooLarge(String, usize),
     Malformed(String),
 }
@@ -64,7 +64,7 @@ impl fmt::Display for HttpError {
             HttpError::ProxyRefuses(407) => f.write_str("the proxy wants a user and a password (status 407)"),
             HttpError::ProxyRefuses(status) => write!(f, "the proxy refuses this host (status {status})"),
             HttpError::Broken(host, why) => write!(f, "the connection to {host} broke: {why}"),
-            HttpError::TooLarge(host, limit) => write!(f, "the answer of {host} is over {limit} bytes, or broke off"),
+            HttpError::TooLarge(host, limit) => write!(f, "the answer of {host} is over {limit} bytes"),
             HttpError::Malformed(why) => write!(f, "the request cannot be made: {why}"),
         }
     }

@@ -5,6 +5,6 @@ pub mod connection;
 mod dial;
 pub mod error;
 pub mod http;
-mod no_proxy;
+pub mod no_proxy;
 pub mod route;
 pub mod tls;

@@ -21,9 +21,9 @@ struct Entry {
 enum Hosts {
     All,
     Network(IpNet),
-    /// A domain with a dot before it: the names below it, and, unless only those are meant, its own.
+    /// The names below a domain, and, unless only those are meant, the domain itself.
     Domain {
-        suffix: String,
+        name: String,
         and_itself: bool,
     },
 }
@@ -64,10 +64,11 @@ impl Entry {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Some(Entry { hosts: Hosts::Network(address.into()), port });
         }
-        let host = host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host);
-        let and_itself = !host.starts_with('.');
-        let suffix = if and_itself { format!(".{host}") } else { host.to_owned() };
-        Some(Entry { hosts: Hosts::Domain { suffix, and_itself }, port })
+        let below = host.strip_prefix("*.").or(host.strip_prefix('.'));
+        Some(Entry {
+            hosts: Hosts::Domain { name: below.unwrap_or(host).to_owned(), and_itself: below.is_none() },
+            port,
+        })
     }
 }
 
@@ -76,7 +77,9 @@ impl Hosts {
         match self {
             Hosts::All => true,
             Hosts::Network(network) => host.parse::<IpAddr>().is_ok_and(|address| network.contains(&address)),
-            Hosts::Domain { suffix, and_itself } => host.ends_with(suffix) || (*and_itself && host == &suffix[1..]),
+            Hosts::Domain { name, and_itself } => host
+                .strip_suffix(name.as_str())
+                .is_some_and(|before| before.ends_with('.') || (*and_itself && before.is_empty())),
         }
     }
 }

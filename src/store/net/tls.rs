@@ -26,7 +26,7 @@ impl Tls {
         let builder = versions.expect("ring supports TLS 1.2 and 1.3");
         let builder = match anchors {
             Some(anchors) => builder.with_root_certificates(anchors),
-            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(WithFallback::new())),
+            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(FallbackVerifier::new())),
         };
         let mut config = builder.with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -45,33 +45,32 @@ impl Tls {
 /// the system's. rustls takes one verifier for a connection, so this one asks the two in turn, and decides nothing itself. The
 /// system's roots are read only when they are needed: they are some 450 files.
 #[derive(Debug)]
-struct WithFallback {
+struct FallbackVerifier {
     compiled_in: Arc<WebPkiServerVerifier>,
     system: OnceLock<Arc<WebPkiServerVerifier>>,
 }
 
-impl WithFallback {
+impl FallbackVerifier {
     fn new() -> Self {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        WithFallback { compiled_in: verifier(roots), system: OnceLock::new() }
+        FallbackVerifier { compiled_in: verifier(roots), system: OnceLock::new() }
     }
 
     /// `None` where the system has no roots.
     fn system(&self, host: &ServerName<'_>) -> Option<&Arc<WebPkiServerVerifier>> {
-        if self.system.get().is_none() {
-            let mut roots = RootCertStore::empty();
-            let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if added == 0 {
-                return None;
-            }
-            let host = host.to_str();
-            crate::log::warn(format_args!(
-                "the certificate of {host} is signed by none of the compiled-in roots: trying the system's {added}"
-            ));
-            // Somebody else's are as good.
-            let _ = self.system.set(verifier(roots));
+        if let Some(known) = self.system.get() {
+            return Some(known);
         }
-        self.system.get()
+        let mut roots = RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if added == 0 {
+            return None;
+        }
+        let host = host.to_str();
+        crate::log::warn(format_args!(
+            "the certificate of {host} is signed by none of the compiled-in roots: trying the system's {added}"
+        ));
+        Some(self.system.get_or_init(|| verifier(roots)))
     }
 }
 
@@ -82,7 +81,7 @@ fn verifier(roots: RootCertStore) -> Arc<WebPkiServerVerifier> {
     built.expect("it fails without a root, and both callers have some")
 }
 
-impl ServerCertVerifier for WithFallback {
+impl ServerCertVerifier for FallbackVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -124,7 +123,8 @@ impl ServerCertVerifier for WithFallback {
     }
 }
 
-/// Another authority can have the name of a known one, and so its certificates a bad signature.
+/// BadSignature too: an authority that has the name of a compiled-in one is found by that name, and then fails on the
+/// signature.
 fn is_unknown_issuer(why: &CertificateError) -> bool {
     matches!(why, CertificateError::UnknownIssuer | CertificateError::BadSignature)
 }

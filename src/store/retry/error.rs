@@ -74,24 +74,27 @@ impl Retryable {
     pub fn help(self, help: impl Into<String>) -> Self {
         Retryable { help: Some(help.into()), ..self }
     }
+
+    /// Where it is not tried again.
+    pub fn into_failure(self, exit: Exit) -> Failure {
+        let failure = Failure::new(exit, self.what);
+        self.help.into_iter().fold(failure, Failure::help)
+    }
 }
 
-impl Denial {
-    /// From AWS's text, of which only ARNs and an action are taken over: the rest is somebody else's words.
-    fn parse(message: &str, default_action: &'static str) -> Self {
-        let after = |marker: &str| message.split_once(marker).and_then(|(_, rest)| rest.split_whitespace().next());
-        let kms = ["ciphertext", "Ciphertext", "KMS", "kms:"].iter().any(|word| message.contains(word));
-        let fallback = if kms { "kms:Decrypt" } else { default_action };
-        let action = after("perform: ").filter(|action| is_action(action)).unwrap_or(fallback);
-        let resource =
-            after("on resource: ").or_else(|| message.split_whitespace().find(|word| word.contains(":kms:")));
-        Denial {
-            action: action.to_owned(),
-            resource: resource.and_then(arn),
-            principal: after("User: ").and_then(arn),
-            note: None,
-            asked: Vec::new(),
-        }
+/// From AWS's text, of which only ARNs and an action are taken over: the rest is not ours to print.
+fn parse_denial(message: &str, default_action: &'static str) -> Denial {
+    let after = |marker: &str| message.split_once(marker).and_then(|(_, rest)| rest.split_whitespace().next());
+    let kms = ["ciphertext", "Ciphertext", "KMS", "kms:"].iter().any(|word| message.contains(word));
+    let fallback = if kms { "kms:Decrypt" } else { default_action };
+    let action = after("perform: ").filter(|action| is_action(action)).unwrap_or(fallback);
+    let resource = after("on resource: ").or_else(|| message.split_whitespace().find(|word| word.contains(":kms:")));
+    Denial {
+        action: action.to_owned(),
+        resource: resource.and_then(arn),
+        principal: after("User: ").and_then(arn),
+        note: None,
+        asked: Vec::new(),
     }
 }
 
@@ -203,12 +206,12 @@ pub fn classify_response(
         ErrorClass::Transient => AttemptError::Transient(Retryable { throttled: status == Some(429), ..cause }),
         ErrorClass::AccessDenied => {
             let default = if code.starts_with('K') { "kms:Decrypt" } else { api.action() };
-            AttemptError::AccessDenied(Denial::parse(message, default))
+            AttemptError::AccessDenied(parse_denial(message, default))
         }
         ErrorClass::KmsKeyUnusable => AttemptError::AccessDenied(Denial {
             action: "kms:Decrypt".into(),
             note: Some("the KMS key is disabled, pending deletion, or does not exist"),
-            ..Denial::parse(message, "kms:Decrypt")
+            ..parse_denial(message, "kms:Decrypt")
         }),
         ErrorClass::Unauthenticated => AttemptError::Unauthenticated(cause),
         ErrorClass::Missing => AttemptError::Fatal(Failure::new(Exit::NoInput, cause.what)),
@@ -249,7 +252,7 @@ mod tests {
     fn a_denial_keeps_only_the_action_and_arns() {
         let text = "User: arn:aws:sts::123456789012:assumed-role/r/i-0 is not authorized to perform: ssm:GetParameters on \
                     resource: arn:aws:ssm:us-east-1:123456789012:parameter/a.b because hunter2";
-        let denial = Denial::parse(text, "ssm:GetParameters");
+        let denial = parse_denial(text, "ssm:GetParameters");
         assert_eq!(denial.action, "ssm:GetParameters");
         assert_eq!(denial.resource.as_deref(), Some("arn:aws:ssm:us-east-1:123456789012:parameter/a.b"));
         assert_eq!(denial.principal.as_deref(), Some("arn:aws:sts::123456789012:assumed-role/r/i-0"));
@@ -262,14 +265,14 @@ mod tests {
         let by_text =
             "The ciphertext refers to a customer master key that does not exist, or you are not allowed to access.";
         for text in [by_action, by_text] {
-            assert_eq!(Denial::parse(text, "ssm:GetParameters").action, "kms:Decrypt", "{text}");
+            assert_eq!(parse_denial(text, "ssm:GetParameters").action, "kms:Decrypt", "{text}");
         }
     }
 
     #[test]
     fn foreign_words_are_not_repeated() {
         let denial =
-            Denial::parse("perform: hunter2 on resource: hunter2 User: arn:aws:s3:::hunter2", "ssm:GetParameters");
+            parse_denial("perform: hunter2 on resource: hunter2 User: arn:aws:s3:::hunter2", "ssm:GetParameters");
         assert!(!format!("{denial:?}").contains("hunter2"), "{denial:?}");
     }
 }

@@ -37,8 +37,8 @@ pub struct Retrier {
     started: Instant,
     timeout: Duration,
     progress: RefCell<Progress>,
-    /// Throttled calls are tried again one after the other: many at once only take each other's places in the quota. A call
-    /// holds it from its first throttle on, until it gets through. The number of throttles so far.
+    /// Throttled calls are tried again one after the other, because many at once compete for the same quota. A call holds this
+    /// from its first throttle until it gets through. The value counts throttles, and so sets the back-off.
     throttle_gate: Mutex<u32>,
 }
 
@@ -102,23 +102,25 @@ impl Retrier {
         }
     }
 
-    /// The pause after a throttle. Whoever holds the gate counts for all.
+    /// The pause after a throttle. The call takes the gate, or waits for its holder to get through.
     async fn after_throttle<'a>(
         &'a self,
         backoff: Backoff,
         cause: &Retryable,
         gate: &mut Option<MutexGuard<'a, u32>>,
     ) -> Duration {
-        if gate.is_none() {
-            let begun = Instant::now();
-            let is_held = self.throttle_gate.try_lock().is_err();
-            *gate = timeout(self.remaining(), self.throttle_gate.lock()).await.ok();
-            if is_held {
-                // Whoever held it got through, so this one goes on as soon as the server permits.
-                return cause.pause.unwrap_or_default().saturating_sub(begun.elapsed());
-            }
-        }
-        let Some(throttles) = gate else { return self.remaining() };
+        let throttles = match gate {
+            Some(held) => held,
+            None => match self.throttle_gate.try_lock() {
+                Ok(free) => gate.insert(free),
+                Err(_) => {
+                    let begun = Instant::now();
+                    *gate = timeout(self.remaining(), self.throttle_gate.lock()).await.ok();
+                    // The holder got through, so this call goes on as soon as the server permits.
+                    return cause.pause.unwrap_or_default().saturating_sub(begun.elapsed());
+                }
+            },
+        };
         **throttles += 1;
         delay(backoff, **throttles, cause, self.remaining())
     }

@@ -5,8 +5,8 @@ use crate::answers::{Parameter, Reply};
 use crate::name::Selector;
 use crate::parameter::{ParameterName, Request, Subject};
 
-/// One parameter of an answer, before it is matched.
-pub struct Item {
+/// One parameter of an answer, before it is matched to what was asked.
+pub struct Unmatched {
     pub arn: Option<String>,
     /// With the colon, as AWS gives it; never empty.
     pub selector: Option<String>,
@@ -19,25 +19,29 @@ const UNASKED: &str = "a parameter that was not asked for, or twice";
 /// there; the error says which rule was broken.
 ///
 /// The replies are in the order of the requests.
-pub fn match_call(asked: &[Request], items: Vec<Item>, missing: &[String]) -> Result<Vec<Reply>, &'static str> {
+pub fn match_call(asked: &[Request], items: Vec<Unmatched>, missing: &[String]) -> Result<Vec<Reply>, &'static str> {
     let mut replies: Vec<(&Request, Option<Reply>)> = asked.iter().map(|request| (request, None)).collect();
     for name in missing {
         let slot = replies.iter_mut().find(|(request, reply)| reply.is_none() && request.to_string() == *name);
         slot.ok_or("an unasked or repeated name among the missing")?.1 = Some(Reply::Missing);
     }
-    let (silent, telling): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| item.selector.is_none());
-    for item in telling {
-        let slot = replies.iter_mut().find(|(request, reply)| reply.is_none() && fits(request, &item));
+    let (without, with): (Vec<Unmatched>, Vec<Unmatched>) = items.into_iter().partition(|item| item.selector.is_none());
+    for item in with {
+        let slot = replies.iter_mut().find(|(request, reply)| reply.is_none() && matches(request, &item));
         slot.ok_or(UNASKED)?.1 = Some(Reply::Found(item.parameter));
     }
     let open = replies.iter_mut().filter(|(_, reply)| reply.is_none());
-    match_silent(open.map(|(request, reply)| (*request, reply)).collect(), silent)?;
+    match_without_selector(open.map(|(request, reply)| (*request, reply)).collect(), without)?;
     replies.into_iter().map(|(_, reply)| reply).collect::<Option<Vec<_>>>().ok_or("not every name that was asked for")
 }
 
-/// Items without a selector. AWS leaves it out only where none was asked for; some emulators always do. There a version
-/// tells itself, a bare name is the latest version, and a label gets what is left, if that can be only one.
-fn match_silent(mut open: Vec<(&Request, &mut Option<Reply>)>, mut items: Vec<Item>) -> Result<(), &'static str> {
+/// Matches items without a selector. AWS leaves it out only where none was asked for; some emulators always do. Then, in this
+/// order: a version is matched by its number, a name alone gets the latest version, and a label gets the one that is left.
+/// Several that are left are an error.
+fn match_without_selector(
+    mut open: Vec<(&Request, &mut Option<Reply>)>,
+    mut items: Vec<Unmatched>,
+) -> Result<(), &'static str> {
     items.sort_by_key(|item| item.parameter.version);
     open.sort_by_key(|(request, _)| match request.selector {
         Some(Selector::Version(_)) => 0,
@@ -45,8 +49,8 @@ fn match_silent(mut open: Vec<(&Request, &mut Option<Reply>)>, mut items: Vec<It
         Some(Selector::Label(_) | Selector::SecretVersion(_)) => 2,
     });
     for (request, reply) in open {
-        let Some(latest) = items.iter().rposition(|item| fits(request, item)) else { continue };
-        let first = items.iter().find(|item| fits(request, item));
+        let Some(latest) = items.iter().rposition(|item| matches(request, item)) else { continue };
+        let first = items.iter().find(|item| matches(request, item));
         let differ = first.is_some_and(|first| first.parameter.version != items[latest].parameter.version);
         if differ && !matches!(request.selector, None | Some(Selector::Version(_))) {
             return Err("several labels of one parameter, without a word about which is which");
@@ -57,7 +61,7 @@ fn match_silent(mut open: Vec<(&Request, &mut Option<Reply>)>, mut items: Vec<It
 }
 
 /// Whether an item answers a request, as far as it says.
-fn fits(request: &Request, item: &Item) -> bool {
+fn matches(request: &Request, item: &Unmatched) -> bool {
     let same = match &request.subject {
         Subject::Arn(arn) => item.arn.as_deref() == Some(arn.as_str()),
         Subject::Name(name) => {
@@ -87,14 +91,14 @@ mod tests {
     use crate::answers::Kind;
     use crate::secret::Secret;
 
-    fn item(name: &str, selector: Option<&str>, version: i64) -> Item {
+    fn item(name: &str, selector: Option<&str>, version: i64) -> Unmatched {
         let value = Rc::new(Secret::new("v".into()));
         let parameter = Parameter { name: name.into(), version, kind: Kind::String, value };
         let arn = Some(format!("arn:aws:ssm:us-east-1:123456789012:parameter/{}", name.trim_start_matches('/')));
-        Item { arn, selector: selector.map(str::to_owned), parameter }
+        Unmatched { arn, selector: selector.map(str::to_owned), parameter }
     }
 
-    fn versions(names: &[&str], items: Vec<Item>, missing: &[&str]) -> Result<Vec<i64>, &'static str> {
+    fn versions(names: &[&str], items: Vec<Unmatched>, missing: &[&str]) -> Result<Vec<i64>, &'static str> {
         let asked: Vec<Request> = names.iter().map(|name| Request::parse(name).expect("good")).collect();
         let missing: Vec<String> = missing.iter().map(|name| (*name).to_owned()).collect();
         let replies = match_call(&asked, items, &missing)?;

@@ -10,25 +10,25 @@ use crate::error::{Exit, Failure, printable};
 use crate::parameter::{PathRequest, Request};
 use crate::store::net::connection::Connection;
 use crate::store::retry::error::{Api, AttemptError, Retryable};
-use crate::store::ssm::answers::{Item, match_call};
-use crate::store::ssm::client::{self, Answer};
+use crate::store::ssm::answers::{Unmatched, match_call};
+use crate::store::ssm::client::{self, Output};
 use crate::store::ssm::session::Session;
 
 /// Ten parameters each: more than any environment holds, or a server that never ends.
 const MOST_PAGES: usize = 1000;
 
-/// A connection with somebody who signs.
-pub struct Line<'a> {
+/// One connection, and the session that signs the calls made on it.
+pub struct SignedConnection<'a> {
     pub session: &'a Session<'a>,
     pub connection: &'a mut Connection,
 }
 
-impl Line<'_> {
+impl SignedConnection<'_> {
     /// One call. The replies are in the order of the requests.
     pub async fn get_parameters(&mut self, asked: &[Request]) -> Result<Vec<Reply>, AttemptError> {
         let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
         let body = json!({ "Names": names, "WithDecryption": true });
-        let read = |answer: Answer| {
+        let read = |answer: Output| {
             let items = items(answer.parameters);
             let items = items.ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
             match_call(asked, items, &answer.invalid_parameters.unwrap_or_default()).map_err(garbled)
@@ -68,7 +68,7 @@ impl Line<'_> {
         if let Some(token) = token {
             body["NextToken"] = json!(token);
         }
-        let read = |answer: Answer| {
+        let read = |answer: Output| {
             let items = items(answer.parameters)
                 .filter(|items| items.iter().all(|item| is_below(&asked.path, &item.parameter.name)))
                 .ok_or_else(|| garbled("a parameter without its parts, or of another path"))?;
@@ -88,18 +88,18 @@ fn is_below(path: &str, name: &str) -> bool {
     path == "/" || name.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// An answer that is none.
+/// A malformed or incomplete answer. The next one may be whole.
 fn garbled(why: &str) -> AttemptError {
     AttemptError::Transient(Retryable::new(format!("Parameter Store's answer is not usable: {why}")))
 }
 
 /// `None` when one of them lacks a part.
-fn items(parameters: Option<Vec<client::Item>>) -> Option<Vec<Item>> {
+fn items(parameters: Option<Vec<client::Parameter>>) -> Option<Vec<Unmatched>> {
     parameters.unwrap_or_default().into_iter().map(item).collect()
 }
 
 /// `None` when a part is missing.
-fn item(item: client::Item) -> Option<Item> {
+fn item(item: client::Parameter) -> Option<Unmatched> {
     let kind = match item.r#type?.as_str() {
         "String" => Kind::String,
         "StringList" => Kind::StringList,
@@ -109,5 +109,5 @@ fn item(item: client::Item) -> Option<Item> {
     let parameter =
         Parameter { name: item.name?, version: item.version.unwrap_or_default(), kind, value: Rc::new(item.value?) };
     let selector = item.selector.filter(|selector| !selector.is_empty());
-    Some(Item { arn: item.arn, selector, parameter })
+    Some(Unmatched { arn: item.arn, selector, parameter })
 }

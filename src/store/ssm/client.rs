@@ -28,8 +28,8 @@ pub struct Client {
 /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html#API_GetParameters_ResponseSyntax>
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Answer {
-    pub parameters: Option<Vec<Item>>,
+pub struct Output {
+    pub parameters: Option<Vec<Parameter>>,
     pub invalid_parameters: Option<Vec<String>>,
     pub next_token: Option<String>,
 }
@@ -38,7 +38,7 @@ pub struct Answer {
 /// holds the whole secret once more.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Item {
+pub struct Parameter {
     pub name: Option<String>,
     pub r#type: Option<String>,
     #[serde(default, deserialize_with = "secret")]
@@ -102,8 +102,8 @@ pub fn read<T: DeserializeOwned>(api: Api, answer: &Response<Bytes>) -> Result<T
     })
 }
 
-/// The code is in a header or in the body; both can have a namespace before and an address after it. The fields are taken
-/// one by one: an answer can have two of a kind, or one of another type, and still say what went wrong.
+/// The body of an error. The code is in `x-amzn-errortype`, `__type` or `code`, as `NAMESPACE#CODE:ADDRESS`. As untyped JSON,
+/// because a repeated field, or one of another type, must not hide the code.
 struct Refusal(serde_json::Value);
 
 impl Refusal {

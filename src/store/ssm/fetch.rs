@@ -15,7 +15,7 @@ use crate::store::net::http::Http;
 use crate::store::net::route::Route;
 use crate::store::retry::error::{AttemptError, classify_http};
 use crate::store::retry::retrier::Retrier;
-use crate::store::ssm::calls::Line;
+use crate::store::ssm::calls::SignedConnection;
 use crate::store::ssm::session::Session;
 use crate::store::ssm::workers::{self, Activity, Next, Work};
 
@@ -70,7 +70,8 @@ pub async fn all(
         workers::run(&fetch, calls, &activity).await?;
         Ok(fetch.answers.into_inner())
     };
-    Ok(tokio::try_join!(opening, calling)?.1)
+    let ((), answers) = tokio::try_join!(opening, calling)?;
+    Ok(answers)
 }
 
 struct Fetch<'a, 's> {
@@ -104,7 +105,7 @@ impl Work for Fetch<'_, '_> {
     }
 
     async fn call(&self, call: Call, connection: &mut Connection) -> Result<Next, AttemptError> {
-        let mut line = Line { session: self.opened.wait().await, connection };
+        let mut line = SignedConnection { session: self.opened.wait().await, connection };
         // The first calls are on their way before the others are signed: BENCHMARKS.md has the figure.
         if matches!(&call, Call::Names(range) if range.start >= workers::MAX_AT_FIRST * NAMES_PER_CALL) {
             tokio::task::yield_now().await;
@@ -117,7 +118,7 @@ impl Work for Fetch<'_, '_> {
 }
 
 impl Fetch<'_, '_> {
-    async fn names(&self, line: &mut Line<'_>, range: Range<usize>) -> Result<Next, AttemptError> {
+    async fn names(&self, line: &mut SignedConnection<'_>, range: Range<usize>) -> Result<Next, AttemptError> {
         let mut left = vec![range];
         while let Some(range) = left.pop() {
             let asked = &self.wanted.requests[range.clone()];
@@ -144,7 +145,7 @@ impl Fetch<'_, '_> {
         Ok(Next::Continue)
     }
 
-    async fn path(&self, line: &mut Line<'_>, at: usize) -> Result<Next, AttemptError> {
+    async fn path(&self, line: &mut SignedConnection<'_>, at: usize) -> Result<Next, AttemptError> {
         let asked = &self.wanted.paths[at];
         let reply = match line.get_parameters_by_path(asked).await {
             Ok(reply) => reply,

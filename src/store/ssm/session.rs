@@ -12,13 +12,13 @@ use crate::error::{Exit, Failure};
 use crate::store::auth::chain::Chain;
 use crate::store::auth::imds::Imds;
 use crate::store::config::clock::{Clock, SKEW_SECONDS};
-use crate::store::config::endpoint::Wanted;
+use crate::store::config::endpoint::EndpointConfig;
 use crate::store::config::settings::Settings;
 use crate::store::net::connection::Connection;
 use crate::store::net::http::Http;
 use crate::store::retry::error::{Api, AttemptError, Retryable, classify_http};
 use crate::store::retry::retrier::{LOCAL, Retrier, SERVICE};
-use crate::store::ssm::client::{self, Answer, Client};
+use crate::store::ssm::client::{self, Client, Output};
 use crate::store::ssm::workers::Activity;
 
 /// Signed calls to Systems Manager.
@@ -28,11 +28,16 @@ pub struct Session<'a> {
     activity: &'a Activity,
     chain: Chain,
     credentials: RefCell<Credentials>,
-    /// Counts what was done about a refusal, so that parallel calls do it once.
+    /// Raised by each repair, so that a call that was refused before it is only made again.
     epoch: Cell<u32>,
-    skew_applied: Cell<bool>,
-    refreshed: Cell<bool>,
-    refreshing: Mutex<()>,
+    /// What was done about refusals so far. Locked during a repair, so that parallel calls make it once.
+    repairs: Mutex<Repairs>,
+}
+
+#[derive(Default)]
+struct Repairs {
+    clock: bool,
+    credentials: bool,
 }
 
 impl<'a> Session<'a> {
@@ -64,8 +69,8 @@ impl<'a> Session<'a> {
         let credentials = RefCell::new(credentials?);
         let (region, endpoint) = located?;
         let client = Client { endpoint, region, clock };
-        let (epoch, skew_applied, refreshed, refreshing) = Default::default();
-        Ok(Session { client, retrier, activity, chain, credentials, epoch, skew_applied, refreshed, refreshing })
+        let (epoch, repairs) = (Cell::new(0), Mutex::default());
+        Ok(Session { client, retrier, activity, chain, credentials, epoch, repairs })
     }
 
     /// Makes a call until `read` accepts its answer, or until the deadline. After credentials or a signature were refused, it
@@ -75,7 +80,7 @@ impl<'a> Session<'a> {
         connection: &mut Connection,
         api: Api,
         body: &serde_json::Value,
-        read: impl Fn(Answer) -> Result<R, AttemptError>,
+        read: impl Fn(Output) -> Result<R, AttemptError>,
     ) -> Result<R, AttemptError> {
         loop {
             let epoch = Cell::new(0);
@@ -98,14 +103,14 @@ impl<'a> Session<'a> {
     /// Follows the server's clock, or fetches the credentials anew, each once; then it is NOPERM. `epoch` is that of the
     /// refused call. `Ok` means that the call can be made again.
     async fn after_refusal(&self, epoch: u32, cause: &Retryable) -> Result<(), AttemptError> {
-        let _one_at_a_time = self.refreshing.lock().await;
+        let mut done = self.repairs.lock().await;
         if self.epoch.get() != epoch {
             return Ok(());
         }
         // With the server's clock, the next signature has the right time.
-        let skew_applied = self.client.clock.correct() && !self.skew_applied.replace(true);
-        if !skew_applied {
-            if self.refreshed.replace(true) {
+        let followed = self.client.clock.follow_server() && !std::mem::replace(&mut done.clock, true);
+        if !followed {
+            if std::mem::replace(&mut done.credentials, true) {
                 return Err(AttemptError::Fatal(self.rejected(cause)));
             }
             crate::log::debug(format_args!("{}: fetching the credentials anew", cause.what));
@@ -119,7 +124,7 @@ impl<'a> Session<'a> {
     fn rejected(&self, cause: &Retryable) -> Failure {
         let failure = Failure::new(Exit::NoPerm, "AWS rejects the credentials")
             .detail(format!("{}, also after fetching them anew", cause.what));
-        let behind = self.client.clock.behind().unsigned_abs();
+        let behind = self.client.clock.skew_seconds().unsigned_abs();
         if behind >= SKEW_SECONDS {
             return failure.help(format!("this machine's clock is {behind} s off: set it"));
         }
@@ -136,8 +141,8 @@ async fn locate(
 ) -> Result<(String, Uri), AttemptError> {
     // It is set here only, once.
     let tell = |endpoint: &Uri| drop(found.set(endpoint.clone()));
-    let wanted = Wanted::new(settings);
-    let named = wanted.named();
+    let config = EndpointConfig::new(settings);
+    let named = config.named();
     named.iter().for_each(tell);
     let region = match &settings.region {
         Some(region) => region.clone(),
@@ -146,7 +151,7 @@ async fn locate(
     if let Some(endpoint) = named {
         return Ok((region, endpoint));
     }
-    let endpoint = wanted.of(&region).await?;
+    let endpoint = config.resolve(&region).await.map_err(AttemptError::Fatal)?;
     tell(&endpoint);
     Ok((region, endpoint))
 }

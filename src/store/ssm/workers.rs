@@ -22,11 +22,12 @@ const MAX_WORKERS: usize = 50;
 const CALLS_EACH: usize = 8;
 pub const MAX_AT_FIRST: usize = 3;
 
-/// When no answer has come for so long, as many workers start as there are, and at least four.
+/// After so long without an answer the number of workers doubles, by [`MIN_GROWTH`] at least.
 const STALL: Duration = Duration::from_millis(2);
 const MIN_GROWTH: usize = 4;
 
-/// A connection that is refused doubles the stall up to this, until the next answer, and only one worker starts after it.
+/// Each connection that is refused doubles the stall up to this, and then only one worker starts at a time. The next answer
+/// resets both.
 const MAX_STALL: Duration = Duration::from_secs(1);
 
 /// What a worker does with its connection.
@@ -81,8 +82,8 @@ impl Activity {
 /// Makes all calls. The first error ends it.
 pub async fn run<W: Work>(work: &W, calls: Vec<W::Call>, activity: &Activity) -> Result<(), AttemptError> {
     activity.last_answer.set(Instant::now());
-    let (open, live, calling) = (Cell::new(calls.len()), Cell::new(0), Cell::new(0));
-    Workers { work, activity, queue: RefCell::new(calls.into()), open, live, calling }.run().await
+    let (unfinished, workers, calling) = (Cell::new(calls.len()), Cell::new(0), Cell::new(0));
+    Workers { work, activity, queue: RefCell::new(calls.into()), unfinished, workers, calling }.run().await
 }
 
 struct Workers<'a, W: Work> {
@@ -90,11 +91,10 @@ struct Workers<'a, W: Work> {
     activity: &'a Activity,
     /// Calls that no worker has begun.
     queue: RefCell<VecDeque<W::Call>>,
-    /// How many calls have no result yet.
-    open: Cell<usize>,
-    /// How many workers there are.
-    live: Cell<usize>,
-    /// How many of them are past opening a connection ahead of their calls.
+    /// Calls that have no result yet.
+    unfinished: Cell<usize>,
+    workers: Cell<usize>,
+    /// Workers that are past opening a connection ahead of their calls.
     calling: Cell<usize>,
 }
 
@@ -102,10 +102,10 @@ impl<W: Work> Workers<'_, W> {
     async fn run(&self) -> Result<(), AttemptError> {
         let mut workers = FuturesUnordered::new();
         let start = |count: usize| {
-            self.live.set(self.live.get() + count);
+            self.workers.set(self.workers.get() + count);
             (0..count).map(|_| self.worker())
         };
-        workers.extend(start((1 + self.open.get() / CALLS_EACH).min(MAX_AT_FIRST)));
+        workers.extend(start((1 + self.unfinished.get() / CALLS_EACH).min(MAX_AT_FIRST)));
         while !workers.is_empty() {
             let growth = self.growth();
             tokio::select! {
@@ -129,8 +129,8 @@ impl<W: Work> Workers<'_, W> {
 
     /// How many workers a stall starts: never more than there are calls.
     fn growth(&self) -> usize {
-        let wanted = if self.activity.stall.get() > STALL { 1 } else { self.live.get().max(MIN_GROWTH) };
-        wanted.min(MAX_WORKERS.min(self.open.get()).saturating_sub(self.live.get()))
+        let wanted = if self.activity.stall.get() > STALL { 1 } else { self.workers.get().max(MIN_GROWTH) };
+        wanted.min(MAX_WORKERS.min(self.unfinished.get()).saturating_sub(self.workers.get()))
     }
 
     async fn worker(&self) -> Result<Next, AttemptError> {
@@ -149,21 +149,21 @@ impl<W: Work> Workers<'_, W> {
                 next
             }
         };
-        self.live.set(self.live.get() - 1);
+        self.workers.set(self.workers.get() - 1);
         next
     }
 
-    /// Whether the calls are in good hands without a worker that could not connect. Descriptors and memory are short because
-    /// the others have them.
+    /// Whether a worker that could not connect may end without trying a call: others make calls already, or descriptors or
+    /// memory ran out because others have them.
     fn can_do_without(&self, error: &HttpError) -> bool {
-        self.calling.get() > 0 || (error.is_exhaustion() && self.live.get() > 1)
+        self.calling.get() > 0 || (error.is_exhaustion() && self.workers.get() > 1)
     }
 
     async fn calls(&self, connection: &mut W::Connection) -> Result<Next, AttemptError> {
         loop {
             let Some(call) = self.queue.borrow_mut().pop_front() else { return Ok(Next::Continue) };
             let next = self.work.call(call, connection).await?;
-            self.open.set(self.open.get() - 1);
+            self.unfinished.set(self.unfinished.get() - 1);
             if next == Next::Stop {
                 return Ok(next);
             }
