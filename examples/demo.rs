@@ -116,6 +116,12 @@ fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--bin", "stepzero", "--example", "demo", "--profile", &name]);
+    // cargo says which package it runs; the build script of ring would take that for a change, and be built anew, and all on it.
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|begin| name.to_string_lossy().starts_with(begin)) {
+            build.env_remove(name);
+        }
+    }
     let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
     assert!(built.is_ok_and(|status| status.success()), "cargo build --bin stepzero failed");
     profile.join("stepzero")

@@ -46,7 +46,7 @@ install -D -m 0644 packaging/systemd/10-stepzero.conf "$doc/examples/10-stepzero
 if [ -e packaging/stepzero.schema.json ]; then
     install -D -m 0644 packaging/stepzero.schema.json "$doc/stepzero.schema.json"
 fi
-for file in LICENSE-MIT LICENSE-APACHE README.md CHANGELOG.md SECURITY.md docs/*.md; do
+for file in LICENSE-MIT LICENSE-APACHE ./*.md docs/*.md docs/*.svg; do
     if [ -e "$file" ]; then install -D -m 0644 "$file" "$doc/$file"; fi
 done
 {

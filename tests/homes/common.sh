@@ -52,10 +52,10 @@ judges() {
     "$venv/bin/python" -c "$import" || fail "the Python packages"
 }
 
-# The text of a fenced block of docs/homes.md, so that what stands there is what is proven: documented LANGUAGE NUMBER
+# The text of a fenced block of a page, so that what stands there is what is proven: documented PAGE LANGUAGE NUMBER
 documented() {
-    awk -v fence="\`\`\`$1" -v wanted="$2" '$0 == fence && ++seen == wanted { inside = 1; next } /^```/ { inside = 0 } inside
-        END { exit seen < wanted }' docs/homes.md || fail "docs/homes.md has no block $2 of $1"
+    awk -v fence="\`\`\`$2" -v wanted="$3" '$0 == fence && ++seen == wanted { inside = 1; next } /^```/ { inside = 0 } inside
+        END { exit seen < wanted }' "docs/$1.md" || fail "docs/$1.md has no block $3 of $2"
 }
 
 # Tries a condition again until it holds, for at most so many seconds: await SECONDS COMMAND...

@@ -37,7 +37,7 @@ proven "Docker $(docker version --format '{{.Server.Version}}')"
 mkdir "$work/image" "$work/fake"
 image() { docker build --quiet "$@" > /dev/null 2> "$work/err" || fail "docker build: $(cat "$work/err")"; }
 # As the documentation has it, but for the image's name.
-documented sh 3 | sed "s/ -t stepzero / -t stepzero-test /; s:target/dist/[^ ]*:$dist:" > "$work/build"
+documented containers sh 1 | sed "s/ -t stepzero / -t stepzero-test /; s:target/dist/[^ ]*:$dist:" > "$work/build"
 sh -e "$work/build" > /dev/null 2> "$work/err" || fail "the documented docker build: $(cat "$work/err")"
 cp "$(command -v busybox)" "$work/image/busybox"
 image --tag stepzero-test-app --file - "$work/image" <<< $'FROM stepzero-test\nCOPY busybox /bin/sh\nCOPY busybox /bin/cat\nCOPY busybox /bin/id'
@@ -45,7 +45,7 @@ printf '#!/bin/sh\necho "$DATABASE_PASSWORD $(id -u)"\n' > "$work/image/web"
 chmod +x "$work/image/web"
 {
     printf 'FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/id\nCOPY web /usr/bin/web\n'
-    documented dockerfile 1 | sed 's/=stepzero /=stepzero-test /'
+    documented containers dockerfile 1 | sed 's/=stepzero /=stepzero-test /'
 } > "$work/Dockerfile"
 image --tag stepzero-test-copied --file "$work/Dockerfile" "$work/image"
 same /stepzero "$(docker export "$(docker create --label stepzero-test stepzero-test /x)" | tar -t | grep -v -e '/$' -e '^dev/' -e '^etc/' -e .dockerenv | sed 's:^:/:')" \
@@ -85,9 +85,9 @@ grep -q '^Seccomp:[[:space:]]*2$' <<< "$got" || fail "no seccomp"
 grep -q '^no passwd$' <<< "$got" || fail "there is an /etc/passwd"
 grep -q '^read-only$' <<< "$got" || fail "the root can be written"
 proven "as entrypoint with CMD, from a scratch image: the app is PID 1, the name was resolved, the role came through IMDS"
-documented sh 4 | sed 's/^docker run /docker run --rm "$@" /; s/ web$/ stepzero-test-copied/' > "$work/run-web"
+documented containers sh 2 | sed 's/^docker run /docker run --rm "$@" /; s/ web$/ stepzero-test-copied/' > "$work/run-web"
 same "$password 65534" "$(bash -e "$work/run-web" "${hardened[@]}")" "the documented docker run"
-proven "docs/homes.md: docker build, COPY --from into another image, docker run"
+proven "docs/containers.md: docker build, COPY --from into another image, docker run"
 
 started() { docker logs "$1" | grep -q started; }
 app=$(docker run --detach "${hardened[@]}" "${reference[@]}" stepzero-test-app /bin/sh -c \

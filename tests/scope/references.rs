@@ -115,7 +115,7 @@ fn off_unless_asked_for_by_flag_variable_or_spec() {
     Given::spec("references = true\n").and_env(&env).exec(&fake).has(&[("V", "db")]);
     Given::spec("# nothing\n").and_env(&[("STEPZERO_REFERENCES", "yes")]).fails(&fake, 78, &["STEPZERO_REFERENCES"]);
     // The reason stands where people read about them.
-    for page in [include_str!("../../README.md"), include_str!("../../docs/coming-from.md")] {
+    for page in [include_str!("../../docs/command-line.md"), include_str!("../../docs/coming-from.md")] {
         let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(page.contains("whoever can set the environment could"), "the reason is said");
     }

@@ -3,6 +3,8 @@
 //!
 //! The tools take turns, run by run, because a machine that others use drifts; medians are compared within one case only.
 
+#[path = "../../chart/mod.rs"]
+mod chart;
 mod fake;
 mod process;
 mod report;
@@ -94,8 +96,8 @@ fn run(options: &Options) {
         path.as_ref().map_or(Ok(()), |path| std::fs::write(path, text)).expect("the file can be written");
     };
     let tables: String = results.iter().map(|(case, outcomes)| report::table(case, outcomes)).collect();
+    written(&options.svg, report::picture(&tables));
     written(&options.markdown, tables);
-    written(&options.svg, report::picture(&results));
 }
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {

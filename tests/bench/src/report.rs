@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::chart::{Axis, Chart, Line, Role};
 use crate::tool::{BARE, FLOOR, STEPZERO};
 use crate::{Case, Outcome};
 
@@ -60,81 +61,73 @@ fn title(case: &Case) -> String {
     }
 }
 
-const COLOURS: &[&str] = &["#888888", "#2a9d2a", "#d62828", "#1d6fb8", "#e08a00", "#7a3fb0", "#00898a", "#5b4636"];
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 420.0;
-const LEFT: f64 = 60.0;
-const BOTTOM: f64 = 50.0;
+/// The cases that the picture shows.
+const SHOWN: &str = " parameters, credentials from IMDS, 20 ms an answer";
 
-/// Time over the number of parameters, both on logarithmic axes, each tool a line: with IMDS and 20 ms an answer.
-pub fn picture(results: &[(Case, Vec<(&'static str, Outcome)>)]) -> String {
-    let shown = |case: &Case| case.imds && case.delay == 20 && !case.slow_connect;
-    let mut lines: Vec<(&str, Vec<(f64, f64)>)> = Vec::new();
-    for (case, outcomes) in results.iter().filter(|(case, _)| shown(case)) {
-        for (tool, outcome) in outcomes {
-            let Ok(result) = outcome else { continue };
-            let point = (case.size as f64, result.cost.wall.as_secs_f64() * 1e3);
-            match lines.iter_mut().find(|(name, _)| name == tool) {
-                Some((_, points)) => points.push(point),
-                None => lines.push((tool, vec![point])),
-            }
+/// Time over the number of parameters, each tool a line, of the tables that `table` has written.
+pub fn picture(tables: &str) -> String {
+    let lines = lines(tables);
+    let last = |points: &[(f64, f64)]| points.last().map_or(f64::MAX, |point| point.1);
+    let peers = lines.iter().filter(|(name, _)| ![BARE, FLOOR, STEPZERO].contains(&name.as_str()));
+    let best = peers.min_by(|one, other| last(&one.1).total_cmp(&last(&other.1))).map(|(name, _)| name.clone());
+    let bare = lines.iter().find(|(name, _)| name == BARE).map(|(_, points)| last(points)).unwrap_or_default();
+    let named = |(name, points): (String, Vec<(f64, f64)>)| match name.as_str() {
+        FLOOR => Line { name: "the floor".into(), role: Role::Floor, points },
+        STEPZERO => Line { name, role: Role::Ours, points },
+        _ if Some(&name) == best.as_ref() => Line { name, role: Role::Peer, points },
+        _ => Line { name, role: Role::Other, points },
+    };
+    let sizes = [3.0, 10.0, 30.0, 100.0, 500.0].map(|size: f64| (size, size.to_string()));
+    let times = [50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0].map(|ms: f64| (ms, format!("{ms} ms")));
+    let chart = Chart {
+        title: "From the start to the end of /bin/true",
+        subtitle: format!("Credentials from IMDS, 20 ms an answer; /bin/true alone takes {bare:.1} ms"),
+        x: Axis { from: 2.5, to: 500.0, logarithmic: true, ticks: sizes.into(), name: "parameters" },
+        y: Axis { from: 50.0, to: 2000.0, logarithmic: true, ticks: times.into(), name: "" },
+        lines: lines.into_iter().filter(|(name, _)| name != BARE).map(named).collect(),
+    };
+    chart.draw()
+}
+
+/// Each tool, and its milliseconds for each number of parameters. The same program linked in another way is no tool of its own.
+fn lines(tables: &str) -> Vec<(String, Vec<(f64, f64)>)> {
+    let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
+    let mut size = None;
+    for row in tables.lines() {
+        if let Some(title) = row.strip_prefix("### ") {
+            size = title.strip_suffix(SHOWN).and_then(|size| size.parse::<f64>().ok());
+        } else if !row.is_empty() && !row.starts_with('|') {
+            // A page has text and other tables behind these.
+            size = None;
+        }
+        let (Some(size), Some(cells)) = (size, row.strip_prefix("| ")) else { continue };
+        let mut cells = cells.split(" | ");
+        let (Some(tool), Some(Ok(ms))) = (cells.next(), cells.next().map(str::parse::<f64>)) else { continue };
+        if tool.starts_with("stepzero-") {
+            continue;
+        }
+        match lines.iter_mut().find(|(name, _)| name == tool) {
+            Some((_, points)) => points.push((size, ms)),
+            None => lines.push((tool.to_owned(), vec![(size, ms)])),
         }
     }
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"{LEFT}\" y=\"20\" \
-         font-size=\"14\">Start to exit of /bin/true, credentials from IMDS, 20 ms an answer</text>\n"
-    );
-    axes(&mut svg);
-    for (at, (tool, points)) in lines.iter().enumerate() {
-        line(&mut svg, tool, points, COLOURS[at % COLOURS.len()], at);
-    }
-    svg.push_str("</svg>\n");
-    svg
+    lines
 }
 
-fn x(size: f64) -> f64 {
-    LEFT + (size / 2.0).ln() / (700f64 / 2.0).ln() * (WIDTH - LEFT - 130.0)
-}
-
-fn y(ms: f64) -> f64 {
-    HEIGHT - BOTTOM - (ms / 0.5).ln() / (4000f64 / 0.5).ln() * (HEIGHT - BOTTOM - 40.0)
-}
-
-fn axes(svg: &mut String) {
-    for ms in [1.0, 10.0, 80.0, 100.0, 1000.0] {
-        let (at, right) = (y(ms), WIDTH - 130.0);
-        let _ = writeln!(svg, "<line x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\" stroke=\"#ddd\"/>");
-        if ms != 80.0 {
-            let _ =
-                writeln!(svg, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{ms} ms</text>", LEFT - 6.0, at + 4.0);
+#[cfg(test)]
+mod tests {
+    /// `STEPZERO_DRAW=1 cargo test --package bench` draws it anew.
+    #[test]
+    fn the_picture_shows_the_figures_of_the_page() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let file = root.join("docs/bench.svg");
+        let page = std::fs::read_to_string(root.join("BENCHMARKS.md")).expect("it is in the repository");
+        let lines = super::lines(&page);
+        assert!(lines.len() > 5 && lines.iter().all(|(_, points)| points.len() >= 3), "{lines:?}");
+        let drawn = super::picture(&page);
+        if std::env::var_os("STEPZERO_DRAW").is_some() {
+            std::fs::write(&file, &drawn).expect("the file can be written");
         }
+        assert!(std::fs::read_to_string(file).is_ok_and(|kept| kept == drawn), "draw docs/bench.svg anew");
     }
-    let _ = writeln!(
-        svg,
-        "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"#777\">80 ms: four answers, one after the other</text>",
-        LEFT + 6.0,
-        y(80.0) + 14.0
-    );
-    for size in [3.0, 10.0, 100.0, 500.0] {
-        let _ = writeln!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{size}</text>",
-            x(size),
-            HEIGHT - BOTTOM + 18.0
-        );
-    }
-    let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\">parameters</text>", WIDTH / 2.0 - 60.0, HEIGHT - 10.0);
-}
-
-fn line(svg: &mut String, tool: &str, points: &[(f64, f64)], colour: &str, at: usize) {
-    let way: Vec<String> = points.iter().map(|(size, ms)| format!("{:.1},{:.1}", x(*size), y(*ms))).collect();
-    let width = if tool == STEPZERO { 3 } else { 1 };
-    let _ = writeln!(
-        svg,
-        "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"/>",
-        way.join(" ")
-    );
-    let top = 50.0 + 18.0 * at as f64;
-    let _ = writeln!(svg, "<text x=\"{}\" y=\"{top}\" fill=\"{colour}\">{tool}</text>", WIDTH - 120.0);
 }

@@ -113,8 +113,8 @@ proven "an unknown, missing or denied credential and a wrong spec fail the unit,
 
 # The documentation's own steps, with a service that knows nothing of stepzero.
 printf '[Service]\nExecStart=/usr/bin/web\n' > "$root/etc/systemd/system/web.service"
-documented toml 1 > "$root/etc/stepzero/units/web.toml"
-documented ini 2 | dropin web.service
+documented systemd toml 1 > "$root/etc/stepzero/units/web.toml"
+documented systemd ini 2 | dropin web.service
 put projectA.production.tls_key "$(printf 'not\0text' | base64)"
 inside systemctl start web.service
 kept() { inside sh -c "cat /run/credentials/web.service/$1 | od -An -c"; }
@@ -131,7 +131,7 @@ await 60 inside systemctl is-failed web.service
 inside journalctl --no-pager -u 'stepzero-credential@*' > "$work/status"
 grep -q 'units/web.toml cannot be read: permission denied' "$work/status" || fail "no word about the spec: $(tail "$work/status")"
 rm -r "$root"/etc/systemd/system/web.service "$root"/etc/systemd/system/web.service.d
-proven "docs/homes.md: the spec and the drop-in for credentials, and a spec that only root reads is refused"
+proven "docs/systemd.md: the spec and the drop-in for credentials, and a spec that only root reads is refused"
 
 # A fetch that is cut short: by a stop, and by a store that never answers.
 control fault '{"action": "hang", "service": "ssm"}'

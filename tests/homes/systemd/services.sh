@@ -58,7 +58,7 @@ inside systemctl stop stepzero@web.service
 
 # What the documentation puts into `systemctl edit`, as it stands there.
 install -D "$root/usr/bin/web" "$root/opt/web/start"
-documented ini 1 | dropin stepzero@web.service
+documented systemd ini 1 | dropin stepzero@web.service
 inside systemctl start stepzero@web.service || fail "the documented drop-in: $(inside journalctl --no-pager -n 20 -u stepzero@web)"
 same "/opt/web/start --port 80" "$(inside tr '\0' ' ' < "/proc/$(leader)/root/proc/$(show stepzero@web.service MainPID)/cmdline" \
     | cut -d' ' -f2-4)" "the documented command"
@@ -66,7 +66,7 @@ same "$password" "$(variable stepzero@web.service DATABASE_PASSWORD)" "its DATAB
 same /var/lib/web "$(variable stepzero@web.service STATE_DIRECTORY)" "its state"
 inside systemctl stop stepzero@web.service
 rm -r "$root/opt/web" "$root"/var/lib/{web,private/web}
-proven "docs/homes.md: the drop-in with another command, a port below 1024, a state directory"
+proven "docs/systemd.md: the drop-in with another command, a port below 1024, a state directory"
 
 # Socket activation.
 cat > "$root/etc/systemd/system/stepzero@web.socket" <<'UNIT'
