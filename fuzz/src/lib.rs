@@ -23,7 +23,8 @@ use stepzero::spec::filter::Filter;
 pub fn spec(data: &[u8]) {
     let options = Options { spec: Some("spec.toml".into()), ..Options::default() };
     let inherited = Inherited::new(vec![b"PATH=/bin".to_vec()]);
-    let planned = Spec::new(options, &inherited, |_, _| Ok(data.to_vec())).and_then(|spec| Plan::new(spec, &inherited));
+    let planned =
+        Spec::new(options, &inherited, |_, _, _| Ok(data.to_vec())).and_then(|spec| Plan::new(spec, &inherited));
     match planned {
         Ok(plan) => round_trip(&plan),
         Err(failures) => calm(failures.iter()),
@@ -35,7 +36,7 @@ pub fn references(data: &[u8]) {
     let entries: Vec<Vec<u8>> = data.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
     let inherited = Inherited::new(entries.clone());
     let options = Options { references: true, ..Options::default() };
-    let no_spec = |_: &std::path::Path, _| Ok(Vec::new());
+    let no_spec = |_: &str, _: &std::path::Path, _| Ok(Vec::new());
     match Spec::new(options, &inherited, no_spec).and_then(|spec| Plan::new(spec, &inherited)) {
         Ok(plan) => round_trip(&plan),
         Err(failures) => {

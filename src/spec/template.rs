@@ -19,13 +19,8 @@ pub fn is_one(table: &DeTable<'_>) -> bool {
     table.contains_key("template") || table.contains_key("template_file")
 }
 
-/// Exactly one of the two, and nothing else that a value could come from.
+/// Exactly one of the two.
 pub fn read(table: &mut Table<'_, '_>, beside: Beside<'_>, errors: &mut Vec<Failure>) -> Option<Template> {
-    for other in ["key", "parameter", "secret"] {
-        if let Some((_, span)) = table.take(other) {
-            errors.push(table.text.failure(&span, &format!("a template and `{other}`: only one of them")));
-        }
-    }
     let text = table.string("template", errors);
     let file = table.string("template_file", errors);
     match (text, file) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt as _;
 
 use fake_aws::Fake;
-use stepzero::name::EnvName;
+use stepzero::name::Naming;
 use stepzero::refused;
 
 use crate::common::{TempFile, stepzero, store};
