@@ -121,7 +121,7 @@ fn every_command_line_is_taken() {
             count += 1;
         }
     }
-    assert!(count >= 40, "only {count} command lines");
+    assert!(count >= 30, "only {count} command lines");
 }
 
 /// A secret on a command line is there for everybody on the machine. What is typed at AWS takes it from a pipe.
