@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Ran, STEPZERO, Spec, offline};
+use common::{Directory, Ran, STEPZERO, TempFile, offline, program};
 use stepzero::error::Exit;
 
 fn root() -> &'static Path {
@@ -40,6 +40,14 @@ fn blocks(page: &str) -> Vec<(String, String)> {
     blocks
 }
 
+/// A shell that ends with the first failure, and finds the binary under test.
+fn shell(script: &str) -> Command {
+    let bin = Path::new(STEPZERO).parent().expect("a file lies in a directory");
+    let mut shell = program("/bin/sh");
+    shell.args(["-ec", script]).env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+    shell
+}
+
 /// The part without AWS, typed as it stands. What cargo builds there, this test has.
 #[test]
 fn the_quick_start_does_what_it_says() {
@@ -49,7 +57,7 @@ fn the_quick_start_does_what_it_says() {
     let config = fake_aws::Config::parse(&config).expect("the fake takes it");
     let fake = config.builder().tls(false).start();
     config.apply(&fake).expect("the fake takes it");
-    let directory = Spec::new("");
+    let directory = Directory::new();
     let (mut script, mut expected) = (String::new(), Vec::new());
     for (language, text) in blocks(page) {
         match language.as_str() {
@@ -64,12 +72,7 @@ fn the_quick_start_does_what_it_says() {
         assert!(script.contains(written), "{script}");
         script = script.replace(written, &here);
     }
-    let program = Path::new(STEPZERO).parent().expect("a file lies in a directory");
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-ec", &format!("exec 2>&1\n{script}")]).env_clear();
-    shell.env("PATH", format!("{}:/usr/bin:/bin", program.display()));
-    shell.current_dir(directory.path.parent().expect("a file lies in a directory"));
-    let ran = Ran(shell.output().expect("a shell")).expect(0);
+    let ran = Ran::of(shell(&format!("exec 2>&1\n{script}")).current_dir(directory.path())).expect(0);
     let stdout = ran.stdout();
     let printed: Vec<&str> = stdout.lines().map(str::trim_end).collect();
     assert_eq!(printed, expected.iter().map(|line| line.trim_end()).collect::<Vec<_>>());
@@ -81,41 +84,44 @@ fn every_spec_is_taken() {
     let mut count = 0;
     for (name, page) in pages() {
         for (_, text) in blocks(&page).iter().filter(|(language, _)| language == "toml") {
-            let spec = Spec::new(text);
+            let spec = TempFile::spec(text);
             let placed = ["-p", "projectA", "-e", "production", "--allow-writable-spec"];
             let ran = offline([&["plan", "--spec", &spec.arg()][..], &placed].concat()).output();
-            assert_eq!(ran.0.status.code(), Some(0), "{name}\n{text}{}", ran.stderr());
+            ran.case(format!("{name}\n{text}")).expect(0);
             count += 1;
         }
     }
     assert!(count >= 8, "only {count} specs");
 }
 
-/// The command lines that begin with stepzero, here with a command that does not exist: nothing is fetched, so 127 says
-/// that all before it was taken.
+/// The command lines in blocks and in sentences: of the shell, of units. The command in them is replaced by one that does not
+/// exist, so that nothing is fetched: 127 says that all before it was taken.
 #[test]
 fn every_command_line_is_taken() {
     let mut count = 0;
     for (name, page) in pages() {
-        let indented = page.lines().filter_map(|line| line.strip_prefix("    stepzero ")).map(str::to_owned);
-        let fenced: Vec<String> =
-            blocks(&page).into_iter().filter(|(language, _)| language == "sh").map(|block| block.1).collect();
-        let typed = fenced.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("stepzero "));
-        for line in typed.map(str::to_owned).chain(indented) {
-            let line = line.split(" #").next().unwrap_or_default().split([';', '|', '>']).next().unwrap_or_default();
+        let fenced =
+            blocks(&page).into_iter().filter(|(language, _)| !["", "text", "toml"].contains(&language.as_str()));
+        let fenced: String = fenced.map(|(_, text)| text).collect();
+        let prose = page.split("```").step_by(2).collect::<String>();
+        let indented = prose.lines().filter(|line| line.starts_with("    "));
+        let inline = prose.split('`').skip(1).step_by(2);
+        for line in fenced.lines().chain(indented).chain(inline) {
+            let begins = ["exec ", "plan ", "check ", "policy "].map(|command| format!("stepzero {command}"));
+            let Some(at) = begins.iter().filter_map(|begin| line.find(begin)).min() else { continue };
+            let line = line[at..].split(" #").next().unwrap_or_default().split([';', '|', '>', '\'', '"']).next();
+            // Brackets and an ellipsis stand for options: a form, and no line to type.
+            let Some(line) = line.filter(|line| !line.contains(['[', '…'])) else { continue };
             let script = match line.split_once(" -- ") {
-                Some((options, _)) if line.starts_with("exec ") => format!("stepzero {options} -- /nowhere/command"),
-                _ => format!("stepzero {line} --help"),
+                Some((options, _)) if line.starts_with("stepzero exec ") => format!("{options} -- /nowhere/command"),
+                _ => format!("{line} --help"),
             };
-            let mut shell = Command::new("/bin/sh");
-            let program = Path::new(STEPZERO).parent().expect("a file lies in a directory");
-            shell.args(["-c", &script]).env_clear().env("PATH", format!("{}:/usr/bin:/bin", program.display()));
-            let ran = Ran(shell.output().expect("a shell"));
-            assert_ne!(ran.0.status.code(), Some(64), "{name}: {line}\n{}", ran.stderr());
+            let ran = Ran::of(&mut shell(&script)).case(format!("{name}: {line}"));
+            assert_ne!(ran.code(), 64, "{ran}");
             count += 1;
         }
     }
-    assert!(count >= 10, "only {count} command lines");
+    assert!(count >= 30, "only {count} command lines");
 }
 
 /// A secret on a command line is there for everybody on the machine. What is typed at AWS takes it from a pipe.
