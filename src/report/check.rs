@@ -92,8 +92,10 @@ fn status(outcome: &Outcome) -> &'static str {
 fn outcome_json(outcome: &Outcome) -> Json {
     let mut json = json!({
         "variable": outcome.variable.as_str(), "status": status(outcome).replace(' ', "_"), "target": target(outcome.target),
-        "private": outcome.private,
     });
+    if outcome.private {
+        json["private"] = true.into();
+    }
     json["names"] = outcome.asked.iter().map(asked_json).collect();
     let (name, detail) = match &outcome.result {
         Ok(Resolved::Fetched(won)) => {

@@ -155,7 +155,7 @@ fn candidates_json(plan: &Plan, candidates: &[Candidate]) -> Json {
 }
 
 fn variable_json(plan: &Plan, variable: &Variable) -> Json {
-    json!({
+    let mut json = json!({
         "variable": variable.name.as_str(),
         "source": source(plan, variable).split([' ', ',']).next(),
         "key": variable.key,
@@ -164,9 +164,12 @@ fn variable_json(plan: &Plan, variable: &Variable) -> Json {
         "candidates": candidates_json(plan, &variable.candidates),
         "if_absent": match variable.absent { Absent::Fail => "error", Absent::Skip => "skip", Absent::Default(_) => "default" },
         "inherited": variable.inherited,
-        "private": variable.private,
-        "parts": variable.template.as_ref().map(|template| {
-            template.variables().map(|part| Json::from(part.as_str())).collect::<Vec<_>>()
-        }),
-    })
+    });
+    if variable.private {
+        json["private"] = true.into();
+    }
+    if let Some(template) = &variable.template {
+        json["parts"] = template.variables().map(|part| Json::from(part.as_str())).collect();
+    }
+    json
 }

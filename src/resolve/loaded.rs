@@ -240,8 +240,12 @@ fn refusal(variable: &EnvName, why: &str, won: &Won, kind: Kind, line: &str) -> 
 }
 
 fn collision(variable: &EnvName, first: &First, kind: Kind, second: &str) -> Failure {
-    let items = if first.kind == kind { format!("{}s", kind.item()) } else { "sources".to_owned() };
-    let what = format!("two {items} for {variable}: {} and {}", escaped(&first.shown), escaped(second));
+    let both = format!("{} and {}", escaped(&first.shown), escaped(second));
+    let what = match (first.kind, kind) {
+        (Kind::Load, Kind::Load) => format!("two parameters for {variable}: {both}"),
+        (Kind::Expansion, Kind::Expansion) => format!("two fields for {variable}: {both}"),
+        _ => format!("two sources for {variable}: {both}"),
+    };
     Failure::new(Exit::DataErr, what).help("rename one, or give one of them another variable under [env] in the spec")
 }
 
