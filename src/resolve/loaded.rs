@@ -227,11 +227,13 @@ pub fn too_many(load: &Load, pages: usize) -> Failure {
 
 /// The store's writers must not choose how the command is run; the operator may, by a line that is to be copied.
 fn refusal(variable: &EnvName, why: &str, won: &Won, kind: Kind, line: &str) -> Failure {
-    let (from, table) = match kind {
-        Kind::Load => ("a loaded path", "[[load]]"),
-        Kind::Expansion => ("an expanded object", "[[expand]]"),
+    let shown = escaped(&won.shown());
+    let (what, table) = match kind {
+        Kind::Load => (format!("{variable}, from {shown}, is refused from a loaded path: {why}"), "[[load]]"),
+        Kind::Expansion => {
+            (format!("{variable}, from {shown}, is refused from an expanded object: {why}"), "[[expand]]")
+        }
     };
-    let what = format!("{variable}, from {}, is refused from {from}: {why}", escaped(&won.shown()));
     let bare = variable.as_str().chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     let key = if bare { variable.as_str().to_owned() } else { toml_string(variable.as_str()) };
     Failure::new(Exit::DataErr, what).help(format!(
