@@ -32,6 +32,10 @@ region = us-east-1
 aws_access_key_id = AKIDOTHER
 aws_secret_access_key = secret
 region = us-east-1
+[profile empty-token]
+aws_access_key_id = AKIDOTHER
+aws_secret_access_key = secret
+aws_session_token =
 [profile app]
 role_arn = arn:aws:iam::123456789012:role/app
 source_profile = other
@@ -54,6 +58,12 @@ sso_start_url = https://example.awsapps.com/start
 sso_account_id = 123456789012
 sso_region = us-east-1
 sso_role_name = admin
+[profile sso-before-process]
+sso_start_url = https://example.awsapps.com/start
+sso_account_id = 123456789012
+sso_region = us-east-1
+sso_role_name = admin
+credential_process = printf '{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}'
 [profile login]
 login_session = arn:aws:sts::123456789012:assumed-role/admin/me
 [profile app-with-mfa]
@@ -125,6 +135,7 @@ fn each_place_alone() {
         ("web identity", "irsa"),
         ("container", "projectA-container"),
         ("other", "other"),
+        ("empty-token", "other"),
         ("app", "app"),
         ("app-of-instance", "app"),
         ("web", "web"),
@@ -179,6 +190,7 @@ fn what_goes_wrong_names_the_place() {
         ("app", 77, &["sts:AssumeRole", "role/app"][..]),
         ("web identity", 77, &["sts:AssumeRole"]),
         ("sso", 77, &["SSO", "aws configure export-credentials"]),
+        ("sso-before-process", 77, &["SSO", "aws configure export-credentials"]),
         ("app-of-sso", 77, &["SSO", "aws configure export-credentials"]),
         ("login", 77, &["aws login", "aws configure export-credentials"]),
         ("app-with-mfa", 77, &["sts:AssumeRole", "mfa_serial", "aws configure export-credentials"]),
@@ -186,6 +198,7 @@ fn what_goes_wrong_names_the_place() {
         let ran = with(machine.run(&[]), machine.variables(place)).output().expect(code).says(words);
         // It is for Parameter Store, and would ask with the same credentials.
         assert!(!ran.stderr().contains("stepzero check"), "{}", ran.stderr());
+        assert_eq!(ran.stderr().contains("mfa_serial"), place == "app-with-mfa", "{place}: {}", ran.stderr());
     }
     let absent = machine.run(&[]).env("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token").env("AWS_ROLE_ARN", "x");
     let words = ["the web identity", "no such file", "AWS_WEB_IDENTITY_TOKEN_FILE"];
