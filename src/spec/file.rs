@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::entry::{Entry, Load};
 use super::filter::Filter;
+use super::role::RoleSpec;
 use super::source;
 use super::table::{Table, Text};
 use crate::environment::Target;
@@ -29,6 +30,7 @@ pub struct File {
     pub timeout: Option<std::time::Duration>,
     pub region: Option<(String, Origin)>,
     pub credentials: Option<Credentials>,
+    pub role: RoleSpec,
     pub entries: Vec<Entry>,
     pub loads: Vec<Load>,
 }
@@ -60,6 +62,7 @@ fn read(mut table: Table<'_, '_>, errors: &mut Vec<Failure>) -> File {
         timeout: parsed(&mut table, "timeout", duration, errors),
         region: table.string("region", errors).map(place),
         credentials: parsed(&mut table, "credentials", Credentials::parse, errors),
+        role: RoleSpec::read(&mut table, errors),
         entries: entries(&mut table, errors),
         loads: loads(&mut table, errors),
     };

@@ -7,6 +7,7 @@ mod halves;
 mod imds;
 #[path = "../common/network.rs"]
 mod network;
+mod roles;
 mod sources;
 
 use common::{Ran, Run, Spec, article, stepzero};

@@ -22,6 +22,9 @@ existing = "error"
 timeout = "1m30s"
 region = "us-east-1"
 credentials = "instance-profile"
+role_arn = "arn:aws:iam::123456789012:role/team/reader"
+external_id = "customer/7"
+role_session_name = "web@blue"
 [env]
 A = "database_password"
 B = { key = "a", optional = true }
@@ -62,6 +65,7 @@ const GOOD: &[&str] = &[
     "scopes = [\"one\"]\n[env]\nA = { key = \"a\", version = 1 }\n",
     "[files]\nA = { key = \"a\", mode = \"440\" }\n",
     "scopes = []\nkeep = []\n",
+    "role_arn = \"arn:aws-cn:iam::123456789012:role/x\"\n",
 ];
 
 const BAD: &[&str] = &[
@@ -102,6 +106,15 @@ const BAD: &[&str] = &[
     "timeout = \"1m30\"\n",
     "region = \"Virginia!\"\n",
     "credentials = \"static\"\n",
+    "role_arn = 1\n",
+    "role_arn = \"\"\n",
+    "role_arn = \"reader\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:user/x\"\n",
+    "role_arn = \"arn:aws:iam::12345:role/x\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/a b\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/x\"\nexternal_id = \"x\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/x\"\nexternal_id = \"a b\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/x\"\nrole_session_name = \"a/b\"\n",
     "env = \"A\"\n",
     "files = []\n",
     "load = { path = \"/a\" }\n",

@@ -28,11 +28,7 @@ pub struct Wanted {
 
 impl Wanted {
     pub fn new(settings: &Settings) -> Self {
-        Wanted {
-            url: settings.endpoint_url(),
-            fips: settings.is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
-            dual_stack: settings.is_on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
-        }
+        Wanted { url: settings.endpoint_url(), fips: settings.uses_fips(), dual_stack: settings.uses_dual_stack() }
     }
 
     /// Where it is when that does not depend on the Region: a connection can be opened before it is known. An address that
