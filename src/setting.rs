@@ -53,6 +53,17 @@ pub struct Aws {
     pub endpoint_url: Option<String>,
     pub profile: Option<String>,
     pub credentials: Credentials,
+    /// Assumed with the credentials that are found.
+    pub role: Option<Role>,
+}
+
+/// A role for the fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    pub arn: String,
+    /// What its trust policy wants to hear, where it wants that.
+    pub external_id: Option<String>,
+    pub session_name: String,
 }
 
 /// How messages and results are printed.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use toml::de::DeTable;
 
 use super::entry::{Entry, Expand, Load};
+use super::role::RoleSpec;
 use super::table::{Table, Text};
 use super::template::{self, Beside};
 use super::{many, source};
@@ -28,6 +29,7 @@ pub struct File {
     pub timeout: Option<std::time::Duration>,
     pub region: Option<(String, Origin)>,
     pub credentials: Option<Credentials>,
+    pub role: RoleSpec,
     pub entries: Vec<Entry>,
     pub loads: Vec<Load>,
     pub expands: Vec<Expand>,
@@ -61,6 +63,7 @@ fn read(mut table: Table<'_, '_>, beside: Beside<'_>, errors: &mut Vec<Failure>)
         timeout: parsed(&mut table, "timeout", duration, errors),
         region: table.string("region", errors).map(place),
         credentials: parsed(&mut table, "credentials", Credentials::parse, errors),
+        role: RoleSpec::read(&mut table, errors),
         entries: entries(&mut table, beside, errors),
         loads: many::loads(&mut table, errors),
         expands: many::expands(&mut table, errors),

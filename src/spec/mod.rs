@@ -7,6 +7,7 @@ pub mod file;
 pub mod filter;
 mod flags;
 mod many;
+mod role;
 mod source;
 mod table;
 mod template;
@@ -125,6 +126,7 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
             endpoint_url: options.endpoint_url.filter(|url| !url.is_empty()),
             profile: options.profile.filter(|profile| !profile.is_empty()),
             credentials: credentials.or(file.credentials).unwrap_or_default(),
+            role: role::merged(options.role, file.role, &mut errors),
         },
     };
     Failures::check(errors).map(|()| spec)

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod halves;
+mod roles;
 mod sources;
 
 use common::network::with_addresses;

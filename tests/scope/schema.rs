@@ -22,6 +22,9 @@ existing = "error"
 timeout = "1m30s"
 region = "us-east-1"
 credentials = "instance-profile"
+role_arn = "arn:aws:iam::123456789012:role/team/reader"
+external_id = "customer/7"
+role_session_name = "web@blue"
 [env]
 A = "database_password"
 B = { key = "a", optional = true }
@@ -69,6 +72,7 @@ const GOOD: &[&str] = &[
     "[env]\nA = { key = \"a\", json = [\"b.c\", \"d\"] }\n",
     "[env]\nB = { key = \"b\", private = true }\nA = { template = \"{{{B:url}}}\" }\n",
     "[env]\nB = \"b\"\n[files]\nA = { template = \"{B}\", mode = \"0444\", default = \"x\" }\n",
+    "role_arn = \"arn:aws-cn:iam::123456789012:role/x\"\n",
 ];
 
 const BAD: &[&str] = &[
@@ -109,6 +113,15 @@ const BAD: &[&str] = &[
     "timeout = \"1m30\"\n",
     "region = \"Virginia!\"\n",
     "credentials = \"static\"\n",
+    "role_arn = 1\n",
+    "role_arn = \"\"\n",
+    "role_arn = \"reader\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:user/x\"\n",
+    "role_arn = \"arn:aws:iam::12345:role/x\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/a b\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/x\"\nexternal_id = \"x\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/x\"\nexternal_id = \"a b\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/x\"\nrole_session_name = \"a/b\"\n",
     "env = \"A\"\n",
     "files = []\n",
     "load = { path = \"/a\" }\n",
