@@ -13,7 +13,7 @@ use aws_types::os_shim_internal::{Env, Fs};
 
 use crate::error::{Exit, Failure, printable};
 use crate::region::fault;
-use crate::setting::{Aws, Credentials as Source};
+use crate::setting::{Aws, Credentials as Source, KeyExchange};
 use crate::store::config::clock::Clock;
 use crate::store::config::files::{self, ProfileFile};
 use crate::store::net::connect::Connector;
@@ -145,7 +145,8 @@ impl Settings {
         self.aws.credentials == Source::Auto
     }
 
-    /// The one HTTP client of this run. CONFIG when there are no trust anchors in the file that is named.
+    /// The one HTTP client of this run. CONFIG when there are no trust anchors in the file that is named, or no such key
+    /// exchange.
     pub fn http(&self, clock: Clock) -> Result<Http, Failure> {
         let bundle = |named_by: &'static str| {
             let path = std::env::var_os(named_by).filter(|value| !value.is_empty());
@@ -154,8 +155,14 @@ impl Settings {
         let profile = || self.profiles.get("ca_bundle").map(|path| Bundle { named_by: "ca_bundle", path: path.into() });
         let bundle = bundle("AWS_CA_BUNDLE").or_else(profile).or_else(|| bundle("SSL_CERT_FILE"));
         let routes = Routes::new(direct_authorities(self.imds.as_ref()));
-        Ok(Http::new(Connector::new(Tls::new(bundle.as_ref(), self.deadline)?), routes, clock))
+        let tls = Tls::new(bundle.as_ref(), key_exchange()?, self.deadline)?;
+        Ok(Http::new(Connector::new(tls), routes, clock))
     }
+}
+
+fn key_exchange() -> Result<KeyExchange, Failure> {
+    let Some((place, text)) = variable("STEPZERO_KEY_EXCHANGE") else { return Ok(KeyExchange::default()) };
+    KeyExchange::parse(&text).map_err(|why| Failure::new(Exit::Config, format!("{place}: {why}")))
 }
 
 /// The authorities that give credentials, and so are never reached through a proxy.

@@ -138,7 +138,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let uri: http::Uri = format!("http://{address}/").parse().expect("an address");
-        let connector = Connector::new(Tls::new(None, std::time::Instant::now()).expect("roots are compiled in"));
+        let connector = Connector::new(
+            Tls::new(None, crate::setting::KeyExchange::Hybrid, std::time::Instant::now())
+                .expect("roots are compiled in"),
+        );
         // Direct: whatever proxy the environment names.
         let http = Http::new(connector, Routes::new(HashSet::from([address])), Clock::default());
         let mut connection = Connection::new(http.clone(), http.route(&uri).expect("it has a host"));

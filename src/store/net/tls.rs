@@ -1,6 +1,7 @@
 //! TLS, and the trust anchors: Mozilla's, which are compiled in (Amazon's are among them), unless `AWS_CA_BUNDLE` or else
 //! `SSL_CERT_FILE` names others, which then replace them. When none of the compiled-in ones has signed the server's
-//! certificate, as behind a proxy that inspects TLS, the system's are tried as well, with a warning.
+//! certificate, as behind a proxy that inspects TLS, the system's are tried as well, with a warning. docs/tls.md judges the
+//! cryptography under it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -8,16 +9,19 @@ use std::time::Instant;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, NamedGroup, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::error::{Exit, Failure, printable};
+use crate::setting::KeyExchange;
 use crate::store::config::files;
 use crate::store::net::connect::Stream;
 use crate::store::net::error::HttpError;
+use crate::store::net::hello::{Hello, Watched};
 use crate::store::net::no_proxy::bare;
 
 /// A file of certificates, and the variable or the key of a profile that names it.
@@ -27,32 +31,97 @@ pub struct Bundle {
 }
 
 /// The client side of TLS. All connections share one configuration, and with it its session cache.
-pub struct Tls(TlsConnector);
+pub struct Tls {
+    connector: TlsConnector,
+    verifier: Arc<dyn ServerCertVerifier>,
+    provider: Arc<CryptoProvider>,
+}
 
 impl Tls {
     /// CONFIG when the bundle cannot be read by the deadline or holds no certificate.
-    pub fn new(bundle: Option<&Bundle>, deadline: Instant) -> Result<Self, Failure> {
-        let versions = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions();
-        let builder = versions.expect("ring supports TLS 1.2 and 1.3");
-        let builder = match bundle {
-            Some(bundle) => builder.with_root_certificates(read(bundle, deadline)?),
-            None => builder.dangerous().with_custom_certificate_verifier(Arc::new(WithFallback::new())),
+    pub fn new(bundle: Option<&Bundle>, key_exchange: KeyExchange, deadline: Instant) -> Result<Self, Failure> {
+        let provider = Arc::new(provider(key_exchange));
+        let verifier: Arc<dyn ServerCertVerifier> = match bundle {
+            Some(bundle) => verifier(read(bundle, deadline)?, provider.clone()),
+            None => Arc::new(WithFallback::new(provider.clone())),
         };
-        let mut config = builder.with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Tls(Arc::new(config).into()))
+        Ok(Tls { connector: connector(provider.clone(), verifier.clone()), verifier, provider })
     }
 
-    /// Connects to this host over an open stream.
-    pub async fn handshake(&self, host: &str, stream: TcpStream) -> Result<Box<dyn Stream>, HttpError> {
+    /// Connects to this host over an open stream. Of the first flight it takes note in `hello`.
+    pub async fn handshake(&self, host: &str, stream: TcpStream, hello: &Hello) -> Result<Box<dyn Stream>, HttpError> {
         let name = ServerName::try_from(bare(host).to_owned());
         let name = name.map_err(|_| HttpError::Malformed("the host name".into()))?;
-        match self.0.connect(name, stream).await {
-            Ok(stream) => Ok(Box::new(stream)),
+        match self.connector.connect(name, Watched::new(stream, hello.clone())).await {
+            Ok(stream) => {
+                let group = stream.get_ref().1.negotiated_key_exchange_group();
+                crate::log::debug(format_args!("TLS with {host}: keys by {:?}", group.map(|group| group.name())));
+                Ok(Box::new(stream))
+            }
             Err(error) => Err(explain(host, &error)),
         }
     }
+
+    /// The same without a post-quantum key share; `None` when this one offers none either.
+    pub fn classical(&self) -> Option<Self> {
+        let is_hybrid = self.provider.kx_groups.iter().any(|group| is_post_quantum(group.name()));
+        is_hybrid.then(|| {
+            let (provider, verifier) =
+                (Arc::new(without_post_quantum((*self.provider).clone())), self.verifier.clone());
+            Tls { connector: connector(provider.clone(), verifier.clone()), verifier, provider }
+        })
+    }
+}
+
+fn connector(provider: Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifier>) -> TlsConnector {
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = versions.expect("both providers support TLS 1.2 and 1.3");
+    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config).into()
+}
+
+/// graviola, whose first choice is X25519MLKEM768; ring, which has no post-quantum key exchange, on a processor that lacks
+/// what graviola's code needs. graviola would end the process there.
+fn provider(key_exchange: KeyExchange) -> CryptoProvider {
+    if !is_enough_for_graviola() {
+        crate::log::debug(format_args!(
+            "no post-quantum key exchange: this processor lacks one of {NEEDED_BY_GRAVIOLA}; TLS is by ring"
+        ));
+        return rustls::crypto::ring::default_provider();
+    }
+    let provider = rustls_graviola::default_provider();
+    match key_exchange {
+        KeyExchange::Hybrid => provider,
+        KeyExchange::Classical => {
+            crate::log::debug(format_args!("no post-quantum key exchange: STEPZERO_KEY_EXCHANGE"));
+            without_post_quantum(provider)
+        }
+    }
+}
+
+fn without_post_quantum(mut provider: CryptoProvider) -> CryptoProvider {
+    provider.kx_groups.retain(|group| !is_post_quantum(group.name()));
+    provider
+}
+
+fn is_post_quantum(group: NamedGroup) -> bool {
+    matches!(group, NamedGroup::X25519MLKEM768)
+}
+
+#[cfg(target_arch = "x86_64")]
+const NEEDED_BY_GRAVIOLA: &str = "adx, aes, avx, avx2, bmi1, bmi2, pclmulqdq";
+#[cfg(not(target_arch = "x86_64"))]
+const NEEDED_BY_GRAVIOLA: &str = "aes, neon, pmull, sha2";
+
+/// What graviola asserts at each of its functions, and BMI2, which its documentation names and its code uses, but does not look
+/// for. The standard library asks the processor once and remembers: in a virtual machine every CPUID is a trap.
+fn is_enough_for_graviola() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has_the_rest = std::arch::is_x86_feature_detected!("bmi2");
+    #[cfg(not(target_arch = "x86_64"))]
+    let has_the_rest = true;
+    graviola::util::is_cpu_supported() && has_the_rest
 }
 
 fn read(bundle: &Bundle, deadline: Instant) -> Result<RootCertStore, Failure> {
@@ -79,12 +148,13 @@ fn read(bundle: &Bundle, deadline: Instant) -> Result<RootCertStore, Failure> {
 struct WithFallback {
     compiled_in: Arc<WebPkiServerVerifier>,
     system: OnceLock<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
 }
 
 impl WithFallback {
-    fn new() -> Self {
+    fn new(provider: Arc<CryptoProvider>) -> Self {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        WithFallback { compiled_in: verifier(roots), system: OnceLock::new() }
+        WithFallback { compiled_in: verifier(roots, provider.clone()), system: OnceLock::new(), provider }
     }
 
     /// `None` where the system has no roots.
@@ -100,17 +170,16 @@ impl WithFallback {
                 "the certificate of {host} is signed by none of the compiled-in roots: trying the system's {added}"
             ));
             // Somebody else's are as good.
-            let _ = self.system.set(verifier(roots));
+            let _ = self.system.set(verifier(roots, self.provider.clone()));
         }
         self.system.get()
     }
 }
 
 /// There must be a root.
-fn verifier(roots: RootCertStore) -> Arc<WebPkiServerVerifier> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+fn verifier(roots: RootCertStore, provider: Arc<CryptoProvider>) -> Arc<WebPkiServerVerifier> {
     let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    built.expect("it fails without a root, and both callers have some")
+    built.expect("it fails without a root, and all callers have some")
 }
 
 impl ServerCertVerifier for WithFallback {
