@@ -54,8 +54,9 @@ impl Tls {
         let name = name.map_err(|_| HttpError::Malformed("the host name".into()))?;
         match self.connector.connect(name, Watched::new(stream, hello.clone())).await {
             Ok(stream) => {
-                let group = stream.get_ref().1.negotiated_key_exchange_group();
-                crate::log::debug(format_args!("TLS with {host}: keys by {:?}", group.map(|group| group.name())));
+                if let Some(group) = stream.get_ref().1.negotiated_key_exchange_group() {
+                    crate::log::debug(format_args!("TLS with {host}: keys by {:?}", group.name()));
+                }
                 Ok(Box::new(stream))
             }
             Err(error) => Err(explain(host, &error)),
@@ -75,29 +76,29 @@ impl Tls {
 
 fn connector(provider: Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifier>) -> TlsConnector {
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = versions.expect("both providers support TLS 1.2 and 1.3");
+    let builder = versions.expect("ring supports TLS 1.2 and 1.3");
     let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Arc::new(config).into()
 }
 
-/// graviola, whose first choice is X25519MLKEM768; ring, which has no post-quantum key exchange, on a processor that lacks
-/// what graviola's code needs. graviola would end the process there.
+/// ring, with X25519MLKEM768 of graviola before its own key exchanges, where the processor has what graviola's code needs:
+/// graviola would end the process on another. Certificates, signatures and the encryption of what is sent stay with ring, so
+/// that the younger of the two cannot decide whom we trust (docs/tls.md).
 fn provider(key_exchange: KeyExchange) -> CryptoProvider {
-    if !is_enough_for_graviola() {
-        crate::log::debug(format_args!(
-            "no post-quantum key exchange: this processor lacks one of {NEEDED_BY_GRAVIOLA}; TLS is by ring"
-        ));
-        return rustls::crypto::ring::default_provider();
-    }
-    let provider = rustls_graviola::default_provider();
+    let mut provider = rustls::crypto::ring::default_provider();
     match key_exchange {
-        KeyExchange::Hybrid => provider,
         KeyExchange::Classical => {
             crate::log::debug(format_args!("no post-quantum key exchange: STEPZERO_KEY_EXCHANGE"));
-            without_post_quantum(provider)
         }
+        KeyExchange::Hybrid if is_enough_for_graviola() => {
+            provider.kx_groups.insert(0, rustls_graviola::kx::X25519MLKEM768);
+        }
+        KeyExchange::Hybrid => crate::log::debug(format_args!(
+            "no post-quantum key exchange: this processor lacks one of {NEEDED_BY_GRAVIOLA}"
+        )),
     }
+    provider
 }
 
 fn without_post_quantum(mut provider: CryptoProvider) -> CryptoProvider {
