@@ -37,14 +37,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub struct Connector {
     tls: Tls,
     dialer: Dialer,
-    /// The host that was asked whether it answers a small hello, and whether it does. Once a run: a server in trouble has
-    /// enough connections.
-    asked: OnceCell<(String, bool)>,
+    /// The host that answers small hellos alone, if there is one. It is found out once a run, because a server in trouble has
+    /// enough connections, and not at all where a large one was answered before.
+    small_hellos: OnceCell<Option<String>>,
 }
 
 impl Connector {
     pub fn new(tls: Tls) -> Self {
-        Connector { tls, dialer: Dialer::default(), asked: OnceCell::new() }
+        Connector { tls, dialer: Dialer::default(), small_hellos: OnceCell::new() }
     }
 
     /// Within [`CONNECT_LIMIT`]; a failure can take [`QUESTION_LIMIT`] more.
@@ -56,7 +56,13 @@ impl Connector {
             Err(_) if hello.is_refused() && self.only_takes_small_hellos(route).await => {
                 Err(HttpError::LargeHello(route.host.clone()))
             }
-            connected => connected,
+            connected => {
+                if hello.is_answered() && !self.small_hellos.initialized() {
+                    // Somebody else can be about to find it out.
+                    let _ = self.small_hellos.set(None);
+                }
+                connected
+            }
         }
     }
 
@@ -64,12 +70,12 @@ impl Connector {
     /// connection is dropped: who can cut connections must not be able to choose the key exchange.
     async fn only_takes_small_hellos(&self, route: &Route) -> bool {
         let Some(classical) = self.tls.classical() else { return false };
-        let asked = self.asked.get_or_init(async || {
+        let host = self.small_hellos.get_or_init(async || {
             let hello = Hello::default();
             let _ = tokio::time::timeout(QUESTION_LIMIT, self.stream(route, &classical, &hello)).await;
-            (route.host.clone(), hello.is_answered())
+            hello.is_answered().then(|| route.host.clone())
         });
-        *asked.await == (route.host.clone(), true)
+        host.await.as_ref() == Some(&route.host)
     }
 
     async fn stream(&self, route: &Route, tls: &Tls, hello: &Hello) -> Result<Box<dyn Stream>, HttpError> {

@@ -22,11 +22,14 @@ pub struct Tool {
 pub const BARE: &str = "/bin/true";
 pub const FLOOR: &str = "floor";
 pub const STEPZERO: &str = "stepzero";
+/// Another build, to be compared in turn.
+pub const BEFORE: &str = "stepzero-before";
 
 pub const TOOLS: &[Tool] = &[
     Tool { name: BARE, start: bare, slow: false },
     Tool { name: FLOOR, start: floor, slow: false },
     Tool { name: STEPZERO, start: stepzero, slow: false },
+    Tool { name: BEFORE, start: before, slow: false },
     Tool { name: "chamber", start: chamber, slow: false },
     Tool { name: "ssm-env", start: ssm_env, slow: false },
     Tool { name: "ssm-parent", start: ssm_parent, slow: false },
@@ -49,7 +52,7 @@ pub struct Bench {
 impl Tool {
     pub fn command(&self, bench: &Bench, case: &Case) -> Option<Command> {
         // That nothing is to be fetched is said in a spec: the others have none.
-        let can = case.size > 0 || [BARE, STEPZERO].contains(&self.name);
+        let can = case.size > 0 || [BARE, STEPZERO, BEFORE].contains(&self.name);
         if can { (self.start)(bench, case) } else { None }
     }
 
@@ -124,6 +127,10 @@ pub fn prepare_floor(bench: &Bench, case: &Case) {
 
 fn stepzero(bench: &Bench, case: &Case) -> Option<Command> {
     Some(with_spec(&bench.stepzero, bench, case))
+}
+
+fn before(bench: &Bench, case: &Case) -> Option<Command> {
+    Some(with_spec(Path::new(BEFORE), bench, case))
 }
 
 fn with_spec(program: &Path, bench: &Bench, case: &Case) -> Command {
