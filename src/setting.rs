@@ -8,12 +8,13 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 /// The variables that stepzero reads and the command does not inherit.
-pub const OWN_VARIABLES: [&str; 6] = [
+pub const OWN_VARIABLES: [&str; 7] = [
     "STEPZERO_SPEC",
     "STEPZERO_PROJECT",
     "STEPZERO_ENVIRONMENT",
     "STEPZERO_REFERENCES",
     "STEPZERO_CREDENTIALS",
+    "STEPZERO_KEY_EXCHANGE",
     "STEPZERO_TIMEOUT",
 ];
 
@@ -122,6 +123,24 @@ pub enum Credentials {
 impl Credentials {
     pub const WORDS: [(&str, Self); 2] =
         [("auto", Credentials::Auto), ("instance-profile", Credentials::InstanceProfile)];
+
+    pub fn parse(text: &str) -> Result<Self, String> {
+        word(text, &Self::WORDS)
+    }
+}
+
+/// Which key exchange TLS offers first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// X25519MLKEM768, where the processor allows it, and the share of X25519 beside it: no server costs a round trip more.
+    #[default]
+    Hybrid,
+    /// None that is post-quantum: for a server, or a device before it, that fails on a hello of two packets.
+    Classical,
+}
+
+impl KeyExchange {
+    pub const WORDS: [(&str, Self); 2] = [("hybrid", KeyExchange::Hybrid), ("classical", KeyExchange::Classical)];
 
     pub fn parse(text: &str) -> Result<Self, String> {
         word(text, &Self::WORDS)

@@ -52,7 +52,7 @@ fn a_flag_goes_before_the_spec_and_each_alone() {
     let machine = Machine::new(article());
     machine.fake.external_id(ROLE, "customer/7");
     let spec =
-        TempFile::spec(&format!("role_arn = \"{ROLE}\"\nexternal_id = \"customer/7\"\nrole_session_name = \"web\"\n"));
+        TempFile::spec(format!("role_arn = \"{ROLE}\"\nexternal_id = \"customer/7\"\nrole_session_name = \"web\"\n"));
     let path = spec.arg();
     let bare = TempFile::spec("role_arn = \"arn:aws:iam::123456789012:role/other\"\nexternal_id = \"nobody\"\n");
     let bare = bare.arg();
@@ -174,7 +174,7 @@ fn sts_is_asked_where_the_settings_say() {
     let services = "services = s\n[services s]\nsts =\n  endpoint_url = http://127.0.0.1:7";
     let nobody = ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:7");
     for (profile, variable) in [("endpoint_url = http://127.0.0.1:7", None), (services, None), ("", Some(nobody))] {
-        let config = TempFile::spec(&format!("[profile r]\n{keys}\n{profile}\n"));
+        let config = TempFile::spec(format!("[profile r]\n{keys}\n{profile}\n"));
         let args = ["exec", "--timeout", "1s", "--profile", "r", "--role-arn", ROLE];
         let run = common::offline(args.iter().chain(&EXEC[1..])).envs(variables());
         let run = run.env("AWS_CONFIG_FILE", config.arg()).env("AWS_ENDPOINT_URL_SSM", machine.fake.endpoint_url());

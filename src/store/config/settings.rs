@@ -14,7 +14,7 @@ use rustls::RootCertStore;
 
 use crate::error::{Exit, Failure, printable};
 use crate::region::fault;
-use crate::setting::{Aws, Credentials as Source};
+use crate::setting::{Aws, Credentials as Source, KeyExchange};
 use crate::store::config::bundle::Bundle;
 use crate::store::config::files::{self, ProfileFile};
 
@@ -164,6 +164,12 @@ impl Settings {
             || self.profiles.get("ca_bundle").map(|path| Bundle { named_by: "ca_bundle", path: path.into() });
         let bundle = by_variable("AWS_CA_BUNDLE").or_else(by_profile).or_else(|| by_variable("SSL_CERT_FILE"));
         bundle.map(|bundle| bundle.read(self.deadline)).transpose()
+    }
+
+    /// CONFIG when the variable says another word.
+    pub fn key_exchange(&self) -> Result<KeyExchange, Failure> {
+        let Some((place, text)) = variable("STEPZERO_KEY_EXCHANGE") else { return Ok(KeyExchange::default()) };
+        KeyExchange::parse(&text).map_err(|why| Failure::new(Exit::Config, format!("{place}: {why}")))
     }
 
     /// The authorities that give credentials, and so are never reached through a proxy.

@@ -156,6 +156,10 @@ pub fn classify_http(error: &HttpError) -> AttemptError {
             Retryable::new(error.to_string())
                 .help("HTTPS_PROXY, HTTP_PROXY and NO_PROXY say which proxy is used, and for what"),
         ),
+        HttpError::LargeHello(_) => AttemptError::Transient(Retryable::new(error.to_string()).help(
+            "the server, or a firewall or proxy before it, fails on it: have that mended, and until then set \
+             STEPZERO_KEY_EXCHANGE=classical",
+        )),
         HttpError::ProxyRefuses(_) => AttemptError::Fatal(
             Failure::new(Exit::Config, error.to_string())
                 .help("look at HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT, at NO_PROXY, and at the proxy's own rules"),
