@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use fake_aws::{Fake, Service};
 
-use crate::common::Run;
-use crate::kit::{keyed, one, refused, secure, started, together};
+use crate::common::{Run, keyed, one, secure, skip, together};
 
 /// What fits into the first packet of a connection over Ethernet.
 const PACKET: usize = 1448;
@@ -105,7 +104,7 @@ const ENDS: [End; 4] = [End::Reset, End::Close, End::Alert, End::Silence];
 fn is_hybrid(test: &str) -> bool {
     let is_hybrid = graviola::util::is_cpu_supported();
     if !is_hybrid {
-        crate::common::skip(test, "this processor has no post-quantum key exchange");
+        skip(test, "this processor has no post-quantum key exchange");
     }
     is_hybrid
 }
@@ -159,13 +158,13 @@ fn a_device_that_fails_on_two_packets_is_named_and_so_is_the_way_out() {
         let device = Device::before(&fake, *end, is_large);
         // Silence takes three seconds to be noticed, and one more to be told apart.
         let says = ["takes two packets", "STEPZERO_KEY_EXCHANGE=classical"];
-        refused(device.run(&fake, "9s").output(), 75, &says, &format!("{end:?}"));
+        device.run(&fake, "9s").output().case(format_args!("{end:?}")).refused(75, &says);
         assert_eq!(asked(&fake), 0, "{end:?}: the question is a hello and nothing more");
         let small = device.hellos().into_iter().filter(|length| !is_large(*length)).count();
         assert_eq!(small, 1, "{end:?}: it is asked once: {:?}", device.hellos());
 
         let run = device.run(&fake, "20s").env("STEPZERO_KEY_EXCHANGE", "classical");
-        started(run.output(), &format!("{end:?}"));
+        run.output().case(format_args!("{end:?}")).started();
     });
 }
 
@@ -175,8 +174,8 @@ fn a_server_that_answers_no_hello_is_not_called_too_small() {
     together(ENDS.len(), &ENDS, |end| {
         let fake = secure();
         let device = Device::before(&fake, *end, |_| true);
-        let ran = refused(device.run(&fake, "9s").output(), 75, &["127.0.0.1"], &format!("{end:?}"));
-        assert!(!ran.stderr().contains("packets"), "{end:?}: {}", ran.stderr());
+        let ran = device.run(&fake, "9s").output().case(format_args!("{end:?}"));
+        ran.refused(75, &["127.0.0.1"]).hides(&["packets"]);
     });
 }
 
@@ -184,5 +183,5 @@ fn a_server_that_answers_no_hello_is_not_called_too_small() {
 fn an_unknown_key_exchange_is_config() {
     let fake = secure();
     let run = keyed(&fake, one("20s")).env("STEPZERO_KEY_EXCHANGE", "none");
-    refused(run.output(), 78, &["STEPZERO_KEY_EXCHANGE", "\"classical\""], "none");
+    run.output().refused(78, &["STEPZERO_KEY_EXCHANGE", "\"classical\""]);
 }
