@@ -52,10 +52,11 @@ judges() {
     "$venv/bin/python" -c "$import" || fail "the Python packages"
 }
 
-# The text of a fenced block of docs/homes.md, so that what stands there is what is proven: documented LANGUAGE NUMBER
+# The text of a fenced block of docs/homes.md, or of FILE, so that what stands there is what is proven:
+# documented LANGUAGE NUMBER [FILE]
 documented() {
     awk -v fence="\`\`\`$1" -v wanted="$2" '$0 == fence && ++seen == wanted { inside = 1; next } /^```/ { inside = 0 } inside
-        END { exit seen < wanted }' docs/homes.md || fail "docs/homes.md has no block $2 of $1"
+        END { exit seen < wanted }' "${3:-docs/homes.md}" || fail "${3:-docs/homes.md} has no block $2 of $1"
 }
 
 # Tries a condition again until it holds, for at most so many seconds: await SECONDS COMMAND...

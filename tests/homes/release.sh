@@ -17,6 +17,8 @@ need gpg gpg gpg-agent
 need mmdebstrap mmdebstrap
 need dockerd docker.io iptables
 need file file
+need openssl openssl
+need python3 python3
 packaging/build.sh > /dev/null || fail "the release build"
 STEPZERO_PROFILE=${STEPZERO_PROFILE:-ci} packaging/build.sh aarch64-unknown-linux-gnu > /dev/null || fail "the build for arm64"
 amd64=$PWD/target/dist/x86_64-unknown-linux-gnu/stepzero
@@ -24,11 +26,14 @@ arm64=$PWD/target/dist/aarch64-unknown-linux-gnu/stepzero
 version=$("$amd64" --version | cut -d' ' -f2)
 
 work=$(mktemp -d)
+source=$PWD
+server=
 export GNUPGHOME=$work/gnupg DOCKER_BUILDKIT=0 DOCKER_CONFIG=$work/docker-config
 clean() {
     docker rm --force $(docker ps --all --quiet --filter label=stepzero-release 2> /dev/null) > /dev/null 2>&1 || true
     docker image rm --force stepzero-release stepzero-release-copied > /dev/null 2>&1 || true
     stop_docker "$work/docker"
+    [ -z "$server" ] || kill "$server" 2> /dev/null || true
     gpgconf --kill all 2> /dev/null || true
     rm -rf "$work"
 }
@@ -108,66 +113,7 @@ for row in "amd64 x86_64 x86-64" "arm64 aarch64 aarch64"; do
 done
 proven "deb and rpm for both architectures depend on nothing"
 
-# --- repositories, as a user has them --------------------------------------------------------------------------------------
-mkdir "$work/repository" "$work/root"
-cp ./*.deb ./*.rpm "$work/repository/"
-gpg_quiet() { gpg --batch --quiet "$@" 2> /dev/null; }
-mkdir -m 0700 "$GNUPGHOME"
-gpg_quiet --passphrase "" --quick-generate-key release@example.invalid ed25519 sign never || fail "gpg makes no key"
-repository() { (cd "$OLDPWD" && packaging/repository.sh "$work/repository") > "$work/log" 2>&1 || { cat "$work/log"; fail "repository.sh"; }; }
-repository
-grep -q 'NOT SIGNED' "$work/log" || fail "nobody says that the repository is not signed"
-metadata() { (cd "$work/repository" && find . -type f -exec sha256sum {} + | sort -k2); }
-metadata > "$work/metadata"
-sleep 1.1
-repository
-diff "$work/metadata" <(metadata) || fail "the same packages give another repository"
-STEPZERO_GPG_KEY=release@example.invalid repository
-make_debian bookworm || skip "no root of Debian can be made: $(tail -n 1 "$roots_cache/bookworm.log")"
-# A copy, that what is installed does not stay.
-cp -a "$roots_cache/bookworm/." "$work/root/"
-mkdir -p "$work/root/repository"
-cp -r "$work/repository/." "$work/root/repository/"
-rm -rf "$work/root"/etc/apt/sources.list "$work/root"/etc/apt/sources.list.d/*
-install -D -m 0644 "$work/repository/stepzero.asc" "$work/root/etc/apt/keyrings/stepzero.asc"
-echo 'deb [signed-by=/etc/apt/keyrings/stepzero.asc] file:/repository ./' > "$work/root/etc/apt/sources.list.d/stepzero.list"
-in_debian() { chroot "$work/root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@" > "$work/log" 2>&1; }
-in_debian apt-get update || fail "apt-get update: $(cat "$work/log")"
-! grep '^[WE]:' "$work/log" || fail "apt-get update warns"
-in_debian apt-get install --yes stepzero || fail "apt-get install: $(cat "$work/log")"
-in_debian stepzero --version || fail "the installed binary: $(cat "$work/log")"
-same "stepzero $version" "$(cat "$work/log")" "the version that apt has installed"
-in_debian dpkg --verify stepzero || fail "dpkg --verify: $(cat "$work/log")"
-proven "apt-get install stepzero, from the signed repository, in a root of Debian"
-sed -i 's/^Version: .*/&1/' "$work/root/repository/Packages"
-rm -rf "$work/root"/repository/Packages.gz "$work/root"/var/lib/apt/lists/*
-! in_debian apt-get update || fail "apt takes a changed repository"
-grep -q -e 'Hash Sum mismatch' -e 'unexpected size' "$work/log" || fail "apt refuses it for another reason: $(cat "$work/log")"
-proven "apt refuses a repository that was changed"
-
-mkdir "$work/installed" "$work/repos"
-cat > "$work/repos/stepzero.repo" << REPO
-[stepzero]
-name=stepzero
-baseurl=file://$work/repository
-gpgcheck=0
-repo_gpgcheck=1
-gpgkey=file://$work/repository/stepzero.asc
-REPO
-in_dnf() {
-    dnf --installroot="$work/installed" --releasever=1 --setopt=reposdir="$work/repos" --setopt=cachedir="$work/dnf" \
-        --setopt=logdir="$work/dnf" --assumeyes "$@" > "$work/log" 2>&1
-}
-in_dnf install stepzero || { cat "$work/log"; fail "dnf install"; }
-! grep -i -e warning -e 'scriptlet failed' "$work/log" || fail "dnf install warns"
-same "stepzero-$version-1.x86_64" "$(rpm --root "$work/installed" -qa | grep -v ^gpg-pubkey)" "what dnf has installed"
-rpm --root "$work/installed" -Va > "$work/log" || fail "rpm -Va: $(cat "$work/log")"
-same "stepzero $version" "$(chroot "$work/installed" /usr/bin/stepzero --version)" "the version that dnf has installed"
-in_dnf remove stepzero || { cat "$work/log"; fail "dnf remove"; }
-[ ! -e "$work/installed/usr/bin/stepzero" ] || fail "dnf remove leaves the binary"
-in_dnf --forcearch=aarch64 install stepzero || { cat "$work/log"; fail "dnf install for arm64"; }
-cmp "$arm64" "$work/installed/usr/bin/stepzero" || fail "dnf installs another binary for arm64"
-proven "dnf install stepzero, from the signed repository, for both architectures, into an empty directory, and removed"
+source "$source/tests/homes/release/repository.sh"
 
 # --- image ----------------------------------------------------------------------------------------------------------------
 image=oci-archive:$work/release/stepzero-$version.oci.tar
