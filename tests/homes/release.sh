@@ -17,10 +17,12 @@ need gpg gpg gpg-agent
 need mmdebstrap mmdebstrap
 need dockerd docker.io iptables
 need file file
+need readelf binutils
 need openssl openssl
 need python3 python3
-packaging/build.sh > /dev/null || fail "the release build"
+# arm64 first: it brings this machine's C library to the version that Debian has for arm64.
 STEPZERO_PROFILE=${STEPZERO_PROFILE:-ci} packaging/build.sh aarch64-unknown-linux-gnu > /dev/null || fail "the build for arm64"
+packaging/build.sh > /dev/null || fail "the release build"
 amd64=$PWD/target/dist/x86_64-unknown-linux-gnu/stepzero
 arm64=$PWD/target/dist/aarch64-unknown-linux-gnu/stepzero
 version=$("$amd64" --version | cut -d' ' -f2)
@@ -73,23 +75,36 @@ verify || fail "the signature, again"
 proven "SHA256SUMS and its minisign signature, and that a change is seen"
 
 # --- SBOM -----------------------------------------------------------------------------------------------------------------
-for target in x86_64 aarch64; do
-    python3 - "stepzero-$version-$target-unknown-linux-gnu.cdx.json" "$target-unknown-linux-gnu" << 'PYTHON' || fail "the SBOM of $target"
-import json, sys
-sbom = json.load(open(sys.argv[1]))
-assert sbom["metadata"]["properties"] == [{"name": "target", "value": sys.argv[2]}]
+# The versions are asked for elsewhere: of glibc it is the newest that is installed here, for both architectures, and rustc leaves
+# its own in what it makes.
+libc_version=$(dpkg-query --show --showformat='${Version}' libc6-dev)
+for row in "x86_64 amd64" "aarch64 arm64"; do
+    read -r architecture deb_arch <<< "$row"
+    rust_version=$(readelf --string-dump=.comment "${!deb_arch}" | sed -n 's/.*rustc version \([0-9.]*\).*/\1/p')
+    python3 - "stepzero-$version-$architecture-unknown-linux-gnu.cdx.json" "$architecture-unknown-linux-gnu" "$deb_arch" \
+        "$libc_version" "$rust_version" << 'PYTHON' || fail "the SBOM of $architecture"
+import json, sys, urllib.parse
+_, file, target, architecture, libc, rust = sys.argv
+sbom = json.load(open(file))
+assert sbom["metadata"]["properties"] == [{"name": "target", "value": target}]
 components = {component["name"]: component for component in sbom["components"]}
-assert components["glibc"]["licenses"] == [{"expression": "LGPL-2.1-or-later"}]
+glibc, std = components["glibc"], components["rust-std"]
+assert glibc["licenses"] == [{"expression": "LGPL-2.1-or-later"}]
+assert glibc["version"] == libc, (glibc, libc)
+assert urllib.parse.unquote(glibc["purl"]) == f"pkg:deb/debian/libc6-dev@{libc}?arch={architecture}", glibc
+assert std["licenses"] == [{"expression": "MIT OR Apache-2.0"}]
+assert {"name": "rust version", "value": rust} in std["properties"] and std["version"].startswith(rust), (std, rust)
+assert std["purl"].startswith("pkg:generic/") or std["purl"].endswith(f"?arch={architecture}"), std
 assert components["libgcc"]["licenses"] == [{"expression": "GPL-3.0-or-later WITH GCC-exception-3.1"}]
 assert components["rustls"]["hashes"] and "snapbox" not in components
 refs = {component["bom-ref"] for component in sbom["components"]}
 root = sbom["metadata"]["component"]["bom-ref"]
 edges = {dependency["ref"]: dependency["dependsOn"] for dependency in sbom["dependencies"]}
-assert components["glibc"]["bom-ref"] in edges[root]
+assert {components[name]["bom-ref"] for name in ("glibc", "libgcc", "rust-std")} <= set(edges[root])
 assert all(set(on) <= refs for on in edges.values())
 PYTHON
 done
-proven "the SBOMs name the crates, glibc and libgcc"
+proven "the SBOMs name the crates, glibc $libc_version, libgcc, and Rust's standard library by its version"
 
 # --- packages -------------------------------------------------------------------------------------------------------------
 for row in "amd64 x86_64 x86-64" "arm64 aarch64 aarch64"; do
