@@ -11,11 +11,22 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
 
+fail() {
+    echo "artifacts.sh: $*" >&2
+    exit 1
+}
+
+for target in x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu; do
+    [ -x "target/dist/$target/stepzero" ] || fail "packaging/build.sh $target comes first"
+done
+# Two, if this machine's C library was upgraded between the two builds.
+glibc=$(awk '$1 == "glibc" { print $3 }' target/dist/{x86_64,aarch64}-unknown-linux-gnu/linked | sort -u)
+[[ $glibc != *$'\n'* ]] || fail "the binaries have glibc" $glibc "inside: build both with the same"
+
 rm -rf "$out"
 mkdir -p "$out"
 for target in x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu; do
     dist=target/dist/$target
-    [ -x "$dist/stepzero" ] || { echo "artifacts.sh: packaging/build.sh $target comes first" >&2; exit 1; }
     rm -f "$dist"/*.deb "$dist"/*.rpm
     packaging/package.sh "$target" > /dev/null
     mv "$dist"/*.deb "$dist"/*.rpm "$out/"

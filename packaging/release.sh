@@ -25,8 +25,9 @@ once() {
         cd "$source"
         export RUSTFLAGS="--remap-path-prefix=$source=/stepzero --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
         export CFLAGS="-ffile-prefix-map=${CARGO_HOME:-$HOME/.cargo}=/cargo -ffile-prefix-map=$source=/stepzero"
-        packaging/build.sh x86_64-unknown-linux-gnu
+        # arm64 first: it brings this machine's C library to the version that Debian has for arm64.
         packaging/build.sh aarch64-unknown-linux-gnu
+        packaging/build.sh x86_64-unknown-linux-gnu
         packaging/artifacts.sh "$source/artifacts"
     )
 }

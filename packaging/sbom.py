@@ -1,51 +1,51 @@
 #!/usr/bin/env python3
 """The SBOM of the shipped binary, as CycloneDX 1.5 on stdout: the crates of Cargo.lock that are linked in for a target,
-with their checksums, and the C libraries, by the versions of Debian's packages. usage: sbom.py TARGET
-
-Run it on the machine, and at the time, of packaging/build.sh: the C libraries are those that are installed."""
+with their checksums, and the libraries that are linked in beside them, as packaging/build.sh has written them down when it
+linked the binary (target/dist/TARGET/linked). usage: sbom.py TARGET"""
 
 import json
-import os
-import platform
 import subprocess
 import sys
 import tomllib
 
-# What a static program has inside beside its crates: component, file that is linked, licence.
-C_LIBRARIES = [
-    ("glibc", "libc.a", "LGPL-2.1-or-later"),
-    # The unwinder, which Rust's standard library calls.
-    ("libgcc", "libgcc_eh.a", "GPL-3.0-or-later WITH GCC-exception-3.1"),
-]
 
-
-def output(*command):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-
-
-def c_library(target, name, file, licence):
-    """The component of a C library: the Debian package that owns the file which the target's compiler links."""
-    architecture = target.split("-", maxsplit=1)[0]
-    compiler = "cc" if architecture == platform.machine() else f"{architecture}-linux-gnu-gcc"
-    path = output(compiler, f"-print-file-name={file}")
-    if not os.path.isabs(path):
-        sys.exit(f"sbom.py: {compiler} has no {file}: packaging/build.sh {target} comes first")
+def libraries(target):
+    """The components beside the crates: C libraries and Rust's standard library."""
+    path = f"target/dist/{target}/linked"
     try:
-        package = output("dpkg-query", "--search", os.path.realpath(path)).split(":")[0]
-        fields = output("dpkg-query", "--show", "--showformat=${Version} ${Architecture}\n", package).split("\n")[0]
-    except subprocess.CalledProcessError:
-        sys.exit(f"sbom.py: {path} belongs to no Debian package, so its version is not known")
-    version, package_architecture = fields.split(" ")
-    purl = f"pkg:deb/debian/{package}@{version.replace('+', '%2B')}?arch={package_architecture}"
-    return {
-        "type": "library",
-        "bom-ref": purl,
-        "name": name,
-        "version": version,
-        "description": f"{file}, linked statically for {target}",
-        "licenses": [{"expression": licence}],
-        "purl": purl,
-    }
+        with open(path, encoding="utf-8") as file:
+            linked = {name: values for name, *values in map(str.split, file)}
+    except FileNotFoundError:
+        sys.exit(f"sbom.py: there is no {path}: packaging/build.sh {target} comes first")
+    for name in ("glibc", "libgcc"):
+        if len(linked[name]) != 3:
+            sys.exit(f"sbom.py: {target}'s {name} belonged to no Debian package, so its version is not known")
+    [rust], [commit] = linked["rust-version"], linked["rust-commit"]
+    standard = library("rust-std", linked["rust-std"] or None, "MIT OR Apache-2.0", f"Rust's standard library, for {target}")
+    if not linked["rust-std"]:
+        purl = f"pkg:generic/rust-std@{rust}?vcs_url=git%2Bhttps://github.com/rust-lang/rust%40{commit}"
+        standard |= {"bom-ref": purl, "version": rust, "purl": purl}
+    standard["properties"] = [{"name": "rust version", "value": rust}, {"name": "rust commit", "value": commit}]
+    return [
+        library("glibc", linked["glibc"], "LGPL-2.1-or-later", f"libc.a and start files, linked statically for {target}"),
+        library(
+            "libgcc",
+            linked["libgcc"],
+            "GPL-3.0-or-later WITH GCC-exception-3.1",
+            f"libgcc_eh.a and libgcc.a, linked statically for {target}",
+        ),
+        standard,
+    ]
+
+
+def library(name, package, licence, description):
+    """A component by the Debian package it came in: name, version, architecture."""
+    made = {"type": "library", "name": name, "description": description, "licenses": [{"expression": licence}]}
+    if package:
+        debian, version, architecture = package
+        purl = f"pkg:deb/debian/{debian}@{version.replace('+', '%2B')}?arch={architecture}"
+        made |= {"bom-ref": purl, "version": version, "purl": purl}
+    return made
 
 
 def main(target):
@@ -80,15 +80,15 @@ def main(target):
         return made
 
     names = sorted((node for node in edges if node != root), key=purl)
-    c_libraries = [c_library(target, *library) for library in C_LIBRARIES]
+    beside = libraries(target)
     dependencies = {purl(node): sorted(map(purl, edges[node])) for node in [root, *names]}
-    dependencies[purl(root)] += [library["bom-ref"] for library in c_libraries]
+    dependencies[purl(root)] += [made["bom-ref"] for made in beside]
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
         "metadata": {"component": component(root, "application"), "properties": [{"name": "target", "value": target}]},
-        "components": [component(node, "library") for node in names] + c_libraries,
+        "components": [component(node, "library") for node in names] + beside,
         "dependencies": [{"ref": ref, "dependsOn": on} for ref, on in dependencies.items()],
     }
     json.dump(document, sys.stdout, indent=1)

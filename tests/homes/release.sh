@@ -19,18 +19,25 @@ need gpg gpg gpg-agent
 need mmdebstrap mmdebstrap
 need dockerd docker.io iptables
 need file file
-packaging/build.sh > /dev/null || fail "the release build"
+need readelf binutils
+need openssl openssl
+need python3 python3
+# arm64 first: it brings this machine's C library to the version that Debian has for arm64.
 STEPZERO_PROFILE=${STEPZERO_PROFILE:-ci} packaging/build.sh aarch64-unknown-linux-gnu > /dev/null || fail "the build for arm64"
+packaging/build.sh > /dev/null || fail "the release build"
 amd64=$PWD/target/dist/x86_64-unknown-linux-gnu/stepzero
 arm64=$PWD/target/dist/aarch64-unknown-linux-gnu/stepzero
 version=$("$amd64" --version | cut -d' ' -f2)
 
 work=$(mktemp -d)
+source=$PWD
+server=
 export GNUPGHOME=$work/gnupg DOCKER_BUILDKIT=0 DOCKER_CONFIG=$work/docker-config
 clean() {
     docker rm --force $(docker ps --all --quiet --filter label=stepzero-release 2> /dev/null) > /dev/null 2>&1 || true
     docker image rm --force stepzero-release stepzero-release-copied > /dev/null 2>&1 || true
     stop_docker "$work/docker"
+    [ -z "$server" ] || kill "$server" 2> /dev/null || true
     gpgconf --kill all 2> /dev/null || true
     rm -rf "$work"
 }
@@ -70,23 +77,36 @@ verify || fail "the signature, again"
 proven "SHA256SUMS and its minisign signature, and that a change is seen"
 
 # --- SBOM -----------------------------------------------------------------------------------------------------------------
-for target in x86_64 aarch64; do
-    python3 - "stepzero-$version-$target-unknown-linux-gnu.cdx.json" "$target-unknown-linux-gnu" << 'PYTHON' || fail "the SBOM of $target"
-import json, sys
-sbom = json.load(open(sys.argv[1]))
-assert sbom["metadata"]["properties"] == [{"name": "target", "value": sys.argv[2]}]
+# The versions are asked for elsewhere: of glibc it is the newest that is installed here, for both architectures, and rustc leaves
+# its own in what it makes.
+libc_version=$(dpkg-query --show --showformat='${Version}' libc6-dev)
+for row in "x86_64 amd64" "aarch64 arm64"; do
+    read -r architecture deb_arch <<< "$row"
+    rust_version=$(readelf --string-dump=.comment "${!deb_arch}" | sed -n 's/.*rustc version \([0-9.]*\).*/\1/p')
+    python3 - "stepzero-$version-$architecture-unknown-linux-gnu.cdx.json" "$architecture-unknown-linux-gnu" "$deb_arch" \
+        "$libc_version" "$rust_version" << 'PYTHON' || fail "the SBOM of $architecture"
+import json, sys, urllib.parse
+_, file, target, architecture, libc, rust = sys.argv
+sbom = json.load(open(file))
+assert sbom["metadata"]["properties"] == [{"name": "target", "value": target}]
 components = {component["name"]: component for component in sbom["components"]}
-assert components["glibc"]["licenses"] == [{"expression": "LGPL-2.1-or-later"}]
+glibc, std = components["glibc"], components["rust-std"]
+assert glibc["licenses"] == [{"expression": "LGPL-2.1-or-later"}]
+assert glibc["version"] == libc, (glibc, libc)
+assert urllib.parse.unquote(glibc["purl"]) == f"pkg:deb/debian/libc6-dev@{libc}?arch={architecture}", glibc
+assert std["licenses"] == [{"expression": "MIT OR Apache-2.0"}]
+assert {"name": "rust version", "value": rust} in std["properties"] and std["version"].startswith(rust), (std, rust)
+assert std["purl"].startswith("pkg:generic/") or std["purl"].endswith(f"?arch={architecture}"), std
 assert components["libgcc"]["licenses"] == [{"expression": "GPL-3.0-or-later WITH GCC-exception-3.1"}]
 assert components["rustls"]["hashes"] and "snapbox" not in components
 refs = {component["bom-ref"] for component in sbom["components"]}
 root = sbom["metadata"]["component"]["bom-ref"]
 edges = {dependency["ref"]: dependency["dependsOn"] for dependency in sbom["dependencies"]}
-assert components["glibc"]["bom-ref"] in edges[root]
+assert {components[name]["bom-ref"] for name in ("glibc", "libgcc", "rust-std")} <= set(edges[root])
 assert all(set(on) <= refs for on in edges.values())
 PYTHON
 done
-proven "the SBOMs name the crates, glibc and libgcc"
+proven "the SBOMs name the crates, glibc $libc_version, libgcc, and Rust's standard library by its version"
 
 # --- packages -------------------------------------------------------------------------------------------------------------
 for row in "amd64 x86_64 x86-64" "arm64 aarch64 aarch64"; do
@@ -110,66 +130,7 @@ for row in "amd64 x86_64 x86-64" "arm64 aarch64 aarch64"; do
 done
 proven "deb and rpm for both architectures depend on nothing"
 
-# --- repositories, as a user has them --------------------------------------------------------------------------------------
-mkdir "$work/repository" "$work/root"
-cp ./*.deb ./*.rpm "$work/repository/"
-gpg_quiet() { gpg --batch --quiet "$@" 2> /dev/null; }
-mkdir -m 0700 "$GNUPGHOME"
-gpg_quiet --passphrase "" --quick-generate-key release@example.invalid ed25519 sign never || fail "gpg makes no key"
-repository() { (cd "$OLDPWD" && packaging/repository.sh "$work/repository") > "$work/log" 2>&1 || { cat "$work/log"; fail "repository.sh"; }; }
-repository
-grep -q 'NOT SIGNED' "$work/log" || fail "nobody says that the repository is not signed"
-metadata() { (cd "$work/repository" && find . -type f -exec sha256sum {} + | sort -k2); }
-metadata > "$work/metadata"
-sleep 1.1
-repository
-diff "$work/metadata" <(metadata) || fail "the same packages give another repository"
-STEPZERO_GPG_KEY=release@example.invalid repository
-make_debian bookworm || skip "no root of Debian can be made: $(tail -n 1 "$roots_cache/bookworm.log")"
-# A copy, that what is installed does not stay.
-cp -a "$roots_cache/bookworm/." "$work/root/"
-mkdir -p "$work/root/repository"
-cp -r "$work/repository/." "$work/root/repository/"
-rm -rf "$work/root"/etc/apt/sources.list "$work/root"/etc/apt/sources.list.d/*
-install -D -m 0644 "$work/repository/stepzero.asc" "$work/root/etc/apt/keyrings/stepzero.asc"
-echo 'deb [signed-by=/etc/apt/keyrings/stepzero.asc] file:/repository ./' > "$work/root/etc/apt/sources.list.d/stepzero.list"
-in_debian() { chroot "$work/root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@" > "$work/log" 2>&1; }
-in_debian apt-get update || fail "apt-get update: $(cat "$work/log")"
-! grep '^[WE]:' "$work/log" || fail "apt-get update warns"
-in_debian apt-get install --yes stepzero || fail "apt-get install: $(cat "$work/log")"
-in_debian stepzero --version || fail "the installed binary: $(cat "$work/log")"
-same "stepzero $version" "$(cat "$work/log")" "the version that apt has installed"
-in_debian dpkg --verify stepzero || fail "dpkg --verify: $(cat "$work/log")"
-proven "apt-get install stepzero, from the signed repository, in a root of Debian"
-sed -i 's/^Version: .*/&1/' "$work/root/repository/Packages"
-rm -rf "$work/root"/repository/Packages.gz "$work/root"/var/lib/apt/lists/*
-! in_debian apt-get update || fail "apt takes a changed repository"
-grep -q -e 'Hash Sum mismatch' -e 'unexpected size' "$work/log" || fail "apt refuses it for another reason: $(cat "$work/log")"
-proven "apt refuses a repository that was changed"
-
-mkdir "$work/installed" "$work/repos"
-cat > "$work/repos/stepzero.repo" << REPO
-[stepzero]
-name=stepzero
-baseurl=file://$work/repository
-gpgcheck=0
-repo_gpgcheck=1
-gpgkey=file://$work/repository/stepzero.asc
-REPO
-in_dnf() {
-    dnf --installroot="$work/installed" --releasever=1 --setopt=reposdir="$work/repos" --setopt=cachedir="$work/dnf" \
-        --setopt=logdir="$work/dnf" --assumeyes "$@" > "$work/log" 2>&1
-}
-in_dnf install stepzero || { cat "$work/log"; fail "dnf install"; }
-! grep -i -e warning -e 'scriptlet failed' "$work/log" || fail "dnf install warns"
-same "stepzero-$version-1.x86_64" "$(rpm --root "$work/installed" -qa | grep -v ^gpg-pubkey)" "what dnf has installed"
-rpm --root "$work/installed" -Va > "$work/log" || fail "rpm -Va: $(cat "$work/log")"
-same "stepzero $version" "$(chroot "$work/installed" /usr/bin/stepzero --version)" "the version that dnf has installed"
-in_dnf remove stepzero || { cat "$work/log"; fail "dnf remove"; }
-[ ! -e "$work/installed/usr/bin/stepzero" ] || fail "dnf remove leaves the binary"
-in_dnf --forcearch=aarch64 install stepzero || { cat "$work/log"; fail "dnf install for arm64"; }
-cmp "$arm64" "$work/installed/usr/bin/stepzero" || fail "dnf installs another binary for arm64"
-proven "dnf install stepzero, from the signed repository, for both architectures, into an empty directory, and removed"
+source "$source/tests/homes/release/repository.sh"
 
 # --- image ----------------------------------------------------------------------------------------------------------------
 image=oci-archive:$work/release/stepzero-$version.oci.tar

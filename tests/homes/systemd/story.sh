@@ -22,7 +22,11 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain("cert", "key")
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()'
-printf '#!/bin/sh\necho "$@" >> /opt/signals\n' > "$root/usr/bin/cfn-signal"
+# It tells where it is as well. /usr/local/bin is where pip puts it on Debian; `inside` has that directory in no PATH.
+cfn_signal() {
+    install -D -m 0755 /dev/stdin "$1" <<< $'#!/bin/sh\necho "$0 $@" >> /opt/signals'
+}
+cfn_signal "$root/usr/local/bin/cfn-signal"
 # The application: answers with its environment.
 cat > "$work/application" <<'APP'
 #!/usr/bin/python3
@@ -34,7 +38,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"".join(name + b"=" + value + b"\n" for name, value in sorted(os.environb.items())))
 http.server.HTTPServer(("127.0.0.1", 8081), Handler).serve_forever()
 APP
-chmod +x "$root/usr/bin/cfn-signal"
 await 30 inside curl -fsS --cacert /opt/packages/cert https://packages.test:8443/
 
 key_arn() { control key "{\"key\": \"alias/$1\"}" && grep -o 'arn:[^"]*' "$work/answer"; }
@@ -59,11 +62,12 @@ for told in "$work"/story/*; do
     while read -r parameter; do control put "$parameter"; done < "$told/parameters.json"
     install -D -m 0755 "$work/application" "$root$command"
     opt+=("$root/$(cut -d/ -f2,3 <<< "$command")")
+    by=/usr/local/bin/cfn-signal
     signal="--stack $stack --resource Group --region us-east-1"
 
     act_as "$project"
     boot "$project" || fail "the user-data: $(cat "$work/cloud-init")"
-    same "--exit-code 0 $signal" "$(inside cat /opt/signals)" "cfn-signal"
+    same "$by --exit-code 0 $signal" "$(inside cat /opt/signals)" "cfn-signal"
     await 60 answers
     while IFS= read -r line; do
         grep -qxF -- "$line" "$work/answers" || fail "the service has no $line"
@@ -76,7 +80,7 @@ for told in "$work"/story/*; do
     inside rm /opt/signals
     act_as "$other"
     ! boot "$project" || fail "$other's role starts $project's service"
-    same "--exit-code 77 $signal" "$(inside cat /opt/signals)" "cfn-signal"
+    same "$by --exit-code 77 $signal" "$(inside cat /opt/signals)" "cfn-signal"
     grep -qF -e "parameter/$project.shared." -e "parameter/$project.$environment." "$work/cloud-init" \
         || fail "the denial names nothing: $(cat "$work/cloud-init")"
     ! inside systemctl is-active --quiet app.service || fail "the service runs"
@@ -89,32 +93,43 @@ for told in "$work"/story/*; do
     cat "$told/expected" >> "$work/expected"
 done
 
-# The same on a machine without dpkg: Debian's rpm stands for Amazon Linux's. It gets a database of its own, and does not
-# know what is installed here.
+# The same on a machine without dpkg: Debian's rpm stands for Amazon Linux's, and cfn-signal is where Amazon Linux has it. rpm's
+# database is empty: it does not know what is installed here, and installs all the same.
 told=$work/story/article
 source "$told/cast"
-act_as "$project"
+by=/opt/aws/bin/cfn-signal
+signal="--stack $stack --resource Group --region us-east-1"
+rm "$root/usr/local/bin/cfn-signal"
+cfn_signal "$root$by"
 cp "$rpm" "$root/opt/packages/stepzero.rpm"
 checksum() { sha256sum "$1" | cut -d' ' -f1; }
 sed -i "s/stepzero\.deb/stepzero.rpm/; s/$(checksum "$deb")/$(checksum "$rpm")/" "$told/$project.sh"
-printf '#!/bin/sh\nexec /usr/bin/rpm --dbpath=/run/story-rpm --nodeps "$@"\n' > "$root/usr/local/bin/rpm"
-chmod +x "$root/usr/local/bin/rpm"
-inside rpm --initdb
 inside dpkg --remove stepzero > /dev/null 2>&1 || fail "dpkg --remove"
 mv "$root/usr/bin/dpkg" "$root/usr/bin/dpkg.hidden"
+inside rpm --initdb
+same "" "$(inside rpm --query --all)" "the packages in rpm's database"
 install -D -m 0755 "$work/application" "$root$command"
+act_as "$project"
 boot "$project" || fail "the user-data with rpm: $(cat "$work/cloud-init")"
-inside rpm --query stepzero > /dev/null || fail "rpm has not installed it"
+same "$by --exit-code 0 $signal" "$(inside cat /opt/signals)" "cfn-signal of Amazon Linux"
+inside rpm --verify stepzero || fail "rpm has not installed it, or not whole"
 await 60 answers
 while IFS= read -r line; do
     grep -qxF -- "$line" "$work/answers" || fail "with rpm, the service has no $line"
 done < "$told/expected"
 proven "the user-data on a machine without dpkg: rpm installs the package, and the service answers"
 inside systemctl disable --now --quiet app.service
+# The package is there already, as in an image that was made from this instance.
+inside rm /opt/signals
+act_as "$other"
+! boot "$project" || fail "with rpm, $other's role starts $project's service"
+same "$by --exit-code 77 $signal" "$(inside cat /opt/signals)" "cfn-signal of Amazon Linux"
+proven "the user-data on a machine without dpkg: a denied parameter fails the deployment with 77"
+act_as "$project"
 inside rpm --erase stepzero > /dev/null 2>&1 || fail "rpm --erase"
 mv "$root/usr/bin/dpkg.hidden" "$root/usr/bin/dpkg"
 inside dpkg --install /opt/packages/stepzero.deb > /dev/null 2>&1 || fail "dpkg --install"
-rm -r "$root/usr/local/bin/rpm" "$root/opt/signals"
+rm -r "$root/opt/aws" "$root/opt/signals"
 
 inside systemctl stop packages.service
 # The scripts for an instance with stepzero in its image; the article's story again.
@@ -125,7 +140,7 @@ sed 's/^set -eu$/set -eu; export AWS_CA_BUNDLE=\/etc\/fake-ca.pem/' packaging/us
 printf '#!/bin/sh\nexec printenv DATABASE_PASSWORD\n' > "$root/opt/app/start"
 same "$password" "$(inside bash /opt/user-data)" "user-data/start.sh"
 proven "the plain user-data script starts its command"
-rm -r "${opt[@]}" "$root/etc/systemd/system/app.service" "$root/usr/bin/cfn-signal"
+rm -r "${opt[@]}" "$root/etc/systemd/system/app.service"
 source tests/homes/systemd/cloud-init.sh
 allow
 inside systemctl daemon-reload
