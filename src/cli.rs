@@ -129,6 +129,8 @@ pub struct Options {
     /// [env: STEPZERO_CREDENTIALS] [default: auto]
     #[arg(long, value_name = "SOURCE", value_parser = words(&Credentials::WORDS, Credentials::parse), hide_possible_values = true, help_heading = "AWS")]
     pub credentials: Option<Credentials>,
+    #[command(flatten)]
+    pub role: RoleOptions,
     /// One deadline over everything before the exec [env: STEPZERO_TIMEOUT] [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = setting::duration, help_heading = "AWS")]
     pub timeout: Option<Duration>,
@@ -144,6 +146,20 @@ pub struct Options {
     /// How to log: text or json
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: Format,
+}
+
+/// A role for the fetch.
+#[derive(Debug, Default, Args)]
+pub struct RoleOptions {
+    /// A role to assume for the fetch, with whatever credentials there are: arn:aws:iam::123456789012:role/reader
+    #[arg(long, value_name = "ARN", help_heading = "AWS")]
+    pub role_arn: Option<String>,
+    /// With --role-arn: what the role's trust policy wants to hear (sts:ExternalId)
+    #[arg(long, value_name = "ID", help_heading = "AWS")]
+    pub external_id: Option<String>,
+    /// With --role-arn: the session's name, which CloudTrail shows [default: stepzero]
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub role_session_name: Option<String>,
 }
 
 /// What `policy` adds.

@@ -16,9 +16,10 @@ use crate::cli::Options;
 use crate::environment::Target;
 use crate::environment::{EnvironmentRules, Inherited, Value};
 use crate::error::{Exit, Failure, Failures, io_text, printable};
-use crate::name::BadName;
+use crate::name::{BadName, EnvName};
 use crate::plan::Plan;
 use crate::spec::Spec;
+use crate::spec::entry::{Entry, ValueSource};
 use crate::store::OnDenial;
 use crate::{log, resolve, steps, sys};
 
@@ -161,16 +162,29 @@ fn value(wanted: &Wanted, options: Options, units: &Path, inherited: &Inherited)
 /// The spec reduced to one variable of `[env]` or `[files]`, as a file. Nothing else is asked for, and `[[load]]` is not:
 /// its names are the store's, and would cost a listing for every credential.
 fn only(credential: &str, mut spec: Spec) -> Result<Spec, Failures> {
-    spec.entries.retain(|entry| entry.variable.as_str() == credential);
-    if spec.entries.is_empty() {
+    let (mut wanted, mut parts): (Vec<Entry>, Vec<Entry>) =
+        spec.entries.into_iter().partition(|entry| entry.variable.as_str() == credential);
+    if wanted.is_empty() {
         return Err(Failure::new(Exit::Config, "the unit's spec has no such name under [env] or [files]")
             .help(format!("add it there, as in {} = \"key\"", printable(credential)))
             .into());
     }
-    for entry in &mut spec.entries {
-        entry.target = Target::File { mode: 0o400 };
+    for entry in &mut wanted {
+        (entry.target, entry.private) = (Target::File { mode: 0o400 }, false);
     }
+    // A template needs its parts as well, which are not handed out.
+    let is_part = |name: &EnvName| {
+        wanted.iter().any(|entry| match &entry.source {
+            ValueSource::Template(template) => template.variables().any(|part| part == name),
+            ValueSource::Stored(_) => false,
+        })
+    };
+    parts.retain(|entry| is_part(&entry.variable));
+    parts.iter_mut().for_each(|entry| entry.private = true);
+    wanted.extend(parts);
+    spec.entries = wanted;
     spec.loads.clear();
+    spec.expands.clear();
     spec.references = false;
     spec.rules = EnvironmentRules::default();
     Ok(spec)

@@ -4,7 +4,7 @@
 
 use crate::answers::Denial;
 use crate::error::{Exit, Failure};
-use crate::plan::{Plan, Variable};
+use crate::plan::Plan;
 use crate::scope::Scope;
 use crate::spec::entry::Load;
 
@@ -26,8 +26,8 @@ pub fn failure(denial: &Denial, plan: &Plan) -> Failure {
         None => format!("allow {}; `stepzero check` finds every denied name", needed(denial)),
     };
     match wanting(plan, denial) {
-        Some(Wanting::Variable(variable, name, scope)) => {
-            failure = failure.detail(format!("{name}, wanted for {}, from {}", variable.name, variable.origin));
+        Some(Wanting::Name { name, wanted_for, scope }) => {
+            failure = failure.detail(format!("{name}, wanted for {wanted_for}"));
             let others = plan.scopes.iter().filter(|other| Some(*other) != scope);
             let list: Vec<String> = others.map(|other| format!("--scope {}", other.as_str())).collect();
             match scope {
@@ -59,7 +59,12 @@ pub fn needed(denial: &Denial) -> String {
 }
 
 enum Wanting<'a> {
-    Variable(&'a Variable, String, Option<&'a Scope>),
+    /// A name, and the line of the spec that wants it.
+    Name {
+        name: String,
+        wanted_for: String,
+        scope: Option<&'a Scope>,
+    },
     Load(&'a Load),
 }
 
@@ -73,19 +78,26 @@ fn wanting<'a>(plan: &'a Plan, denial: &Denial) -> Option<Wanting<'a>> {
     // A parameter can have the name of a path; a call for a path asks for that alone.
     let of_names = matches!(denial.action.as_str(), "ssm:GetParameters" | "secretsmanager:GetSecretValue");
     let load = plan.loads.iter().find(|load| !of_names && only == Some(load.path.as_str()));
-    let candidates =
-        plan.variables.iter().flat_map(|variable| variable.candidates.iter().map(move |found| (variable, found)));
-    let mut asked = candidates.flat_map(|(variable, candidate)| {
-        let ids = candidate.bare.into_iter().chain([candidate.request]);
-        ids.map(move |id| (variable, candidate, plan.request(id)))
+    let by_variables = plan.variables.iter().map(|variable| {
+        let wanted_for = format!("{}, from {}", variable.name, variable.origin);
+        (wanted_for, &variable.candidates)
+    });
+    let by_expansions = plan.expansions.iter().map(|expansion| {
+        let wanted_for = format!("[[expand]], from {}", expansion.expand.origin);
+        (wanted_for, &expansion.candidates)
+    });
+    let mut asked = by_variables.chain(by_expansions).flat_map(|(wanted_for, candidates)| {
+        candidates.iter().flat_map(move |candidate| {
+            let wanted_for = wanted_for.clone();
+            let ids = candidate.bare.into_iter().chain([candidate.request]);
+            ids.map(move |id| (wanted_for.clone(), candidate, plan.request(id)))
+        })
     });
     let fits = |name: &str, text: &str| named == Some(name) || named.is_none() && only == Some(text);
-    let mut variable = || {
-        let found = asked.find(|(.., request)| fits(request.name().folded(), &request.to_string()));
-        found.map(|(variable, candidate, request)| (variable, request.to_string(), candidate.scope.as_ref()))
-    };
-    match load {
-        Some(load) => Some(Wanting::Load(load)),
-        None => variable().map(|(variable, name, scope)| Wanting::Variable(variable, name, scope)),
+    if let Some(load) = load {
+        return Some(Wanting::Load(load));
     }
+    let (wanted_for, candidate, request) =
+        asked.find(|(.., request)| fits(request.name().folded(), &request.to_string()))?;
+    Some(Wanting::Name { name: request.to_string(), wanted_for, scope: candidate.scope.as_ref() })
 }

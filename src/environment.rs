@@ -65,7 +65,8 @@ impl Inherited {
         failures.collect()
     }
 
-    fn raw(&self, name: &str) -> Option<&[u8]> {
+    /// The first entry of that name, also an empty one.
+    pub fn raw(&self, name: &str) -> Option<&[u8]> {
         // A name has no `=` and is not empty. Asked for each variable of a spec: no entry is looked through to its end.
         self.0.iter().find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     }

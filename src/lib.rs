@@ -35,6 +35,7 @@ mod steps;
 pub mod store;
 #[allow(unsafe_code)]
 mod sys;
+pub mod template;
 
 use std::convert::Infallible;
 use std::ffi::OsString;

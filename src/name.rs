@@ -33,14 +33,6 @@ impl EnvName {
         Ok(EnvName(text.to_owned()))
     }
 
-    /// The mapping of the contract: upper-case ASCII, every character outside `A-Z 0-9 _` becomes `_`,
-    /// and a leading digit gets `_` before it. `prefix` comes before the mapped text, as it is.
-    pub fn mapped(prefix: &str, text: &str) -> Result<Self, BadName> {
-        let body: String = text.chars().map(mapped_char).collect();
-        let guard = if body.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
-        EnvName::new(&format!("{prefix}{guard}{body}"))
-    }
-
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -52,10 +44,40 @@ impl fmt::Display for EnvName {
     }
 }
 
-fn mapped_char(c: char) -> char {
-    match c.to_ascii_uppercase() {
-        c @ ('A'..='Z' | '0'..='9' | '_') => c,
-        _ => '_',
+/// How a name in the store becomes the name of a variable: upper-case ASCII, `_` for every character outside `A-Z 0-9 _`, and
+/// `_` before a leading digit. The rest is for the names that loads and expansions bring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    /// Comes before the mapped name, as it is.
+    pub prefix: String,
+    /// Letters stay as they are.
+    pub keep_case: bool,
+    /// What stands between the levels, which are between slashes.
+    pub join: String,
+}
+
+impl Default for Naming {
+    fn default() -> Self {
+        Naming { prefix: String::new(), keep_case: false, join: "_".to_owned() }
+    }
+}
+
+impl Naming {
+    /// The variable for a name without the path before it.
+    pub fn variable(&self, name: &str) -> Result<EnvName, BadName> {
+        let levels: Vec<String> =
+            name.split('/').map(|level| level.chars().map(|c| self.mapped(c)).collect()).collect();
+        let body = levels.join(&self.join);
+        let guard = if body.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
+        EnvName::new(&format!("{}{guard}{body}", self.prefix))
+    }
+
+    fn mapped(&self, c: char) -> char {
+        match c {
+            _ if !(c.is_ascii_alphanumeric() || c == '_') => '_',
+            _ if self.keep_case => c,
+            _ => c.to_ascii_uppercase(),
+        }
     }
 }
 
@@ -172,15 +194,20 @@ mod tests {
 
     #[test]
     fn mapping() {
-        for (prefix, text, want) in [
-            ("", "database_password", "DATABASE_PASSWORD"),
-            ("", "db.host-name/x", "DB_HOST_NAME_X"),
-            ("", "2fa", "_2FA"),
-            ("APP_", "2fa", "APP__2FA"),
-            ("", "é", "_"),
-            ("app_", "x", "app_X"),
+        let (upper, plain) = (false, "_");
+        for (prefix, keep_case, join, name, want) in [
+            ("", upper, plain, "database_password", "DATABASE_PASSWORD"),
+            ("", upper, plain, "db.host-name/x", "DB_HOST_NAME_X"),
+            ("", upper, plain, "2fa", "_2FA"),
+            ("APP_", upper, plain, "2fa", "APP__2FA"),
+            ("", upper, plain, "é", "_"),
+            ("app_", upper, plain, "x", "app_X"),
+            ("TF_VAR_", true, plain, "db/userName", "TF_VAR_db_userName"),
+            ("", true, "__", "ConnectionStrings/Default", "ConnectionStrings__Default"),
+            ("", upper, "__", "a/b.c/2", "A__B_C__2"),
         ] {
-            assert_eq!(EnvName::mapped(prefix, text).map(|name| name.0), Ok(want.to_owned()), "{text}");
+            let naming = Naming { prefix: prefix.into(), keep_case, join: join.into() };
+            assert_eq!(naming.variable(name).map(|name| name.0), Ok(want.to_owned()), "{name}");
         }
     }
 

@@ -12,9 +12,11 @@ use crate::error::{Exit, Failure, Failures, count, printable};
 use crate::name::EnvName;
 use crate::parameter::{NAMES_PER_CALL, ParameterName, Request, Subject};
 use crate::scope::{self, Placeholders, Scope};
+use crate::secret::JsonPath;
 use crate::setting::{Existing, Origin};
 use crate::spec::Spec;
-use crate::spec::entry::{Absent, Entry, Load, Shape, Source};
+use crate::spec::entry::{Absent, Entry, Expand, Load, Shape, Source, ValueSource};
+use crate::template::Template;
 use builder::Builder;
 
 /// Names, variables and policy, and never a value.
@@ -26,6 +28,7 @@ pub struct Plan {
     pub requests: Vec<Request>,
     /// With their placeholders filled.
     pub loads: Vec<Load>,
+    pub expansions: Vec<Expansion>,
     pub variables: Vec<Variable>,
     /// Variables that `--existing keep` leaves alone; they are not asked for.
     pub kept: Vec<EnvName>,
@@ -43,19 +46,30 @@ pub struct Variable {
     pub origin: Origin,
     /// The key that is looked for; `None` when there is one full name.
     pub key: Option<String>,
-    /// In order: the first that exists wins.
+    /// In order: the first that exists wins. None for a template.
     pub candidates: Vec<Candidate>,
+    pub template: Option<Template>,
     pub absent: Absent,
     pub shape: Shape,
     pub target: Target,
     /// Whether it is set already, and may be passed on.
     pub inherited: bool,
+    /// For templates only: the command does not get it.
+    pub private: bool,
 }
 
 impl Variable {
     pub fn is_reference(&self) -> bool {
         self.origin == Origin::Reference
     }
+}
+
+/// An `[[expand]]` and where its JSON object can be.
+#[derive(Debug)]
+pub struct Expansion {
+    pub expand: Expand,
+    /// In order: the first that exists wins.
+    pub candidates: Vec<Candidate>,
 }
 
 /// One place where a variable's value can come from.
@@ -66,8 +80,10 @@ pub struct Candidate {
     pub request: RequestId,
     /// For a label on a key: the same parameter without it, to tell a missing label from a missing parameter.
     pub bare: Option<RequestId>,
-    /// From the inherited variable, whose value is taken as it is.
+    /// From the inherited variable: the shape of the line of the spec is not for it.
     pub is_reference: bool,
+    /// The field that a reference names.
+    pub field: Option<JsonPath>,
 }
 
 impl Plan {
@@ -76,7 +92,9 @@ impl Plan {
         let mut errors = Vec::new();
         let placeholders = Placeholders { project: spec.project.as_ref(), environment: spec.environment.as_ref() };
         let (layered, mut kept) = layers(spec.entries, &spec.rules, inherited, &mut errors);
-        let has_keys = layered.iter().any(|entry| matches!(entry.source, Source::Key(_)));
+        let is_key = |entry: &Entry| matches!(entry.source, ValueSource::Stored(Source::Key(_)));
+        let has_keys =
+            layered.iter().any(is_key) || spec.expands.iter().any(|expand| matches!(expand.source, Source::Key(_)));
         let scopes = has_keys.then(|| scope::expand(spec.scopes.as_deref(), spec.separator, placeholders));
         let scopes = scopes.unwrap_or(Ok(Vec::new())).unwrap_or_else(|failures| {
             errors.extend(failures);
@@ -95,10 +113,17 @@ impl Plan {
             // A reference replaces itself, whatever `--existing` says.
             kept.retain(|name| !variables.iter().any(|variable| variable.name == *name));
         }
+        let mut expansions = Vec::new();
+        for expand in spec.expands {
+            match builder.candidates(&expand.source, expand.selector.clone(), &expand.origin) {
+                Ok(candidates) => expansions.push(Expansion { expand, candidates }),
+                Err(failure) => errors.push(failure),
+            }
+        }
         let loads = filled(spec.loads, placeholders, &mut errors);
         let (scopes, requests) = builder.finish();
         Failures::check(errors)?;
-        Ok(Plan { scopes, requests, loads, variables, kept, rules: spec.rules })
+        Ok(Plan { scopes, requests, loads, expansions, variables, kept, rules: spec.rules })
     }
 
     /// CONFIG when parameters are asked for by an ARN of another Region, all of which it names: AWS would refuse them
@@ -127,6 +152,11 @@ impl Plan {
         self.requests.len().div_ceil(NAMES_PER_CALL)
     }
 
+    /// The names that are asked for, in their order.
+    pub fn names(&self, candidates: &[Candidate]) -> Vec<String> {
+        candidates.iter().map(|candidate| self.request(candidate.request).to_string()).collect()
+    }
+
     pub fn request(&self, id: RequestId) -> &Request {
         // A RequestId is only made by the Builder of the same plan, from an index of `requests`.
         &self.requests[id.0]
@@ -152,7 +182,7 @@ fn layers(
     let flags: HashSet<EnvName> = first.into_keys().filter(|(_, by_flag)| *by_flag).map(|(name, _)| name).collect();
     let mut kept = Vec::new();
     let layered = entries.into_iter().filter(|entry| {
-        if rules.existing == Existing::Keep && inherited.has(&entry.variable, rules) {
+        if rules.existing == Existing::Keep && !entry.private && inherited.has(&entry.variable, rules) {
             // A flag and a line of the spec can both name it.
             if !kept.contains(&entry.variable) {
                 kept.push(entry.variable.clone());
@@ -166,8 +196,9 @@ fn layers(
 
 fn describe(entry: &Entry) -> String {
     let text = match &entry.source {
-        Source::Key(key) => key.as_str(),
-        Source::Parameter(text) | Source::Secret(text) => text,
+        ValueSource::Stored(Source::Key(key)) => key.as_str(),
+        ValueSource::Stored(Source::Parameter(text) | Source::Secret(text)) => text,
+        ValueSource::Template(_) => "a template",
     };
     format!("{} {}", entry.origin, printable(text))
 }

@@ -3,19 +3,22 @@
 #![forbid(unsafe_code)]
 
 mod candidates;
+mod expanded;
 mod loaded;
+mod templates;
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::answers::{Answers, Denial, Kind, LoadReply};
 use crate::environment::Target;
 use crate::environment::{Binding, Inherited, Value};
-use crate::error::{Exit, Failure, count, escaped};
+use crate::error::{Exit, Failure, count, escaped, printable};
 use crate::name::EnvName;
 use crate::plan::Plan;
 use crate::secret::Secret;
 use crate::setting::Existing;
-use loaded::Loaded;
+use loaded::{Brought, Group, Loaded};
 
 /// What became of one variable.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Outcome {
     pub variable: EnvName,
     pub target: Target,
     pub is_reference: bool,
+    /// For templates only: the command does not get it.
+    pub private: bool,
     /// Every name that was asked for, and what AWS said to it. Of a loaded variable: none.
     pub asked: Vec<Asked>,
     pub result: Result<Resolved, Unmet>,
@@ -49,6 +54,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub enum Resolved {
     Fetched(Won),
+    /// From a template with these parts.
+    Rendered(Vec<EnvName>, Rc<Secret>),
     Default(String),
     /// `optional`, or a `default` for a variable that is inherited.
     LeftAlone,
@@ -59,6 +66,8 @@ pub enum Resolved {
 pub struct Won {
     /// The parameter's name, with the selector that was asked for. Under a loaded path it is the store's text.
     pub parameter: String,
+    /// The field of its JSON object, where that was expanded.
+    pub field: Option<String>,
     pub scope: Option<String>,
     pub version: i64,
     pub kind: Kind,
@@ -75,37 +84,57 @@ pub enum Unmet {
     Denied(Vec<Denial>),
     /// Not waited for, because another one was denied.
     Open,
+    /// A template, one part of which cannot be had: that one says why.
+    Part(EnvName),
     Failure(Failure),
 }
 
-/// Resolves every variable of the plan, and those that the loads bring.
+/// Resolves every variable of the plan, and those that loads and expansions bring.
 pub fn outcomes(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Outcome> {
     let Answers { replies, loads } = answers;
     let mut outcomes: Vec<Outcome> =
         plan.variables.iter().map(|variable| candidates::single(plan, variable, &replies)).collect();
-    let taken: Vec<EnvName> = outcomes.iter().map(|outcome| outcome.variable.clone()).collect();
-    let mut loaded = Loaded::default();
+    templates::render(plan, &mut outcomes, inherited);
+    let taken: HashSet<EnvName> = outcomes.iter().map(|outcome| outcome.variable.clone()).collect();
     let keeps = |name: &EnvName| plan.rules.existing == Existing::Keep && inherited.has(name, &plan.rules);
-    let mut found = Vec::new();
+    let is_set = |name: &EnvName| keeps(name) || taken.contains(name);
+    let mut loaded = Loaded::default();
     // What `only` names may stand under another path, so it is missing only when every path has answered.
     let answered = loads.iter().all(|reply| matches!(reply, LoadReply::Found(_)));
-    for (load, reply) in plan.loads.iter().zip(loads) {
-        match reply {
-            LoadReply::Found(parameters) if parameters.is_empty() && !load.optional => loaded.empty(load),
+    let mut found = Vec::new();
+    for (index, (load, reply)) in plan.loads.iter().zip(loads).enumerate() {
+        let group = Group::of_load(index, load);
+        let unmet = match reply {
+            LoadReply::Found(parameters) if parameters.is_empty() && !load.optional => {
+                Unmet::Failure(loaded::empty(load))
+            }
             LoadReply::Found(parameters) => {
                 for parameter in parameters {
-                    loaded.add(load, parameter, |name| keeps(name) || taken.contains(name));
+                    loaded.add(&group, Brought::from_load(load, parameter), is_set);
                 }
-                found.push(load);
+                found.push((group, format!("under {}", printable(&load.path))));
+                continue;
             }
-            LoadReply::TooMany(pages) => loaded.too_many(load, pages),
-            LoadReply::Denied(denial) => loaded.denied(load, denial),
-            LoadReply::GaveUp(failure) => loaded.gave_up(load, failure),
-            LoadReply::Open => loaded.open(load),
+            LoadReply::TooMany(pages) => Unmet::Failure(loaded::too_many(load, pages)),
+            LoadReply::Denied(denial) => Unmet::Denied(vec![denial]),
+            LoadReply::GaveUp(failure) => Unmet::Failure(failure),
+            LoadReply::Open => Unmet::Open,
+        };
+        loaded.fail(&group, unmet);
+    }
+    for (index, expansion) in plan.expansions.iter().enumerate() {
+        let group = Group::of_expansion(index, expansion);
+        match expanded::fields(plan, expansion, &replies) {
+            Ok(Some((parameter, fields))) => {
+                fields.into_iter().for_each(|field| loaded.add(&group, field, is_set));
+                found.push((group, format!("in {parameter}")));
+            }
+            Ok(None) => {}
+            Err(unmet) => loaded.fail(&group, unmet),
         }
     }
-    for load in found.into_iter().filter(|load| answered && !load.optional) {
-        loaded.check(load, |name| keeps(name) || taken.contains(name));
+    for (group, place) in found.iter().filter(|(group, _)| answered && !group.optional) {
+        loaded.check(group, place, is_set);
     }
     outcomes.extend(loaded.outcomes);
     outcomes
@@ -115,9 +144,10 @@ pub fn outcomes(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Out
 pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failure>) {
     let mut bindings = Vec::new();
     let mut errors = Errors::default();
-    for Outcome { variable, target, is_reference, result, .. } in outcomes {
+    for Outcome { variable, target, is_reference, private, result, .. } in outcomes {
         let value = match result {
             Ok(Resolved::Fetched(won)) => Value::Fetched(won.value),
+            Ok(Resolved::Rendered(_, value)) => Value::Fetched(value),
             Ok(Resolved::Default(text)) => Value::Default(text),
             Ok(Resolved::LeftAlone) => continue,
             Err(unmet) => {
@@ -125,7 +155,9 @@ pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failu
                 continue;
             }
         };
-        bindings.push(Binding { variable, target, value, replaces_itself: is_reference });
+        if !private {
+            bindings.push(Binding { variable, target, value, replaces_itself: is_reference });
+        }
     }
     (bindings, errors.finish())
 }
@@ -150,6 +182,7 @@ impl Errors {
                 }
             }
             Unmet::Open => self.open = true,
+            Unmet::Part(_) => {}
             Unmet::Failure(failure) => {
                 // Every call that got no answer until the deadline says so: once is enough.
                 let repeated = |other: &Failure| failure.exit == Exit::TempFail && other.exit == Exit::TempFail;
@@ -182,12 +215,20 @@ fn absent(missing: &[String]) -> Failure {
 }
 
 impl Won {
+    /// The parameter, and the field behind a `#`.
+    pub fn shown(&self) -> String {
+        match &self.field {
+            Some(field) => format!("{}#{field}", self.parameter),
+            None => self.parameter.clone(),
+        }
+    }
+
     /// A line for logs: what won, in how many bytes nobody says.
     pub fn describe(&self) -> String {
         let overrode = match self.overrode.len() {
             0 => String::new(),
             n => format!(", over {}", count(n, "less specific parameter")),
         };
-        format!("{} version {} ({}){overrode}", escaped(&self.parameter), self.version, self.kind.name())
+        format!("{} version {} ({}){overrode}", escaped(&self.shown()), self.version, self.kind.name())
     }
 }

@@ -7,8 +7,12 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use secrecy::{ExposeSecret as _, SecretBox};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::error::printable;
 
 /// A decrypted value: no Clone, no PartialEq, no Serialize, and a Debug that hides it.
 pub struct Secret(SecretBox<Vec<u8>>);
@@ -17,6 +21,11 @@ impl Secret {
     /// Takes the value over without copying it.
     pub fn new(value: String) -> Self {
         Self::from_bytes(value.into_bytes())
+    }
+
+    /// A copy of bytes that are elsewhere as well.
+    pub fn from_slice(value: &[u8]) -> Self {
+        Self::from_bytes(value.to_vec())
     }
 
     fn from_bytes(value: Vec<u8>) -> Self {
@@ -39,18 +48,34 @@ impl Secret {
 
     /// One field of a JSON value. A string comes as it is; a number, boolean, array or object as its JSON text, byte for byte.
     pub fn json_field(&self, path: &JsonPath) -> Result<Secret, Unusable> {
+        let root: &RawValue = serde_json::from_str(self.json()?).map_err(|_| Unusable::NotJson)?;
+        scalar(path.find(root)?).ok_or_else(|| Unusable::Null(path.to_string()))
+    }
+
+    /// The fields of a JSON object in their order: strings as they are, numbers and booleans as their JSON text, byte for
+    /// byte, and so objects and lists where `nested` permits them. Each field has a result of its own, because it may not
+    /// be wanted.
+    pub fn json_fields(&self, nested: bool) -> Result<Vec<(String, Result<Secret, Unusable>)>, Unusable> {
+        let Fields(fields) = serde_json::from_str(self.json()?).map_err(|error| match error.is_data() {
+            true => Unusable::NoObject,
+            false => Unusable::NotJson,
+        })?;
+        let value = |name: &str, value: &RawValue| match value.get().as_bytes().first() {
+            Some(b'{' | b'[') if !nested => Err(Unusable::Nested(name.to_owned())),
+            _ => scalar(value).ok_or_else(|| Unusable::Null(name.to_owned())),
+        };
+        let fields = fields.into_iter().map(|(name, raw)| {
+            let value = value(&name, raw);
+            (name, value)
+        });
+        Ok(fields.collect())
+    }
+
+    /// The text as a JSON parser takes it.
+    fn json(&self) -> Result<&str, Unusable> {
         let text = std::str::from_utf8(self.bytes()).map_err(|_| Unusable::NotJson)?;
         // Editors of Windows begin a text with a byte order mark, which JSON does not know.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut here: &RawValue = serde_json::from_str(text).map_err(|_| Unusable::NotJson)?;
-        for (depth, step) in path.0.iter().enumerate() {
-            here = descend(here, step).ok_or_else(|| Unusable::NoField(path.0[..=depth].join(".")))?;
-        }
-        match here.get().as_bytes().first() {
-            Some(b'"') => serde_json::from_str(here.get()).map(Secret::new).map_err(|_| Unusable::NotJson),
-            Some(b'n') => Err(Unusable::Null(path.to_string())),
-            _ => Ok(Secret::new(here.get().to_owned())),
-        }
+        Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
     }
 
     /// A StringList (joined by commas, which AWS does not escape) joined by another separator.
@@ -78,9 +103,88 @@ impl Secret {
     }
 }
 
+/// How a value is written into a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is.
+    None,
+    /// Percent-encoded, all but the unreserved characters (RFC 3986, 2.3): safe in each part of a URL.
+    Url,
+    /// With padding, in one line (RFC 4648, 4).
+    Base64,
+    /// A JSON string, its quotes included.
+    Json,
+    /// One word of a POSIX shell, its quotes included.
+    Shell,
+}
+
+/// A piece of a rendered template.
+pub enum Rendered<'a> {
+    Text(&'a str),
+    Value(&'a Secret, Encoding),
+}
+
+impl Secret {
+    /// The pieces one after the other.
+    pub fn render(pieces: &[Rendered<'_>]) -> Result<Secret, Unusable> {
+        let mut encoded = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            encoded.push(match piece {
+                Rendered::Text(text) => Secret::new((*text).to_owned()),
+                Rendered::Value(secret, encoding) => secret.encode(*encoding)?,
+            });
+        }
+        // Room for all of it, so that growing does not leave a copy behind.
+        let mut whole = Vec::with_capacity(encoded.iter().map(Secret::len).sum());
+        encoded.iter().for_each(|piece| whole.extend_from_slice(piece.bytes()));
+        Ok(Secret::from_bytes(whole))
+    }
+
+    /// Each with room for the longest result, for the same reason.
+    fn encode(&self, encoding: Encoding) -> Result<Secret, Unusable> {
+        const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+        let bytes = self.bytes();
+        let mut encoded = Vec::new();
+        match encoding {
+            Encoding::None => encoded = bytes.to_vec(),
+            Encoding::Base64 => encoded = STANDARD.encode(bytes).into_bytes(),
+            Encoding::Url => {
+                encoded.reserve_exact(3 * bytes.len());
+                percent_encode(bytes, UNRESERVED).for_each(|piece| encoded.extend_from_slice(piece.as_bytes()));
+            }
+            Encoding::Json => {
+                // The longest escape of a byte is \u00XX.
+                encoded.reserve_exact(6 * bytes.len() + 2);
+                let text = std::str::from_utf8(bytes).map_err(|_| Unusable::NotText)?;
+                serde_json::to_writer(&mut encoded, text).map_err(|_| Unusable::NotText)?;
+            }
+            Encoding::Shell => {
+                encoded.reserve_exact(4 * bytes.len() + 2);
+                encoded.push(b'\'');
+                for byte in bytes {
+                    // A quote cannot stand between quotes: these are closed, and opened again behind it.
+                    encoded.extend_from_slice(if *byte == b'\'' { b"'\\''" } else { std::slice::from_ref(byte) });
+                }
+                encoded.push(b'\'');
+            }
+        }
+        Ok(Secret::from_bytes(encoded))
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
+    }
+}
+
+/// A string as it is, all else as its JSON text; `None` for null.
+fn scalar(value: &RawValue) -> Option<Secret> {
+    match value.get().as_bytes().first() {
+        // It was read as JSON before, so a string is one.
+        Some(b'"') => serde_json::from_str(value.get()).ok().map(Secret::new),
+        Some(b'n') => None,
+        _ => Some(Secret::new(value.get().to_owned())),
     }
 }
 
@@ -96,21 +200,64 @@ fn descend<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
     fields.get(step).copied()
 }
 
-/// Where in a JSON value: names and array indices between dots.
+/// The fields of an object in their order, also those of one name.
+struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let fields = std::iter::from_fn(|| map.next_entry().transpose());
+                fields.collect::<Result<_, _>>().map(Fields)
+            }
+        }
+        from.deserialize_map(Object)
+    }
+}
+
+/// Where in a JSON value: names of fields and indices of lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonPath(Vec<String>);
+pub struct JsonPath {
+    steps: Vec<String>,
+    /// The path as one text, where it was written as such: a field of that very name goes before a deeper one.
+    text: Option<String>,
+}
 
 impl JsonPath {
-    /// `None` for an empty path or an empty step.
+    /// Names between dots. `None` for an empty path or an empty step.
     pub fn parse(text: &str) -> Option<Self> {
-        let steps: Vec<String> = text.split('.').map(str::to_owned).collect();
-        (!steps.iter().any(String::is_empty)).then_some(JsonPath(steps))
+        let path = Self::from_steps(text.split('.').map(str::to_owned).collect())?;
+        Some(JsonPath { text: Some(text.to_owned()), ..path })
+    }
+
+    /// Names that can contain dots themselves. `None` for an empty path or an empty step.
+    pub fn from_steps(steps: Vec<String>) -> Option<Self> {
+        let is_good = !steps.is_empty() && !steps.iter().any(String::is_empty);
+        is_good.then_some(JsonPath { steps, text: None })
+    }
+
+    fn find<'a>(&self, root: &'a RawValue) -> Result<&'a RawValue, Unusable> {
+        if let Some(field) = self.text.as_ref().and_then(|text| descend(root, text)) {
+            return Ok(field);
+        }
+        let mut here = root;
+        for (depth, step) in self.steps.iter().enumerate() {
+            here = descend(here, step).ok_or_else(|| Unusable::NoField(self.steps[..=depth].join(".")))?;
+        }
+        Ok(here)
     }
 }
 
 impl fmt::Display for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("."))
+        f.write_str(&self.steps.join("."))
     }
 }
 
@@ -121,15 +268,36 @@ pub enum Unusable {
     NoField(String),
     Null(String),
     NotBase64,
+    /// It is JSON, but no object.
+    NoObject,
+    /// This field is an object or a list.
+    Nested(String),
+    /// `list` was said, and the parameter is of this type.
+    NoList(&'static str),
+    /// For JSON.
+    NotText,
+    /// For the environment.
+    Nul,
 }
 
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unusable::NotJson => f.write_str("the value is not JSON"),
-            Unusable::NoField(path) => write!(f, "the JSON value has no field \"{path}\""),
-            Unusable::Null(path) => write!(f, "the JSON field \"{path}\" is null"),
+            Unusable::NoField(path) => write!(f, "the JSON value has no field \"{}\"", printable(path)),
+            Unusable::Null(path) => write!(f, "the JSON field \"{}\" is null", printable(path)),
+            Unusable::NoObject => f.write_str("the value is no JSON object"),
+            Unusable::Nested(name) => {
+                write!(
+                    f,
+                    "the JSON field \"{}\" is an object or a list; say `json = true` for its JSON text",
+                    printable(name)
+                )
+            }
             Unusable::NotBase64 => f.write_str("the value is not base64"),
+            Unusable::NoList(kind) => write!(f, "`list` is for a StringList, and this is a {kind}"),
+            Unusable::NotText => f.write_str("a value of it is not UTF-8 text, which JSON needs"),
+            Unusable::Nul => f.write_str("it has a NUL byte, which no variable can hold; [files] can"),
         }
     }
 }
@@ -160,6 +328,12 @@ mod tests {
         assert_eq!(field(json, "deep.list.1"), Err(Unusable::NoField("deep.list.1".into())));
         assert_eq!(field(json, "deep.nope.x"), Err(Unusable::NoField("deep.nope".into())));
         assert_eq!(field(json, "host.x"), Err(Unusable::NoField("host.x".into())));
+        let dotted = r#"{"a.b":"whole","a":{"b":"deep","c.d":"array"}}"#;
+        assert_eq!(field(dotted, "a.b").as_deref(), Ok("whole"), "a field of the very name goes first");
+        let steps = JsonPath::from_steps(vec!["a".into(), "c.d".into()]).expect("two steps");
+        assert_eq!(Secret::new(dotted.into()).json_field(&steps).expect("it is there").expose(), b"array");
+        let deep = JsonPath::from_steps(vec!["a".into(), "b".into()]).expect("two steps");
+        assert_eq!(Secret::new(dotted.into()).json_field(&deep).expect("it is there").expose(), b"deep");
         assert_eq!(field(json, "none"), Err(Unusable::Null("none".into())));
         assert_eq!(field("\u{feff}{\"a\":1}", "a").as_deref(), Ok("1"), "behind a byte order mark");
         assert_eq!(field("not json", "a"), Err(Unusable::NotJson));
@@ -170,6 +344,26 @@ mod tests {
         assert_eq!(Secret::new("a,b,,c".into()).list_joined_by(" ").expose(), b"a b  c");
         assert_eq!(Secret::new("AAEC\n/w==\n".into()).decode_base64().expect("base64").expose(), [0, 1, 2, 255]);
         assert_eq!(Secret::new("a-b".into()).decode_base64().map(|_| ()), Err(Unusable::NotBase64));
+    }
+
+    #[test]
+    fn encodings() {
+        let hostile = "a b'\"\\/?#{A}%\u{1}\n é";
+        for (encoding, want) in [
+            (Encoding::None, hostile),
+            (Encoding::Url, "a%20b%27%22%5C%2F%3F%23%7BA%7D%25%01%0A%20%C3%A9"),
+            (Encoding::Base64, "YSBiJyJcLz8je0F9JQEKIMOp"),
+            (Encoding::Json, r#""a b'\"\\/?#{A}%\u0001\n é""#),
+            (Encoding::Shell, "'a b'\\''\"\\/?#{A}%\u{1}\n é'"),
+        ] {
+            let rendered =
+                Secret::render(&[Rendered::Text("<"), Rendered::Value(&Secret::new(hostile.into()), encoding)]);
+            let rendered = rendered.expect("it is text");
+            assert_eq!(String::from_utf8_lossy(rendered.expose()), format!("<{want}"), "{encoding:?}");
+        }
+        let binary = Secret::new("/w==".into()).decode_base64().expect("base64");
+        assert_eq!(binary.encode(Encoding::Json).map(|_| ()), Err(Unusable::NotText));
+        assert_eq!(binary.encode(Encoding::Url).expect("any bytes").expose(), b"%FF");
     }
 
     #[test]

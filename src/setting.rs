@@ -8,12 +8,13 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 /// The variables that stepzero reads and the command does not inherit.
-pub const OWN_VARIABLES: [&str; 6] = [
+pub const OWN_VARIABLES: [&str; 7] = [
     "STEPZERO_SPEC",
     "STEPZERO_PROJECT",
     "STEPZERO_ENVIRONMENT",
     "STEPZERO_REFERENCES",
     "STEPZERO_CREDENTIALS",
+    "STEPZERO_KEY_EXCHANGE",
     "STEPZERO_TIMEOUT",
 ];
 
@@ -53,6 +54,17 @@ pub struct Aws {
     pub endpoint_url: Option<String>,
     pub profile: Option<String>,
     pub credentials: Credentials,
+    /// Assumed with the credentials that are found.
+    pub role: Option<Role>,
+}
+
+/// A role for the fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    pub arn: String,
+    /// What its trust policy wants to hear, where it wants that.
+    pub external_id: Option<String>,
+    pub session_name: String,
 }
 
 /// How messages and results are printed.
@@ -117,7 +129,26 @@ impl Credentials {
     }
 }
 
-fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+/// Which key exchange TLS offers first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// X25519MLKEM768, where the processor allows it, and the share of X25519 beside it: no server costs a round trip more.
+    #[default]
+    Hybrid,
+    /// None that is post-quantum: for a server, or a device before it, that fails on a hello of two packets.
+    Classical,
+}
+
+impl KeyExchange {
+    pub const WORDS: [(&str, Self); 2] = [("hybrid", KeyExchange::Hybrid), ("classical", KeyExchange::Classical)];
+
+    pub fn parse(text: &str) -> Result<Self, String> {
+        word(text, &Self::WORDS)
+    }
+}
+
+/// What a word of a fixed list stands for; an error that names them all.
+pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     let found = words.iter().find(|(word, _)| *word == text);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let known: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();

@@ -10,6 +10,7 @@ use crate::answers::Answers;
 use crate::cli::Options;
 use crate::environment::{self, Environment, Inherited};
 use crate::error::{Exit, Failure, Failures, io_text, printable};
+use crate::name::EnvName;
 use crate::parameter::PathRequest;
 use crate::plan::Plan;
 use crate::resolve::{self, Outcome, Resolved};
@@ -44,7 +45,7 @@ pub fn prepare(options: Options, inherited: &Inherited) -> Result<(Rc<Plan>, Fet
 /// that are taken from the one deadline.
 pub fn read_spec(options: Options, inherited: &Inherited) -> Result<(Spec, FetchOptions), Failures> {
     let (begun, trusting) = (Instant::now(), options.allow_writable_spec);
-    let mut spec = Spec::new(options, inherited, |path, patience| read_file(path, trusting, patience))?;
+    let mut spec = Spec::new(options, inherited, |what, path, timeout| read_file(what, path, trusting, timeout))?;
     let waited = Duration::from_secs(begun.elapsed().as_secs());
     let fetch_options =
         FetchOptions { aws: std::mem::take(&mut spec.aws), timeout: spec.timeout.saturating_sub(waited) };
@@ -71,14 +72,14 @@ pub fn fetch(
     })
 }
 
-/// NOINPUT when it cannot be read. As root, CONFIG when somebody else could have written it: who writes the spec chooses
+/// Reads the spec, or a template of it. NOINPUT when it cannot be read. As root, CONFIG when somebody else could have written it: who writes the spec chooses
 /// the variables of a root process.
-fn read_file(path: &Path, trusting: bool, patience: Duration) -> Result<Vec<u8>, Failure> {
+fn read_file(what: &str, path: &Path, trusting: bool, timeout: Duration) -> Result<Vec<u8>, Failure> {
     let shown = printable(&path.to_string_lossy());
-    let (bytes, owner) = sys::read_file(path, SPEC_LIMIT, patience).map_err(|error| {
-        let failure = Failure::new(Exit::NoInput, format!("the spec {shown} cannot be read: {}", io_text(&error)));
+    let (bytes, owner) = sys::read_file(path, SPEC_LIMIT, timeout).map_err(|error| {
+        let failure = Failure::new(Exit::NoInput, format!("the {what} {shown} cannot be read: {}", io_text(&error)));
         match error.kind() {
-            ErrorKind::TimedOut => failure.help(format!("nobody wrote it to its end in {} s", patience.as_secs_f64())),
+            ErrorKind::TimedOut => failure.help(format!("nobody wrote it to its end in {} s", timeout.as_secs_f64())),
             _ => failure,
         }
     })?;
@@ -86,22 +87,30 @@ fn read_file(path: &Path, trusting: bool, patience: Duration) -> Result<Vec<u8>,
     let others_can_write = owner.writable_by_others || (owner.uid != 0 && !owner.is_unmapped());
     if sys::is_root() && !trusting && others_can_write {
         if owner.is_unmapped() {
-            let what = "can be written by group or others, and its owner is not in this user namespace";
-            return Err(Failure::new(Exit::Config, format!("the spec {shown} {what}"))
+            let why = "can be written by group or others, and its owner is not in this user namespace";
+            return Err(Failure::new(Exit::Config, format!("the {what} {shown} {why}"))
                 .help("chmod go-w it outside, or say --allow-writable-spec"));
         }
-        return Err(Failure::new(Exit::Config, format!("the spec {shown} can be written by others than root"))
+        return Err(Failure::new(Exit::Config, format!("the {what} {shown} can be written by others than root"))
             .detail(format!("owner {}, writable by group or others: {}", owner.uid, owner.writable_by_others))
             .help("chown root and chmod go-w it, or say --allow-writable-spec"));
     }
     Ok(bytes)
 }
 
+fn names(parts: &[EnvName]) -> String {
+    parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// With `-v`: what won.
 pub fn log_outcomes(outcomes: &[Outcome]) {
     for outcome in outcomes {
-        if let Ok(Resolved::Fetched(won)) = &outcome.result {
-            log::info(|| format!("{} from {}", outcome.variable, won.describe()));
+        match &outcome.result {
+            Ok(Resolved::Fetched(won)) => log::info(|| format!("{} from {}", outcome.variable, won.describe())),
+            Ok(Resolved::Rendered(parts, _)) => {
+                log::info(|| format!("{} from a template of {}", outcome.variable, names(parts)));
+            }
+            _ => {}
         }
     }
 }

@@ -53,8 +53,8 @@ fn every_variable_exit_code_and_key() {
         Exit::Config,
     ];
     let exits = exits.map(|exit| format!("| {} | {} |", exit as u8, exit.name()));
-    let keys = "project environment separator scopes references pristine keep existing timeout region credentials key parameter \
-                secret optional default version label json list decode mode path recursive prefix";
+    let keys = "project environment separator scopes references pristine keep existing timeout region credentials role_arn external_id role_session_name key parameter \
+                secret optional default version label json list decode mode path recursive prefix case join template template_file private";
     for word in exits.iter().map(String::as_str).chain(OWN_VARIABLES) {
         assert!(documentation.contains(word), "README.md and docs/ say nothing of {word}");
     }

@@ -13,6 +13,8 @@ mod answers;
 mod files;
 #[path = "faults/fleet.rs"]
 mod fleet;
+#[path = "faults/hello.rs"]
+mod hello;
 #[path = "faults/ipv6.rs"]
 mod ipv6;
 #[path = "faults/limits.rs"]

@@ -68,7 +68,7 @@ fn the_page_of_the_spec_has_the_parser_s_keys() {
         let known = texts.iter().any(|text| !refusal(text).contains("unknown key"));
         assert!(known, "{key}");
     }
-    let sources = ["file", "source"].map(|name| {
+    let sources = ["file", "role", "source"].map(|name| {
         let path = format!("{}/src/spec/{name}.rs", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(path).expect("the parser")
     });

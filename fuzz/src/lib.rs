@@ -8,6 +8,7 @@ use stepzero::answers::{Answers, Kind, LoadReply, Parameter};
 use stepzero::cli::Options;
 use stepzero::environment::{EnvironmentRules, Inherited};
 use stepzero::error::{Failure, printable};
+use stepzero::name::Naming;
 use stepzero::parameter::Request;
 use stepzero::plan::Plan;
 use stepzero::refused;
@@ -22,7 +23,8 @@ use stepzero::spec::filter::Filter;
 pub fn spec(data: &[u8]) {
     let options = Options { spec: Some("spec.toml".into()), ..Options::default() };
     let inherited = Inherited::new(vec![b"PATH=/bin".to_vec()]);
-    let planned = Spec::new(options, &inherited, |_, _| Ok(data.to_vec())).and_then(|spec| Plan::new(spec, &inherited));
+    let planned =
+        Spec::new(options, &inherited, |_, _, _| Ok(data.to_vec())).and_then(|spec| Plan::new(spec, &inherited));
     match planned {
         Ok(plan) => round_trip(&plan),
         Err(failures) => calm(failures.iter()),
@@ -34,7 +36,7 @@ pub fn references(data: &[u8]) {
     let entries: Vec<Vec<u8>> = data.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
     let inherited = Inherited::new(entries.clone());
     let options = Options { references: true, ..Options::default() };
-    let no_spec = |_: &std::path::Path, _| Ok(Vec::new());
+    let no_spec = |_: &str, _: &std::path::Path, _| Ok(Vec::new());
     match Spec::new(options, &inherited, no_spec).and_then(|spec| Plan::new(spec, &inherited)) {
         Ok(plan) => round_trip(&plan),
         Err(failures) => {
@@ -88,7 +90,7 @@ pub fn answers(data: &[u8]) {
         origin: Origin::Flag("--load"),
         path: "/x".into(),
         recursive: true,
-        prefix: String::new(),
+        naming: Naming::default(),
         label: None,
         optional: true,
         filter: Filter::default(),
@@ -97,6 +99,7 @@ pub fn answers(data: &[u8]) {
         scopes: vec![],
         requests: vec![],
         loads: vec![load],
+        expansions: vec![],
         variables: vec![],
         kept: vec![],
         rules: EnvironmentRules::default(),

@@ -11,7 +11,7 @@ use crate::parameter::{ParameterName, Request, SECRET_PREFIX};
 use crate::reference;
 use crate::scope::{Placeholders, Scope};
 use crate::setting::Origin;
-use crate::spec::entry::{Absent, Entry, Shape, Source};
+use crate::spec::entry::{Absent, Entry, Shape, Source, ValueSource};
 
 /// The names to ask for, each once, while the variables are gone through.
 pub struct Builder<'a> {
@@ -43,25 +43,39 @@ impl<'a> Builder<'a> {
 
     /// One line of the spec, or one flag.
     pub fn variable(&mut self, entry: Entry) -> Result<Variable, Failure> {
-        let refused = |bad: BadName| Failure::new(Exit::Config, format!("{}: {bad}", entry.origin));
-        let selector = entry.selector.clone();
-        let (key, candidates) = match &entry.source {
-            Source::Key(key) => {
-                let candidates = self.in_scopes(key.as_str(), selector.as_ref()).map_err(refused)?;
-                (Some(key.as_str().to_owned()), candidates)
-            }
-            Source::Parameter(text) => {
-                let name = self.placeholders.fill(text, &entry.origin)?;
-                (None, vec![self.exactly(&name, selector).map_err(refused)?])
-            }
-            Source::Secret(id) => {
-                let name = format!("{SECRET_PREFIX}{}", self.placeholders.fill(id, &entry.origin)?);
-                (None, vec![self.exactly(&name, selector).map_err(refused)?])
+        let (key, candidates, template) = match entry.source {
+            ValueSource::Template(template) => (None, Vec::new(), Some(template)),
+            ValueSource::Stored(source) => {
+                let candidates = self.candidates(&source, entry.selector, &entry.origin)?;
+                let key = if let Source::Key(key) = &source { Some(key.as_str().to_owned()) } else { None };
+                (key, candidates, None)
             }
         };
-        let inherited = self.inherited.has(&entry.variable, self.rules);
-        let Entry { variable: name, origin, absent, shape, target, .. } = entry;
-        Ok(Variable { name, origin, key, candidates, absent, shape, target, inherited })
+        let Entry { variable: name, origin, absent, shape, target, private, .. } = entry;
+        // What the command does not get has nothing to do with a variable of that name that it inherits.
+        let inherited = !private && self.inherited.has(&name, self.rules);
+        Ok(Variable { name, origin, key, candidates, template, absent, shape, target, inherited, private })
+    }
+
+    /// Where a value can be, most specific first.
+    pub fn candidates(
+        &mut self,
+        source: &Source,
+        selector: Option<Selector>,
+        origin: &Origin,
+    ) -> Result<Vec<Candidate>, Failure> {
+        let found = match source {
+            Source::Key(key) => self.in_scopes(key.as_str(), selector.as_ref()),
+            Source::Parameter(text) => {
+                let name = self.placeholders.fill(text, origin)?;
+                self.exactly(&name, selector).map(|candidate| vec![candidate])
+            }
+            Source::Secret(id) => {
+                let name = format!("{SECRET_PREFIX}{}", self.placeholders.fill(id, origin)?);
+                self.exactly(&name, selector).map(|candidate| vec![candidate])
+            }
+        };
+        found.map_err(|bad| Failure::new(Exit::Config, format!("{origin}: {bad}")))
     }
 
     fn exactly(&mut self, name: &str, selector: Option<Selector>) -> Result<Candidate, BadName> {
@@ -70,7 +84,7 @@ impl<'a> Builder<'a> {
             Some(selector) => request.with(selector)?,
             None => request,
         };
-        Ok(Candidate { scope: None, request: self.ask(request), bare: None, is_reference: false })
+        Ok(Candidate { scope: None, request: self.ask(request), bare: None, is_reference: false, field: None })
     }
 
     fn in_scopes(&mut self, key: &str, selector: Option<&Selector>) -> Result<Vec<Candidate>, BadName> {
@@ -86,7 +100,7 @@ impl<'a> Builder<'a> {
             let request = self.ask(Request::named(name.clone(), selector.cloned()));
             let labelled = matches!(selector, Some(Selector::Label(_)));
             let bare = labelled.then(|| self.ask(Request::named(name, None)));
-            candidates.push(Candidate { scope: Some(scope), request, bare, is_reference: false });
+            candidates.push(Candidate { scope: Some(scope), request, bare, is_reference: false, field: None });
         }
         Ok(candidates)
     }
@@ -94,12 +108,21 @@ impl<'a> Builder<'a> {
     /// Inherited variables whose value is a reference. A variable of the spec or of a flag goes before it; under
     /// `--existing keep` that one is gone from the plan already.
     pub fn references(&mut self, variables: &mut Vec<Variable>, errors: &mut Vec<Failure>) {
-        for (name, request) in reference::find(self.inherited, errors) {
+        for (name, reference) in reference::find(self.inherited, errors) {
             let written = variables.iter_mut().find(|variable| variable.name == name);
+            if let Some(private) = written.as_ref().filter(|variable| variable.private) {
+                let what = format!(
+                    "{}: {name} is private, and the inherited variable of that name is a reference",
+                    private.origin
+                );
+                errors.push(Failure::new(Exit::Config, what).help("give one of them another name"));
+                continue;
+            }
             if written.as_ref().is_some_and(|variable| variable.absent == Absent::Fail) {
                 continue;
             }
-            let candidate = Candidate { scope: None, request: self.ask(request), bare: None, is_reference: true };
+            let (request, field) = (self.ask(reference.request), reference.field);
+            let candidate = Candidate { scope: None, request, bare: None, is_reference: true, field };
             if let Some(variable) = written {
                 // Without a match the inherited variable would stay, and that is the reference: resolved, or an error.
                 variable.candidates.push(candidate);
@@ -112,10 +135,12 @@ impl<'a> Builder<'a> {
                 origin: Origin::Reference,
                 key: None,
                 candidates,
+                template: None,
                 absent: Absent::Fail,
                 shape: Shape::default(),
                 target: Target::Environment,
                 inherited: true,
+                private: false,
             });
         }
     }

@@ -6,6 +6,7 @@ use super::{FORMAT, pretty, table, target};
 use crate::answers::Denial;
 use crate::denied::needed;
 use crate::error::escaped;
+use crate::name::EnvName;
 use crate::resolve::{Answer, Asked, Outcome, Resolved, Unmet};
 use crate::setting::Format;
 
@@ -30,7 +31,10 @@ fn check_text(outcomes: &[Outcome]) -> String {
             Ok(Resolved::Fetched(won)) => {
                 let (scope, overrode) = (won.scope.clone().unwrap_or_default(), won.overrode.join(", "));
                 let (version, kind) = (won.version.to_string(), won.kind.name().to_owned());
-                rows.push(vec![name, status(outcome).into(), won.parameter.clone(), scope, version, kind, overrode]);
+                rows.push(vec![name, status(outcome).into(), won.shown(), scope, version, kind, overrode]);
+            }
+            Ok(Resolved::Rendered(parts, _)) => {
+                rows.push(vec![name, status(outcome).into(), format!("template of {}", joined(parts))]);
             }
             Err(Unmet::Missing(names)) => rows.push(vec![name, status(outcome).into(), names.join(", ")]),
             Err(Unmet::Denied(denials)) => {
@@ -65,6 +69,10 @@ fn list(heading: &str, lines: impl Iterator<Item = String>) -> String {
     if text.is_empty() { text } else { format!("\n{heading}:\n{text}") }
 }
 
+fn joined(parts: &[EnvName]) -> String {
+    parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Who said no: `ssm`, `kms` or `secretsmanager`.
 fn service(denial: &Denial) -> &str {
     denial.action.split(':').next().unwrap_or_default()
@@ -72,12 +80,12 @@ fn service(denial: &Denial) -> &str {
 
 fn status(outcome: &Outcome) -> &'static str {
     match &outcome.result {
-        Ok(Resolved::Fetched(_)) => "ok",
+        Ok(Resolved::Fetched(_) | Resolved::Rendered(..)) => "ok",
         Ok(Resolved::Default(_)) => "default",
         Ok(Resolved::LeftAlone) => "left alone",
         Err(Unmet::Missing(_)) => "missing",
         Err(Unmet::Denied(_)) => "denied",
-        Err(Unmet::Failure(_) | Unmet::Open) => "unusable",
+        Err(Unmet::Failure(_) | Unmet::Part(_) | Unmet::Open) => "unusable",
     }
 }
 
@@ -85,16 +93,26 @@ fn outcome_json(outcome: &Outcome) -> Json {
     let mut json = json!({
         "variable": outcome.variable.as_str(), "status": status(outcome).replace(' ', "_"), "target": target(outcome.target),
     });
+    if outcome.private {
+        json["private"] = true.into();
+    }
     json["names"] = outcome.asked.iter().map(asked_json).collect();
     let (name, detail) = match &outcome.result {
         Ok(Resolved::Fetched(won)) => {
             json["parameter"] = won.parameter.clone().into();
+            if let Some(field) = &won.field {
+                json["field"] = field.clone().into();
+            }
             json["scope"] = won.scope.clone().into();
             json["version"] = won.version.into();
             json["type"] = won.kind.name().into();
             ("overrode", won.overrode.clone().into())
         }
+        Ok(Resolved::Rendered(parts, _)) => {
+            ("parts", parts.iter().map(|part| Json::from(part.as_str())).collect::<Vec<_>>().into())
+        }
         Err(Unmet::Missing(names)) => ("asked_for", names.clone().into()),
+        Err(Unmet::Part(part)) => ("reason", format!("the part {part} cannot be had").into()),
         Err(Unmet::Denied(denials)) => {
             let denied: Vec<Json> = denials.iter().map(denial_json).collect();
             ("denied", denied.into())

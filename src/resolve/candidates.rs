@@ -6,51 +6,68 @@ use super::{Answer, Asked, Outcome, Resolved, Unmet, Won};
 use crate::answers::{Denial, Kind, Parameter, Reply};
 use crate::environment::Target;
 use crate::error::{Exit, Failure, printable};
-use crate::name::EnvName;
-use crate::parameter::Request;
 use crate::plan::{Candidate, Plan, RequestId, Variable};
-use crate::secret::Secret;
+use crate::secret::{Secret, Unusable};
 use crate::spec::entry::{Absent, Shape};
 
 /// Resolves it.
 pub fn single(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Outcome {
-    let found = winner(plan, variable, replies);
+    let found = winner(plan, &variable.name.to_string(), &variable.candidates, replies);
     // A reference that stands behind what was written for its variable is taken as it is.
     let is_reference = matches!(&found, Ok(Some((candidate, _))) if candidate.is_reference);
     let target = if is_reference { Target::Environment } else { variable.target };
-    let result = found.and_then(|found| match (found, &variable.absent) {
-        (Some((candidate, parameter)), _) => won(plan, variable, candidate, parameter, replies),
-        (None, Absent::Skip) => Ok(Resolved::LeftAlone),
-        (None, Absent::Default(_)) if variable.inherited => Ok(Resolved::LeftAlone),
-        (None, Absent::Default(text)) => Ok(Resolved::Default(text.clone())),
-        (None, Absent::Fail) => {
-            let asked = variable.candidates.iter().map(|candidate| plan.request(candidate.request).to_string());
-            Err(Unmet::Missing(asked.collect()))
-        }
+    let won = found.and_then(|found| match found {
+        Some((candidate, parameter)) => won(plan, variable, candidate, parameter, replies),
+        None => Ok(None),
     });
-    Outcome { variable: variable.name.clone(), target, is_reference, asked: asked(plan, variable, replies), result }
+    let result = won.and_then(|won| match won {
+        Some(won) => Ok(Resolved::Fetched(won)),
+        None => absent(variable).ok_or_else(|| Unmet::Missing(plan.names(&variable.candidates))),
+    });
+    let (variable, private, asked) = (variable.name.clone(), variable.private, asked(plan, variable, replies));
+    Outcome { variable, target, is_reference, private, asked, result }
 }
 
+/// What becomes of a variable that nobody has; `None` when it must not be so.
+pub fn absent(variable: &Variable) -> Option<Resolved> {
+    match &variable.absent {
+        Absent::Fail => None,
+        Absent::Skip => Some(Resolved::LeftAlone),
+        Absent::Default(_) if variable.inherited => Some(Resolved::LeftAlone),
+        Absent::Default(text) => Some(Resolved::Default(text.clone())),
+    }
+}
+
+/// `None` when the value lacks the field that is wanted, and need not have it.
 fn won(
     plan: &Plan,
     variable: &Variable,
     candidate: &Candidate,
     parameter: &Parameter,
     replies: &[Reply],
-) -> Result<Resolved, Unmet> {
+) -> Result<Option<Won>, Unmet> {
     let request = plan.request(candidate.request);
-    let plain = Shape::default();
+    let plain = Shape { json: candidate.field.clone(), ..Shape::default() };
     let (shape, target) = match candidate.is_reference {
         true => (&plain, Target::Environment),
         false => (&variable.shape, variable.target),
     };
-    Ok(Resolved::Fetched(Won {
-        value: shaped(&variable.name, request, parameter, shape, target)?,
+    let value = match shaped(parameter, shape, target) {
+        Ok(value) => value,
+        Err(Unusable::NoField(_)) if variable.absent != Absent::Fail => return Ok(None),
+        Err(why) => {
+            let what = format!("{}: the value of {request} cannot be used: {why}", variable.name);
+            return Err(Unmet::Failure(Failure::new(Exit::DataErr, what)));
+        }
+    };
+    Ok(Some(Won {
+        value,
         parameter: request.to_string(),
+        field: None,
         scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),
         version: parameter.version,
         kind: parameter.kind,
-        overrode: overrode(plan, variable, candidate, replies),
+        overrode: overrode(plan, &variable.candidates, candidate, replies),
     }))
 }
 
@@ -79,8 +96,13 @@ type Found<'a> = Option<(&'a Candidate, &'a Parameter)>;
 
 /// The first candidate that exists. A denied one, wherever it stands, is fatal; so is a scope that has the parameter
 /// without the label, before the winner.
-fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Result<Found<'a>, Unmet> {
-    let ids = variable.candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
+pub fn winner<'a>(
+    plan: &Plan,
+    wanted_for: &str,
+    candidates: &'a [Candidate],
+    replies: &'a [Reply],
+) -> Result<Found<'a>, Unmet> {
+    let ids = candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
     let denials = ids.filter_map(|id| match reply(replies, id) {
         Reply::Denied(denial) => Some(denial.clone()),
         _ => None,
@@ -90,7 +112,7 @@ fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Resu
         return Err(Unmet::Denied(denials));
     }
     // Nor is anything started without an answer that was asked for.
-    let asked = variable.candidates.iter().flat_map(|candidate| [Some(candidate.request), candidate.bare]);
+    let asked = candidates.iter().flat_map(|candidate| [Some(candidate.request), candidate.bare]);
     for id in asked.flatten() {
         match reply(replies, id) {
             Reply::GaveUp(failure) => return Err(Unmet::Failure(failure.clone())),
@@ -98,14 +120,13 @@ fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Resu
             _ => {}
         }
     }
-    for candidate in &variable.candidates {
+    for candidate in candidates {
         if let Reply::Found(parameter) = reply(replies, candidate.request) {
             return Ok(Some((candidate, parameter)));
         }
         if let Some(Reply::Found(bare)) = candidate.bare.map(|bare| reply(replies, bare)) {
             let what = format!(
-                "{}: {} does not exist, but {} does (version {})",
-                variable.name,
+                "{wanted_for}: {} does not exist, but {} does (version {})",
                 plan.request(candidate.request),
                 printable(&bare.name),
                 bare.version
@@ -119,38 +140,29 @@ fn winner<'a>(plan: &Plan, variable: &'a Variable, replies: &'a [Reply]) -> Resu
     Ok(None)
 }
 
-fn overrode(plan: &Plan, variable: &Variable, winner: &Candidate, replies: &[Reply]) -> Vec<String> {
-    let after = variable.candidates.iter().skip_while(|candidate| candidate.request != winner.request).skip(1);
+pub fn overrode(plan: &Plan, candidates: &[Candidate], winner: &Candidate, replies: &[Reply]) -> Vec<String> {
+    let after = candidates.iter().skip_while(|candidate| candidate.request != winner.request).skip(1);
     let existing = after.filter(|candidate| matches!(reply(replies, candidate.request), Reply::Found(_)));
     existing.map(|candidate| plan.request(candidate.request).to_string()).collect()
 }
 
 /// The value as the variable wants it.
-fn shaped(
-    variable: &EnvName,
-    request: &Request,
-    parameter: &Parameter,
-    shape: &Shape,
-    target: Target,
-) -> Result<Rc<Secret>, Unmet> {
-    let unusable = |why: String| {
-        Unmet::Failure(Failure::new(Exit::DataErr, format!("{variable}: the value of {request} cannot be used: {why}")))
-    };
+fn shaped(parameter: &Parameter, shape: &Shape, target: Target) -> Result<Rc<Secret>, Unusable> {
     let mut value = parameter.value.clone();
     if let Some(separator) = &shape.list {
         if parameter.kind != Kind::StringList {
-            return Err(unusable(format!("`list` is for a StringList, and this is a {}", parameter.kind.name())));
+            return Err(Unusable::NoList(parameter.kind.name()));
         }
         value = Rc::new(value.list_joined_by(separator));
     }
     if let Some(path) = &shape.json {
-        value = Rc::new(value.json_field(path).map_err(|why| unusable(why.to_string()))?);
+        value = Rc::new(value.json_field(path)?);
     }
     if shape.base64 {
-        value = Rc::new(value.decode_base64().map_err(|why| unusable(why.to_string()))?);
+        value = Rc::new(value.decode_base64()?);
     }
     if target == Target::Environment && value.has_nul() {
-        return Err(unusable("it has a NUL byte, which no variable can hold; [files] can".into()));
+        return Err(Unusable::Nul);
     }
     Ok(value)
 }

@@ -2,26 +2,29 @@
 
 use super::filter::Filter;
 use crate::environment::Target;
-use crate::name::{EnvName, Key, Selector};
+use crate::name::{EnvName, Key, Naming, Selector};
 use crate::parameter::PathRequest;
 use crate::secret::JsonPath;
 use crate::setting::Origin;
+use crate::template::Template;
 
 /// A variable of `[env]` or `[files]`, or of `-k` or `--parameter`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub variable: EnvName,
     pub origin: Origin,
-    pub source: Source,
+    pub source: ValueSource,
     pub selector: Option<Selector>,
     pub absent: Absent,
     pub shape: Shape,
     pub target: Target,
+    /// For templates only: the command does not get it.
+    pub private: bool,
 }
 
 impl Entry {
     /// The plain case: required, as it is, into the environment.
-    pub fn new(variable: EnvName, origin: Origin, source: Source) -> Self {
+    pub fn new(variable: EnvName, origin: Origin, source: ValueSource) -> Self {
         Entry {
             variable,
             origin,
@@ -30,11 +33,12 @@ impl Entry {
             absent: Absent::Fail,
             shape: Shape::default(),
             target: Target::Environment,
+            private: false,
         }
     }
 }
 
-/// Where a value comes from, placeholders unfilled.
+/// What is asked for, placeholders unfilled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Looked for in the scopes.
@@ -43,6 +47,14 @@ pub enum Source {
     Parameter(String),
     /// The id of a Secrets Manager secret.
     Secret(String),
+}
+
+/// Where the value of a variable comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValueSource {
+    Stored(Source),
+    /// Made of the values of other variables.
+    Template(Template),
 }
 
 /// What happens when nobody has the parameter.
@@ -69,9 +81,23 @@ pub struct Load {
     pub origin: Origin,
     pub path: String,
     pub recursive: bool,
-    pub prefix: String,
+    pub naming: Naming,
     pub label: Option<Selector>,
     pub optional: bool,
+    pub filter: Filter,
+}
+
+/// An `[[expand]]`: every field of one JSON object as a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expand {
+    pub origin: Origin,
+    pub source: Source,
+    pub selector: Option<Selector>,
+    /// Nobody need have it.
+    pub optional: bool,
+    /// Objects and lists come as their JSON text.
+    pub nested: bool,
+    pub naming: Naming,
     pub filter: Filter,
 }
 

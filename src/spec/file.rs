@@ -3,16 +3,16 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
-use super::entry::{Entry, Load};
-use super::filter::Filter;
-use super::source;
+use super::entry::{Entry, Expand, Load};
+use super::role::RoleSpec;
 use super::table::{Table, Text};
+use super::template::{self, Beside};
+use super::{many, source};
 use crate::environment::Target;
 use crate::error::{Exit, Failure, Failures};
-use crate::name::{EnvName, Selector};
+use crate::name::EnvName;
 use crate::setting::{Credentials, Existing, Origin, Separator, duration};
 
 /// What a spec file says. An unset value is `None`, so that the next in the order of precedence speaks.
@@ -29,23 +29,26 @@ pub struct File {
     pub timeout: Option<std::time::Duration>,
     pub region: Option<(String, Origin)>,
     pub credentials: Option<Credentials>,
+    pub role: RoleSpec,
     pub entries: Vec<Entry>,
     pub loads: Vec<Load>,
+    pub expands: Vec<Expand>,
 }
 
-/// Parses the text of the file at `path`. CONFIG, with file, line and column, for anything that is not a spec.
-pub fn parse(path: &str, text: &str) -> Result<File, Failures> {
+/// Parses the text of the file at `path`; `beside` reads the files of templates. CONFIG, with file, line and column, for anything that is not a spec.
+pub fn parse(path: &str, text: &str, beside: Beside<'_>) -> Result<File, Failures> {
     let text = Text::new(path, text);
     let root = DeTable::parse(text.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         text.blind_failure(&span, &format!("not TOML: {}", error.message().replace('\n', ", ")))
     })?;
     let mut errors = Vec::new();
-    let file = read(Table::new(text, root.span(), root.get_ref()), &mut errors);
+    let file = read(Table::new(text, root.span(), root.get_ref()), beside, &mut errors);
+    template::check(&file.entries, &mut errors);
     Failures::check(errors).map_err(Failures::in_order).map(|()| file)
 }
 
-fn read(mut table: Table<'_, '_>, errors: &mut Vec<Failure>) -> File {
+fn read(mut table: Table<'_, '_>, beside: Beside<'_>, errors: &mut Vec<Failure>) -> File {
     let text = table.text.clone();
     let place = |(value, span): (String, Range<usize>)| (value, text.origin(&span));
     let file = File {
@@ -60,15 +63,17 @@ fn read(mut table: Table<'_, '_>, errors: &mut Vec<Failure>) -> File {
         timeout: parsed(&mut table, "timeout", duration, errors),
         region: table.string("region", errors).map(place),
         credentials: parsed(&mut table, "credentials", Credentials::parse, errors),
-        entries: entries(&mut table, errors),
-        loads: loads(&mut table, errors),
+        role: RoleSpec::read(&mut table, errors),
+        entries: entries(&mut table, beside, errors),
+        loads: many::loads(&mut table, errors),
+        expands: many::expands(&mut table, errors),
     };
     table.finish(errors);
     file
 }
 
 /// A string with a grammar of its own.
-fn parsed<T>(
+pub(super) fn parsed<T>(
     table: &mut Table<'_, '_>,
     key: &'static str,
     parse: impl Fn(&str) -> Result<T, String>,
@@ -90,7 +95,7 @@ fn keep(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Vec<EnvN
     Some(good)
 }
 
-fn entries(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
+fn entries(table: &mut Table<'_, '_>, beside: Beside<'_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (section, target) in [("env", Target::Environment), ("files", Target::File { mode: 0o400 })] {
         let Some((value, _)) = table.take(section) else { continue };
@@ -101,7 +106,7 @@ fn entries(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
         for (name, value) in variables {
             match EnvName::new(name.get_ref()) {
                 Ok(variable) => {
-                    entries.extend(source::entry(&table.text, variable, name.span(), value, target, errors))
+                    entries.extend(source::entry(&table.text, variable, name.span(), value, target, beside, errors))
                 }
                 Err(bad) => errors.push(table.text.failure(&name.span(), &bad.0)),
             }
@@ -115,49 +120,11 @@ fn entries(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Entry> {
     entries
 }
 
-fn loads(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Vec<Load> {
-    let Some((value, _)) = table.take("load") else { return Vec::new() };
-    let Some(items) = value.get_ref().as_array() else {
-        let wanted = "a list of tables, each under [[load]]";
-        let _: Option<()> = table.wrong_type("load", wanted, value, errors);
-        return Vec::new();
-    };
-    items.iter().filter_map(|item| load(&table.text, item, errors)).collect()
-}
-
-fn load(text: &Text<'_>, item: &Spanned<DeValue<'_>>, errors: &mut Vec<Failure>) -> Option<Load> {
-    let Some(inner) = item.get_ref().as_table() else {
-        errors.push(text.failure(&item.span(), "`load` is a list of tables, each under [[load]]"));
-        return None;
-    };
-    let mut table = Table::new(text.clone(), item.span(), inner);
-    let path = table.string("path", errors);
-    let recursive = table.bool("recursive", errors).unwrap_or(false);
-    let prefix = prefix(&mut table, errors);
-    let label = parsed(&mut table, "label", |label| Selector::label(label).map_err(|bad| bad.0), errors);
-    let optional = table.bool("optional", errors).unwrap_or(false);
-    let filter = Filter::read(&mut table, errors);
-    if path.is_none() && inner.get("path").is_none() {
-        errors.push(text.failure(&(item.span().start..item.span().start + 1), "[[load]] has no `path`"));
-    }
-    table.finish(errors);
-    let (path, span) = path?;
-    Some(Load { origin: text.origin(&span), path, recursive, prefix, label, optional, filter })
-}
-
-fn prefix(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> String {
-    let Some((prefix, span)) = table.string("prefix", errors) else { return String::new() };
-    if prefix.contains(['=', '\0']) {
-        errors.push(table.text.failure(&span, "`prefix` begins the name of a variable: it has no \"=\" and no NUL"));
-    }
-    prefix
-}
-
 /// The file's bytes as text: CONFIG when they are not UTF-8.
-pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+pub fn decode(what: &str, path: &str, bytes: Vec<u8>) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Failure::new(Exit::Config, format!("{path}:{line}: the spec is not UTF-8 text (byte {at})"))
+        Failure::new(Exit::Config, format!("{path}:{line}: the {what} is not UTF-8 text (byte {at})"))
     })
 }

@@ -1,9 +1,9 @@
 //! What the repeatable flags say, as lines of a spec would.
 
-use super::entry::{Entry, Load, Source};
+use super::entry::{Entry, Load, Source, ValueSource};
 use super::filter::Filter;
 use crate::error::{Exit, Failure};
-use crate::name::{BadName, EnvName, Key};
+use crate::name::{BadName, EnvName, Key, Naming};
 use crate::parameter::Request;
 use crate::scope::Placeholders;
 use crate::setting::Origin;
@@ -32,7 +32,7 @@ pub fn load(path: String) -> Load {
         origin,
         path,
         recursive: false,
-        prefix: String::new(),
+        naming: Naming::default(),
         label: None,
         optional: false,
         filter: Filter::default(),
@@ -62,17 +62,18 @@ fn key_entry(text: &str) -> Result<Entry, Failure> {
     let (variable, key) = split_variable(text, &origin)?;
     let key = Key::new(key).map_err(|bad| named_badly(&origin, bad))?;
     let last = key.as_str();
-    let variable = variable.map_or_else(|| EnvName::mapped("", last), Ok).map_err(|bad| named_badly(&origin, bad))?;
-    Ok(Entry::new(variable, origin, Source::Key(key)))
+    let variable =
+        variable.map_or_else(|| Naming::default().variable(last), Ok).map_err(|bad| named_badly(&origin, bad))?;
+    Ok(Entry::new(variable, origin, ValueSource::Stored(Source::Key(key))))
 }
 
 fn parameter_entry(text: &str, placeholders: Placeholders<'_>) -> Result<Entry, Failure> {
     let origin = Origin::Flag("--parameter");
     let (variable, name) = split_variable(text, &origin)?;
     let name = placeholders.fill(name, &origin)?;
-    let mapped = || Request::parse(&name).and_then(|request| EnvName::mapped("", request.last_segment()));
+    let mapped = || Request::parse(&name).and_then(|request| Naming::default().variable(request.last_segment()));
     let variable = variable.map_or_else(mapped, Ok).map_err(|bad| named_badly(&origin, bad))?;
-    Ok(Entry::new(variable, origin, Source::Parameter(name)))
+    Ok(Entry::new(variable, origin, ValueSource::Stored(Source::Parameter(name))))
 }
 
 /// `VAR=REST` or `REST`.

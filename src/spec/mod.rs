@@ -6,8 +6,11 @@ pub mod entry;
 pub mod file;
 pub mod filter;
 mod flags;
+mod many;
+mod role;
 mod source;
 mod table;
+mod template;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,7 +22,7 @@ use crate::name::Segment;
 use crate::region;
 use crate::scope::Placeholders;
 use crate::setting::{self, Aws, Credentials, Origin, Separator};
-use entry::{Entry, Load};
+use entry::{Entry, Expand, Load};
 use file::File;
 
 /// Without `--timeout`: long enough for a thousand simultaneous boots against the default quota.
@@ -35,6 +38,7 @@ pub struct Spec {
     pub scopes: Option<Vec<(String, Origin)>>,
     pub entries: Vec<Entry>,
     pub loads: Vec<Load>,
+    pub expands: Vec<Expand>,
     pub references: bool,
     pub rules: EnvironmentRules,
     pub timeout: Duration,
@@ -42,11 +46,12 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Merges; `read` opens the spec file, so that this stays free of system calls. It may take so long.
+    /// Merges. `read` reads the spec and the files of its templates, so that this stays free of system calls. It gets what the
+    /// file is, its path and a timeout.
     pub fn new(
         options: Options,
         inherited: &Inherited,
-        read: impl FnOnce(&Path, Duration) -> Result<Vec<u8>, Failure>,
+        read: impl Fn(&str, &Path, Duration) -> Result<Vec<u8>, Failure>,
     ) -> Result<Self, Failures> {
         let path = options.spec.clone().or_else(|| inherited.value("STEPZERO_SPEC").map(PathBuf::from));
         let references = if options.references { Some(true) } else { flag(inherited, "STEPZERO_REFERENCES")? };
@@ -71,8 +76,15 @@ impl Spec {
                 let shown = printable(&path.to_string_lossy());
                 // The spec's own timeout stands in it, and a variable that is wrong is reported with the rest.
                 let variable = || setting::duration(inherited.value("STEPZERO_TIMEOUT")?.to_str()?).ok();
-                let patience = options.timeout.or_else(variable).unwrap_or(TIMEOUT);
-                file::parse(&shown, &file::decode(&shown, read(path, patience)?)?)?
+                let timeout = options.timeout.or_else(variable).unwrap_or(TIMEOUT);
+                let beside = |name: &str| {
+                    let path = path.parent().unwrap_or(Path::new("")).join(name);
+                    let shown = printable(&path.to_string_lossy());
+                    let text = file::decode("template", &shown, read("template", &path, timeout)?)?;
+                    Ok((shown, text))
+                };
+                let text = file::decode("spec", &shown, read("spec", path, timeout)?)?;
+                file::parse(&shown, &text, &beside)?
             }
             None => File::default(),
         };
@@ -101,6 +113,7 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
         scopes: flags::scopes(options.scope).or(file.scopes),
         entries,
         loads: file.loads.into_iter().chain(options.load.into_iter().map(flags::load)).collect(),
+        expands: file.expands,
         references: references.or(file.references).unwrap_or(false),
         rules: EnvironmentRules {
             pristine: options.pristine || file.pristine.unwrap_or(false),
@@ -113,6 +126,7 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
             endpoint_url: options.endpoint_url.filter(|url| !url.is_empty()),
             profile: options.profile.filter(|profile| !profile.is_empty()),
             credentials: credentials.or(file.credentials).unwrap_or_default(),
+            role: role::merged(options.role, file.role, &mut errors),
         },
     };
     Failures::check(errors).map(|()| spec)

@@ -5,8 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::entry::{Absent, Entry, Shape, Source};
+use super::entry::{Absent, Entry, Shape, Source, ValueSource};
 use super::table::{Table, Text};
+use super::template::{self, Beside};
 use crate::environment::Target;
 use crate::error::Failure;
 use crate::foreign;
@@ -20,25 +21,41 @@ pub fn entry(
     name: Range<usize>,
     value: &Spanned<DeValue<'_>>,
     target: Target,
+    beside: Beside<'_>,
     errors: &mut Vec<Failure>,
 ) -> Option<Entry> {
     let origin = text.origin(&name);
     match value.get_ref() {
         DeValue::String(key) => {
             let key = at(text, &value.span(), Key::new(key), errors)?;
-            Some(Entry { target, ..Entry::new(variable, origin, Source::Key(key)) })
+            Some(Entry { target, ..Entry::new(variable, origin, ValueSource::Stored(Source::Key(key))) })
         }
         DeValue::Table(inner) => {
             let mut table = Table::new(text.clone(), value.span(), inner);
             let before = errors.len();
+            if template::is_one(inner) {
+                let source = template::read(&mut table, beside, errors);
+                let (absent, target) = (absent(&mut table, errors), mode(&mut table, target, errors));
+                table.finish(errors);
+                let entry = Entry { absent, target, ..Entry::new(variable, origin, ValueSource::Template(source?)) };
+                return (errors.len() == before).then_some(entry);
+            }
             let source = source(&mut table, errors);
             let is_secret = matches!(source, Some(Source::Secret(_)));
             let selector = selector(&mut table, is_secret, errors);
             let absent = absent(&mut table, errors);
             let shape = shape(&mut table, matches!(target, Target::File { .. }), errors);
             let target = mode(&mut table, target, errors);
+            let private = table.bool("private", errors).unwrap_or(false);
             table.finish(errors);
-            let entry = Entry { selector, absent, shape, target, ..Entry::new(variable, origin, source?) };
+            let entry = Entry {
+                selector,
+                absent,
+                shape,
+                target,
+                private,
+                ..Entry::new(variable, origin, ValueSource::Stored(source?))
+            };
             (errors.len() == before).then_some(entry)
         }
         other => {
@@ -57,7 +74,7 @@ fn at<T>(text: &Text<'_>, span: &Range<usize>, made: Result<T, BadName>, errors:
 }
 
 /// Exactly one of `key`, `parameter` and `secret`.
-fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source> {
+pub(super) fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source> {
     let key = table.string("key", errors);
     let parameter = table.string("parameter", errors);
     let secret = table.string("secret", errors);
@@ -79,7 +96,7 @@ fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source
     }
 }
 
-fn selector(table: &mut Table<'_, '_>, is_secret: bool, errors: &mut Vec<Failure>) -> Option<Selector> {
+pub(super) fn selector(table: &mut Table<'_, '_>, is_secret: bool, errors: &mut Vec<Failure>) -> Option<Selector> {
     let version = version(table, is_secret, errors);
     let label = table.string("label", errors).and_then(|(label, span)| {
         let made = if is_secret { Selector::of_secret(&label) } else { Selector::label(&label) };
@@ -126,19 +143,30 @@ fn absent(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Absent {
 }
 
 fn shape(table: &mut Table<'_, '_>, is_file: bool, errors: &mut Vec<Failure>) -> Shape {
-    let json = table.string("json", errors).and_then(|(path, span)| {
-        let parsed = JsonPath::parse(&path);
-        if parsed.is_none() {
-            errors.push(table.text.failure(&span, "`json` is the name of a field, or names between dots"));
-        }
-        parsed
-    });
+    let json = json(table, errors);
     let list = table.string("list", errors);
     if let (Some(_), Some((_, span))) = (&json, &list) {
         errors.push(table.text.failure(span, "`list` is for a StringList, `json` for a JSON value: only one of them"));
     }
     let base64 = is_file && decode(table, errors);
     Shape { json, list: list.map(|(separator, _)| separator), base64 }
+}
+
+/// Names between dots in a string, or a list of names that can contain dots.
+fn json(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<JsonPath> {
+    let (value, span) = table.take("json")?;
+    let path = match value.get_ref() {
+        DeValue::String(text) => JsonPath::parse(text),
+        DeValue::Array(_) => {
+            let names = table.strings("json", errors)?;
+            JsonPath::from_steps(names.into_iter().map(|(name, _)| name).collect())
+        }
+        _ => return table.wrong_type("json", "a string or a list of strings", value, errors),
+    };
+    if path.is_none() {
+        errors.push(table.text.failure(&span, "`json` is the name of a field, names between dots, or a list of names"));
+    }
+    path
 }
 
 fn decode(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> bool {

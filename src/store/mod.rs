@@ -64,7 +64,8 @@ async fn answers(
     accepts: impl FnOnce(&str) -> Result<(), Failure>,
 ) -> Result<Answers, AttemptError> {
     let settings = config::settings::Settings::load(aws, retrier.deadline()).await.map_err(AttemptError::Fatal)?;
-    let tls = Tls::new(settings.trust_anchors().map_err(AttemptError::Fatal)?);
+    let anchors = settings.trust_anchors().map_err(AttemptError::Fatal)?;
+    let tls = Tls::new(anchors, settings.key_exchange().map_err(AttemptError::Fatal)?);
     let http = Http::new(Connector::new(tls), Routes::new(settings.direct_authorities()));
     crate::sys::lock_memory().iter().for_each(|missing| crate::log::debug(format_args!("{missing}")));
     ssm::fetch::all(&settings, &http, retrier, wanted, accepts).await

@@ -92,6 +92,16 @@ impl Ran {
         self
     }
 
+    /// Panics unless stdout has every one of these.
+    #[track_caller]
+    pub fn shows(self, parts: &[&str]) -> Self {
+        let stdout = self.stdout();
+        for part in parts {
+            assert!(stdout.contains(part), "{part:?} is not in the output: {self}");
+        }
+        self
+    }
+
     /// Panics if stderr or stdout has one of these.
     #[track_caller]
     pub fn hides(self, parts: &[&str]) -> Self {

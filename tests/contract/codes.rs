@@ -7,6 +7,8 @@ use crate::common::{
 use fake_aws::{Action, Fake, Fault, Put};
 use std::process::Stdio;
 
+const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/reader";
+
 fn keys(keys: &[&'static str]) -> Vec<&'static str> {
     HOME.into_iter().chain(keys.iter().flat_map(|key| ["-k", *key])).collect()
 }
@@ -31,6 +33,13 @@ fn a_wrong_command_line_is_64() {
         (&["plan", "--format", "yaml", "-k", "k"], &["yaml"]),
         (&["plan", "-k", "k", "operand"], &["operand"]),
         (&["check", "-k", "k", "operand"], &["operand"]),
+        (&["plan", "-k", "k", "--role-arn", ""], &["--role-arn: \"\"", "arn:aws:iam::"]),
+        (&["plan", "-k", "k", "--role-arn", "reader"], &["--role-arn", "reader"]),
+        (&["plan", "-k", "k", "--role-arn", "arn:aws:iam::123456789012:user/x"], &["--role-arn", "user/x"]),
+        (&["plan", "-k", "k", "--external-id", "id"], &["--external-id: there is no role"]),
+        (&["plan", "-k", "k", "--role-session-name", "me"], &["--role-session-name: there is no role"]),
+        (&["plan", "-k", "k", "--role-arn", ROLE_ARN, "--external-id", "a b"], &["--external-id", "a b"]),
+        (&["plan", "-k", "k", "--role-arn", ROLE_ARN, "--role-session-name", "a/b"], &["--role-session-name", "a/b"]),
         (&["completions"], &["SHELL"]),
         (&["completions", "dos"], &["dos"]),
     ] {
@@ -80,6 +89,15 @@ fn a_spec_that_is_wrong_is_78_with_its_place() {
         ("project = \"shared\"\n", &["spec.toml:1:11", "shared"]),
         ("[env]\nA = { key = \"k\", default = \"a\\u0000b\" }\n", &["spec.toml:2:", "NUL"]),
         ("profile = \"p\"\n", &["spec.toml:1:1", "profile"]),
+        ("role_arn = 1\n", &["spec.toml:1:12", "role_arn"]),
+        ("role_arn = \"\"\n[env]\nA = \"k\"\n", &["spec.toml:1:12", "ARN of a role"]),
+        ("\nrole_arn = \"arn:aws:iam::1:role/x\"\n", &["spec.toml:2:12", "ARN of a role"]),
+        ("external_id = \"id\"\n", &["spec.toml:1:15", "no role"]),
+        ("role_session_name = \"me\"\n", &["spec.toml:1:21", "no role"]),
+        (
+            "role_arn = \"arn:aws:iam::123456789012:role/reader\"\nexternal_id = \"x\"\nrole_session_name = \"a b\"\n",
+            &["spec.toml:2:15", "external ID", "spec.toml:3:21", "session"],
+        ),
     ] {
         Given::spec(spec).refused(&fake, 78, words);
     }

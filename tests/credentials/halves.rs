@@ -52,7 +52,8 @@ fn half_of_a_profile_ends_the_chain() {
         machine.fake.clear_log();
         let config = TempFile::config(format!("[profile half]\nregion = us-east-1\n{profile}\n"));
         let run = machine.run(&["--profile", "half"]).env("AWS_CONFIG_FILE", config.arg());
-        run.output().expect(78).says(&[words]);
+        let ran = run.output().expect(78).says(&[words]);
+        assert!(ran.stderr().matches("credential_source = ").count() <= 1, "said twice: {}", ran.stderr());
         assert!(machine.fake.log().is_empty(), "{profile}: somebody was asked: {:#?}", machine.fake.log());
     }
 }

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod halves;
+mod roles;
 mod sources;
 
 use common::network::with_addresses;
@@ -27,6 +28,10 @@ region = us-east-1
 aws_access_key_id = AKIDOTHER
 aws_secret_access_key = secret
 region = us-east-1
+[profile empty-token]
+aws_access_key_id = AKIDOTHER
+aws_secret_access_key = secret
+aws_session_token =
 [profile app]
 role_arn = arn:aws:iam::123456789012:role/app
 source_profile = other
@@ -49,6 +54,12 @@ sso_start_url = https://example.awsapps.com/start
 sso_account_id = 123456789012
 sso_region = us-east-1
 sso_role_name = admin
+[profile sso-before-process]
+sso_start_url = https://example.awsapps.com/start
+sso_account_id = 123456789012
+sso_region = us-east-1
+sso_role_name = admin
+credential_process = printf '{"Version":1,"AccessKeyId":"AKIDPROCESS","SecretAccessKey":"secret"}'
 [profile login]
 login_session = arn:aws:sts::123456789012:assumed-role/admin/me
 [profile app-with-mfa]
@@ -120,6 +131,7 @@ fn each_place_alone() {
         ("web identity", "irsa"),
         ("container", "projectA-container"),
         ("other", "other"),
+        ("empty-token", "other"),
         ("app", "app"),
         ("app-of-instance", "app"),
         ("web", "web"),
@@ -174,13 +186,15 @@ fn what_goes_wrong_names_the_place() {
         ("app", 77, &["sts:AssumeRole", "role/app"][..]),
         ("web identity", 77, &["sts:AssumeRole"]),
         ("sso", 77, &["SSO", "aws configure export-credentials"]),
+        ("sso-before-process", 77, &["SSO", "aws configure export-credentials"]),
         ("app-of-sso", 77, &["SSO", "aws configure export-credentials"]),
         ("login", 77, &["aws login", "aws configure export-credentials"]),
         ("app-with-mfa", 77, &["sts:AssumeRole", "mfa_serial", "aws configure export-credentials"]),
     ] {
         let ran = machine.run(&[]).envs(machine.variables(place)).output().case(place);
         // `check` is for Parameter Store, and would ask with the same credentials.
-        ran.refused(code, words).hides(&["stepzero check"]);
+        let ran = ran.refused(code, words).hides(&["stepzero check"]);
+        assert_eq!(ran.stderr().contains("mfa_serial"), place == "app-with-mfa", "{place}: {}", ran.stderr());
     }
     let absent = machine.run(&[]).env("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token").env("AWS_ROLE_ARN", "x");
     let words = ["the web identity", "no such file", "AWS_WEB_IDENTITY_TOKEN_FILE"];

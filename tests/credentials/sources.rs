@@ -145,4 +145,10 @@ fn credentials_are_asked_for_over_plain_http_from_known_addresses_only() {
         let run = machine.run(&[]).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", address);
         run.output().expect(78).says(&["AWS_CONTAINER_CREDENTIALS_FULL_URI", address]);
     }
+    let by_name = machine.fake.container_url().replacen("127.0.0.1", "localhost", 1);
+    let run = machine.run(&[]).envs(machine.fake.container_env());
+    assert_eq!(machine.signer(run.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", by_name)), "projectA-container");
+    // With TLS nobody can listen, so any address may be asked. Here nobody is at it.
+    let run = machine.run(&["--timeout", "1s"]).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://127.1.2.3:7/x");
+    run.output().expect(75).says(&["127.1.2.3:7"]);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt as _;
 
 use fake_aws::Fake;
-use stepzero::name::EnvName;
+use stepzero::name::Naming;
 use stepzero::refused;
 
 use crate::common::{TempFile, stepzero, store};
@@ -86,7 +86,7 @@ fn ten_thousand_names_are_mapped_or_refused() {
             }
             let value = value(&mut random);
             fake.put(&format!("/x/{name}"), "SecureString", &value);
-            let variable = EnvName::mapped("", &name).expect("never empty");
+            let variable = Naming::default().variable(&name).expect("never empty");
             bad |= refused::reason(variable.as_str()).is_some()
                 || wanted.insert(variable.as_str().as_bytes().to_vec(), value.into_bytes()).is_some();
         }

@@ -2,7 +2,7 @@
 
 use fake_aws::{Action, Fake, Fault, Put};
 
-use crate::common::{Given, stepzero, store};
+use crate::common::{Given, map, stepzero, store};
 
 const LOAD: &str = "[[load]]\npath = \"/app\"\n";
 
@@ -320,4 +320,29 @@ fn a_name_is_not_missing_while_another_path_is_unanswered() {
     let spec = format!("{TWO_GLOBS}[[load]]\npath = \"/shared\"\nonly = [\"API_KEY\"]\n");
     let ran = Given::spec(&spec).and_args(&["--timeout", "2s"]).exec(&fake);
     ran.expect(75).hides(&["which `only` names"]);
+}
+
+#[test]
+fn names_for_terraform_and_for_dotnet() {
+    let fake = store(&[("/app/ConnectionStrings/Default", "s"), ("/app/db-userName", "u"), ("/app/PATH", "p")]);
+    for (keys, want) in [
+        (
+            "prefix = \"TF_VAR_\"\ncase = \"keep\"",
+            [("TF_VAR_ConnectionStrings_Default", "s"), ("TF_VAR_db_userName", "u"), ("TF_VAR_PATH", "p")],
+        ),
+        (
+            "prefix = \"X_\"\ncase = \"keep\"\njoin = \"__\"",
+            [("X_ConnectionStrings__Default", "s"), ("X_db_userName", "u"), ("X_PATH", "p")],
+        ),
+        (
+            "prefix = \"X_\"\njoin = \"__\"",
+            [("X_CONNECTIONSTRINGS__DEFAULT", "s"), ("X_DB_USERNAME", "u"), ("X_PATH", "p")],
+        ),
+    ] {
+        let spec = format!("[[load]]\npath = \"/app\"\nrecursive = true\n{keys}\n");
+        assert_eq!(Given::spec(&spec).environment(&fake), map(&want), "{keys}");
+    }
+    // Refused names are so whatever the case.
+    let kept = "[[load]]\npath = \"/app\"\ncase = \"keep\"\nonly = [\"PA*\"]\n";
+    Given::spec(kept).fails(&fake, 65, &["PATH", "refused"]);
 }

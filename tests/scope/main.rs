@@ -5,6 +5,7 @@
 mod common;
 
 mod coming_from;
+mod expansions;
 mod files;
 mod loads;
 mod policy;
@@ -12,5 +13,6 @@ mod preflight;
 mod references;
 mod schema;
 mod spec_errors;
+mod templates;
 mod values;
 mod venv;

@@ -2,7 +2,7 @@
 
 use fake_aws::{Fake, Put};
 
-use crate::common::{Given, Ran, STEPZERO, assert_untouched, has_program, parameter, program};
+use crate::common::{Given, Ran, STEPZERO, assert_untouched, has_program, parameter, program, store};
 
 fn world() -> Fake {
     let fake = Fake::start();
@@ -201,4 +201,30 @@ fn one_that_stands_behind_a_written_entry_is_resolved_and_never_handed_on() {
     fake.put("s.nobody", "String", "written");
     let spec = "references = true\nscopes = [\"s\"]\n[env]\nV = { key = \"nobody\", optional = true }\n";
     Given::spec(spec).and_env(&env).exec(&fake).has(&[("V", "written")]);
+}
+
+#[test]
+fn a_field_and_a_secret_by_its_id() {
+    let fake = store(&[("/app/db", r#"{"host": "h", "deep": {"x": 1}}"#)]);
+    fake.secret("prod/db", r#"{"user.name": "u", "password": "p"}"#);
+    let ran = run(
+        &fake,
+        &[],
+        &[
+            ("HOST", "ssm:/app/db#host"),
+            ("X", "ssm:///app/db:1#deep.x"),
+            ("WHOLE", "secretsmanager:prod/db"),
+            ("USER", "secretsmanager:prod/db#user.name"),
+        ],
+    );
+    ran.has(&[("HOST", "h"), ("X", "1"), ("WHOLE", r#"{"user.name": "u", "password": "p"}"#), ("USER", "u")]);
+    run(&fake, &[], &[("V", "ssm:/app/db#gone")]).refused(65, &["V: the value of /app/db", "no field \"gone\""]);
+    for (text, why) in [
+        ("ssm:/app/db#", "a # without a field"),
+        ("secretsmanager:", "not the name of a parameter or a secret"),
+        ("'secretsmanager:prod/db'", "quotes"),
+        ("SECRETSMANAGER:prod/db", "upper case"),
+    ] {
+        run(&fake, &[], &[("V", text)]).refused(78, &["the reference in V", why]);
+    }
 }

@@ -22,6 +22,9 @@ existing = "error"
 timeout = "1m30s"
 region = "us-east-1"
 credentials = "instance-profile"
+role_arn = "arn:aws:iam::123456789012:role/team/reader"
+external_id = "customer/7"
+role_session_name = "web@blue"
 [env]
 A = "database_password"
 B = { key = "a", optional = true }
@@ -62,6 +65,14 @@ const GOOD: &[&str] = &[
     "scopes = [\"one\"]\n[env]\nA = { key = \"a\", version = 1 }\n",
     "[files]\nA = { key = \"a\", mode = \"440\" }\n",
     "scopes = []\nkeep = []\n",
+    "[[load]]\npath = \"/a\"\ncase = \"keep\"\njoin = \"__\"\n",
+    "[[expand]]\nkey = \"a\"\n",
+    "expand = []\n",
+    "[[expand]]\nsecret = \"a/b\"\nlabel = \"AWSPREVIOUS\"\nprefix = \"A_\"\nonly = [\"A_*\"]\nexcept = [\"A_B\"]\njson = true\noptional = true\n",
+    "[env]\nA = { key = \"a\", json = [\"b.c\", \"d\"] }\n",
+    "[env]\nB = { key = \"b\", private = true }\nA = { template = \"{{{B:url}}}\" }\n",
+    "[env]\nB = \"b\"\n[files]\nA = { template = \"{B}\", mode = \"0444\", default = \"x\" }\n",
+    "role_arn = \"arn:aws-cn:iam::123456789012:role/x\"\n",
 ];
 
 const BAD: &[&str] = &[
@@ -102,6 +113,15 @@ const BAD: &[&str] = &[
     "timeout = \"1m30\"\n",
     "region = \"Virginia!\"\n",
     "credentials = \"static\"\n",
+    "role_arn = 1\n",
+    "role_arn = \"\"\n",
+    "role_arn = \"reader\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:user/x\"\n",
+    "role_arn = \"arn:aws:iam::12345:role/x\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/a b\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/x\"\nexternal_id = \"x\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/x\"\nexternal_id = \"a b\"\n",
+    "role_arn = \"arn:aws:iam::123456789012:role/x\"\nrole_session_name = \"a/b\"\n",
     "env = \"A\"\n",
     "files = []\n",
     "load = { path = \"/a\" }\n",
@@ -152,6 +172,25 @@ const BAD: &[&str] = &[
     "[[load]]\npath = \"/a\"\nlabel = \"ssm\"\n",
     "[[load]]\npath = \"/a\"\noptional = 1\n",
     "[[load]]\npath = \"/a\"\nnope = 1\n",
+    "[[load]]\npath = \"/a\"\ncase = \"lower\"\n",
+    "[[load]]\npath = \"/a\"\njoin = \"-\"\n",
+    "[[expand]]\nprefix = \"A_\"\n",
+    "[[expand]]\nkey = \"a\"\nsecret = \"b\"\n",
+    "[[expand]]\nkey = \"a\"\njson = \"b\"\n",
+    "[[expand]]\nkey = \"a\"\ndefault = \"b\"\n",
+    "expand = 1\n",
+    "[env]\nA = { key = \"a\", json = [] }\n",
+    "[env]\nA = { key = \"a\", json = [\"\"] }\n",
+    "[env]\nA = { key = \"a\", json = [1] }\n",
+    "[env]\nA = { key = \"a\", private = 1 }\n",
+    "[env]\nA = { template = \"a}\" }\n",
+    "[env]\nA = { template = \"{}\" }\n",
+    "[env]\nB = \"b\"\nA = { template = \"{B:hex}\" }\n",
+    "[env]\nA = { template = \"a\", template_file = \"b\" }\n",
+    "[env]\nA = { template = \"a\", key = \"b\" }\n",
+    "[env]\nA = { template = \"a\", private = true }\n",
+    "[env]\nA = { template = \"a\", mode = \"0444\" }\n",
+    "[env]\nA = { template = \"a\", optional = true, default = \"b\" }\n",
 ];
 
 fn schema() -> Value {
@@ -179,6 +218,9 @@ fn the_schema_knows_the_keys_that_the_parser_knows() {
         ("/properties", "zzzzzzzzzz = 1\n"),
         ("/definitions/value/properties", "[env]\nA = { key = \"a\", zzzzzzzzzz = 1 }\n"),
         ("/definitions/file/properties", "[files]\nA = { key = \"a\", zzzzzzzzzz = 1 }\n"),
+        ("/definitions/template/properties", "[env]\nA = { template = \"a\", zzzzzzzzzz = 1 }\n"),
+        ("/definitions/fileTemplate/properties", "[files]\nA = { template = \"a\", zzzzzzzzzz = 1 }\n"),
+        ("/definitions/expand/properties", "[[expand]]\nkey = \"a\"\nzzzzzzzzzz = 1\n"),
         ("/definitions/load/properties", "[[load]]\npath = \"/a\"\nzzzzzzzzzz = 1\n"),
     ] {
         let stderr = Given::spec(text).and_args(&["-p", "p", "-e", "e"]).offline("plan", &[]).expect(78).stderr();

@@ -2,7 +2,7 @@
 
 use fake_aws::{Fake, Put, Secret};
 
-use crate::common::{Given, ROLE, Ran, allowing, store};
+use crate::common::{Given, ROLE, Ran, allowing, map, store};
 
 #[test]
 fn a_secret_in_the_same_run_and_call_as_parameters() {
@@ -136,4 +136,27 @@ fn base64_is_decoded_into_files_only() {
     let ran =
         Given::spec("[files]\nV = { parameter = \"/bad\", decode = \"base64\" }\n").fails(&fake, 65, &["not base64"]);
     ran.hides(&["hunter2"]);
+}
+
+#[test]
+fn a_field_that_is_not_there_counts_as_absent() {
+    let fake = store(&[("/a", r#"{"host": "db", "a.b": "whole", "a": {"b": "deep"}}"#), ("/text", "hunter2")]);
+    let one = |keys: &str| format!("[env]\nV = {{ parameter = \"/a\", {keys} }}\n");
+    for (keys, want) in [
+        ("json = \"none\", optional = true", &[][..]),
+        ("json = \"none\", default = \"d\"", &[("V", "d")]),
+        ("json = \"host.x\", default = \"d\"", &[("V", "d")]),
+        ("json = \"host\", default = \"d\"", &[("V", "db")]),
+        ("json = \"a.b\"", &[("V", "whole")]),
+        ("json = [\"a\", \"b\"]", &[("V", "deep")]),
+        ("json = [\"a.b\"]", &[("V", "whole")]),
+    ] {
+        assert_eq!(Given::spec(&one(keys)).environment(&fake), map(want), "{keys}");
+    }
+    Given::spec(&one("json = \"none\"")).fails(&fake, 65, &["V: the value of /a", "no field \"none\""]);
+    let text = "[env]\nV = { parameter = \"/text\", json = \"host\", default = \"d\" }\n";
+    Given::spec(text).fails(&fake, 65, &["not JSON"]).hides(&["hunter2"]);
+    let two = store(&[("one.k", "{}"), ("two.k", r#"{"host": "less specific"}"#)]);
+    let spec = "scopes = [\"one\", \"two\"]\n[env]\nV = { key = \"k\", json = \"host\", default = \"d\" }\n";
+    assert_eq!(Given::spec(spec).environment(&two), map(&[("V", "d")]), "no fall-through");
 }

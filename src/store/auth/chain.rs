@@ -19,6 +19,8 @@ use crate::store::auth::imds::Imds;
 use crate::store::auth::place::{FromProfile, Place, places};
 use crate::store::auth::process;
 use crate::store::auth::profile::{RoleChain, Source};
+use crate::store::auth::role::AssumedRole;
+use crate::store::auth::sdk_http::SdkHttp;
 use crate::store::config::clock::Clock;
 use crate::store::config::files::{for_sdk, has_an_end};
 use crate::store::config::settings::Settings;
@@ -30,6 +32,8 @@ pub struct Chain {
     /// Before IMDS.
     places: Vec<Place>,
     imds: Option<Rc<Imds>>,
+    /// Assumed with what they give.
+    role: Option<AssumedRole>,
     http: Http,
     clock: Clock,
     uses_sso: bool,
@@ -44,16 +48,27 @@ impl Chain {
             Setting::InstanceProfile => (Vec::new(), false),
             Setting::Auto => (places(settings, region, http, clock), settings.profile_uses_sso()),
         };
-        Chain { places, imds, http: http.clone(), clock: clock.clone(), uses_sso, token_files: settings.token_files() }
+        let (http, clock) = (http.clone(), clock.clone());
+        let role = AssumedRole::new(settings, region, SdkHttp { http: http.clone(), clock: clock.clone() });
+        Chain { places, imds, role, http, clock, uses_sso, token_files: settings.token_files() }
     }
 
     /// One try, and a second one when STS refused what was signed at the wrong time.
     pub async fn load(&self) -> Result<Credentials, AttemptError> {
-        let loaded = match self.first().await {
-            Err(AttemptError::Unauthenticated(_)) if self.clock.follow_server() => self.first().await,
+        let loaded = match self.identity().await {
+            Err(AttemptError::Unauthenticated(_)) if self.clock.follow_server() => self.identity().await,
             loaded => loaded,
         };
         loaded.map_err(|error| no_role(error, self.role_needs_mfa()))
+    }
+
+    /// Those of the first place, or of the role that is assumed with them.
+    async fn identity(&self) -> Result<Credentials, AttemptError> {
+        let first = self.first().await?;
+        match &self.role {
+            Some(role) => checked("the role", role.assume(first).await?),
+            None => Ok(first),
+        }
     }
 
     /// Those of the first place that has some.

@@ -107,5 +107,10 @@ mod tests {
         }
         let refused = from_endpoint(br#"{"Code":"AssumeRoleUnauthorizedAccess"}"#, "x").expect_err("a code");
         assert!(refused.contains("AssumeRoleUnauthorizedAccess"), "{refused}");
+        // What does not look like a code of AWS is not shown: too long, or not of letters alone.
+        for code in ["A".repeat(65), "hunter2".into(), "\\u001b[31m".into(), "two words".into()] {
+            let error = from_endpoint(format!(r#"{{"Code":"{code}"}}"#).as_bytes(), "x").expect_err(&code);
+            assert_eq!(error, "the credentials carry an unknown code", "{code}");
+        }
     }
 }

@@ -87,7 +87,8 @@ pub fn no_role(error: AttemptError, needs_mfa: bool) -> AttemptError {
             let by = denial.principal.map(|principal| format!(" to {principal}")).unwrap_or_default();
             (
                 format!("the role cannot be assumed: denied: {} on {on}{by}", denial.action),
-                "allow it to the credentials that assume the role, and name them in the role's trust policy",
+                "allow it to the credentials that assume the role, and name them in the role's trust policy, which may want \
+                 an external ID",
             )
         }
         other => return other,

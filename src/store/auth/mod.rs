@@ -8,4 +8,5 @@ pub mod imds;
 mod place;
 mod process;
 mod profile;
+mod role;
 mod sdk_http;

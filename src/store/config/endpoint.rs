@@ -29,8 +29,8 @@ impl EndpointConfig {
     pub fn new(settings: &Settings) -> Self {
         EndpointConfig {
             url: settings.endpoint_url(),
-            fips: settings.is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
-            dual_stack: settings.is_on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
+            fips: settings.uses_fips(),
+            dual_stack: settings.uses_dual_stack(),
         }
     }
 

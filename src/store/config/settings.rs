@@ -14,7 +14,7 @@ use rustls::RootCertStore;
 
 use crate::error::{Exit, Failure, printable};
 use crate::region::fault;
-use crate::setting::{Aws, Credentials as Source};
+use crate::setting::{Aws, Credentials as Source, KeyExchange};
 use crate::store::config::bundle::Bundle;
 use crate::store::config::files::{self, ProfileFile};
 
@@ -77,27 +77,39 @@ impl Settings {
     /// Where Systems Manager is said to be: by the flag, else by `AWS_ENDPOINT_URL_SSM`, `AWS_ENDPOINT_URL`, a `services`
     /// section of the profile or the profile itself.
     pub fn endpoint_url(&self) -> Option<String> {
+        self.aws.endpoint_url.clone().or_else(|| self.endpoint_url_of("SSM"))
+    }
+
+    /// Where a service is said to be, but by the flag, which is for Systems Manager.
+    pub fn endpoint_url_of(&self, service: &'static str) -> Option<String> {
         let ignored = || self.is_on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
-        let configured = || self.setting("AWS_ENDPOINT_URL", "endpoint_url").filter(|_| !ignored());
-        self.aws.endpoint_url.clone().or_else(configured)
+        self.setting(service, "AWS_ENDPOINT_URL", "endpoint_url").filter(|_| !ignored())
+    }
+
+    pub fn uses_fips(&self) -> bool {
+        self.is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")
+    }
+
+    pub fn uses_dual_stack(&self) -> bool {
+        self.is_on("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")
     }
 
     /// A switch of the AWS conventions, off unless it says `true`.
-    pub fn is_on(&self, variable: &str, key: &str) -> bool {
-        self.setting(variable, key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    fn is_on(&self, variable: &str, key: &str) -> bool {
+        self.setting("SSM", variable, key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// As the SDK looks for it: variables before the profile, what is for Systems Manager alone first.
-    fn setting(&self, variable: &str, key: &str) -> Option<String> {
+    /// As the SDK looks for it: variables before the profile, what is for the service alone first.
+    fn setting(&self, service: &'static str, variable: &str, key: &str) -> Option<String> {
         let env = Env::real();
-        let value = EnvConfigValue::new().env(variable).profile(key).service_id("SSM");
+        let value = EnvConfigValue::new().env(variable).profile(key).service_id(service);
         Some(value.load(&env, Some(&self.profiles))?.0.into_owned()).filter(|value| !value.is_empty())
     }
 
     /// Whether STS is asked for credentials, which needs the Region first.
     pub fn asks_sts(&self) -> bool {
-        self.aws.credentials == Source::Auto
-            && (variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() || self.profile_assumes_role())
+        let by_chain = || variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() || self.profile_assumes_role();
+        self.aws.role.is_some() || self.aws.credentials == Source::Auto && by_chain()
     }
 
     pub fn profile_assumes_role(&self) -> bool {
@@ -152,6 +164,12 @@ impl Settings {
             || self.profiles.get("ca_bundle").map(|path| Bundle { named_by: "ca_bundle", path: path.into() });
         let bundle = by_variable("AWS_CA_BUNDLE").or_else(by_profile).or_else(|| by_variable("SSL_CERT_FILE"));
         bundle.map(|bundle| bundle.read(self.deadline)).transpose()
+    }
+
+    /// CONFIG when the variable says another word.
+    pub fn key_exchange(&self) -> Result<KeyExchange, Failure> {
+        let Some((place, text)) = variable("STEPZERO_KEY_EXCHANGE") else { return Ok(KeyExchange::default()) };
+        KeyExchange::parse(&text).map_err(|why| Failure::new(Exit::Config, format!("{place}: {why}")))
     }
 
     /// The authorities that give credentials, and so are never reached through a proxy.

@@ -11,14 +11,19 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 
 use crate::store::net::dial::Dialer;
 use crate::store::net::error::{HttpError, reason};
+use crate::store::net::hello::Hello;
 use crate::store::net::route::{Proxy, Route};
 use crate::store::net::tls::Tls;
 
 /// Name resolution, TCP, the tunnel and TLS together.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// All of a connection that only asks whether a small hello is answered, where a large one was not.
+const QUESTION_LIMIT: Duration = Duration::from_secs(1);
 
 /// The answer of a proxy to CONNECT: as many headers as fit into hyper's buffer.
 const MOST_HEADERS: usize = 1000;
@@ -31,20 +36,48 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub struct Connector {
     tls: Tls,
     dialer: Dialer,
+    /// The host that answers small hellos alone, if there is one. It is found out once a run, because a server in trouble has
+    /// enough connections, and not at all where a large one was answered before.
+    small_hellos: OnceCell<Option<String>>,
 }
 
 impl Connector {
     pub fn new(tls: Tls) -> Self {
-        Connector { tls, dialer: Dialer::default() }
+        Connector { tls, dialer: Dialer::default(), small_hellos: OnceCell::new() }
     }
 
-    /// Within [`CONNECT_LIMIT`].
+    /// Within [`CONNECT_LIMIT`]; a failure can take [`QUESTION_LIMIT`] more.
     pub async fn connect(&self, route: &Route) -> Result<Box<dyn Stream>, HttpError> {
-        let connected = tokio::time::timeout(CONNECT_LIMIT, self.stream(route)).await;
-        connected.map_err(|_| HttpError::ConnectTimeout(route.host.clone(), CONNECT_LIMIT))?
+        let hello = Hello::default();
+        let connected = tokio::time::timeout(CONNECT_LIMIT, self.stream(route, &self.tls, &hello)).await;
+        let late = |_| Err(HttpError::ConnectTimeout(route.host.clone(), CONNECT_LIMIT));
+        match connected.unwrap_or_else(late) {
+            Err(_) if hello.is_refused() && self.only_takes_small_hellos(route).await => {
+                Err(HttpError::LargeHello(route.host.clone()))
+            }
+            connected => {
+                if hello.is_answered() && !self.small_hellos.initialized() {
+                    // Somebody else can be about to find it out.
+                    let _ = self.small_hellos.set(None);
+                }
+                connected
+            }
+        }
     }
 
-    async fn stream(&self, route: &Route) -> Result<Box<dyn Stream>, HttpError> {
+    /// Whether a hello without a post-quantum key share is answered. Only that is looked at, nothing else is sent, and the
+    /// connection is dropped: who can cut connections must not be able to choose the key exchange.
+    async fn only_takes_small_hellos(&self, route: &Route) -> bool {
+        let Some(classical) = self.tls.classical() else { return false };
+        let host = self.small_hellos.get_or_init(async || {
+            let hello = Hello::default();
+            let _ = tokio::time::timeout(QUESTION_LIMIT, self.stream(route, &classical, &hello)).await;
+            hello.is_answered().then(|| route.host.clone())
+        });
+        host.await.as_ref() == Some(&route.host)
+    }
+
+    async fn stream(&self, route: &Route, tls: &Tls, hello: &Hello) -> Result<Box<dyn Stream>, HttpError> {
         let (host, port) = match &route.proxy {
             Some(proxy) => (&proxy.host, proxy.port),
             None => (&route.host, route.port),
@@ -63,7 +96,7 @@ impl Connector {
         // The request follows the end of the handshake: waiting until that is acknowledged (Nagle) would only delay it. An
         // error changes nothing else.
         let _ = stream.set_nodelay(true);
-        Ok(Box::new(self.tls.handshake(&route.host, stream).await?))
+        Ok(Box::new(tls.handshake(&route.host, stream, hello).await?))
     }
 }
 

@@ -141,7 +141,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let uri: http::Uri = format!("http://{address}/").parse().expect("an address");
-        let connector = Connector::new(Tls::new(None));
+        let connector = Connector::new(Tls::new(None, crate::setting::KeyExchange::Hybrid));
         // Direct: whatever proxy the environment names.
         let http = Http::new(connector, Routes::new(HashSet::from([address])));
         let mut connection = http.connection(http.route(&uri).expect("it has a host"));

@@ -18,6 +18,8 @@ pub enum HttpError {
     /// The certificate is signed by a trust anchor, but not valid for this host or this use.
     WrongCertificate(String, String),
     Tls(String, String),
+    /// The hello was not answered, and one without a post-quantum key share was.
+    LargeHello(String),
     Proxy(String),
     /// The proxy answered 403 or 407.
     ProxyRefuses(u16),
@@ -60,6 +62,11 @@ impl fmt::Display for HttpError {
             }
             HttpError::WrongCertificate(host, why) => write!(f, "the certificate of {host} is not accepted: {why}"),
             HttpError::Tls(host, why) => write!(f, "no TLS with {host}: {why}"),
+            HttpError::LargeHello(host) => write!(
+                f,
+                "no TLS with {host}: a hello with a post-quantum key share, which takes two packets, is not answered, but a \
+                 smaller one is"
+            ),
             HttpError::Proxy(why) => write!(f, "the proxy: {why}"),
             HttpError::ProxyRefuses(407) => f.write_str("the proxy wants a user and a password (status 407)"),
             HttpError::ProxyRefuses(status) => write!(f, "the proxy refuses this host (status {status})"),

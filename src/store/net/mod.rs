@@ -4,6 +4,7 @@ pub mod connect;
 pub mod connection;
 mod dial;
 pub mod error;
+mod hello;
 pub mod http;
 pub mod no_proxy;
 pub mod route;

@@ -156,6 +156,10 @@ pub fn classify_http(error: &HttpError) -> AttemptError {
             Retryable::new(error.to_string())
                 .help("HTTPS_PROXY, HTTP_PROXY and NO_PROXY say which proxy is used, and for what"),
         ),
+        HttpError::LargeHello(_) => AttemptError::Transient(Retryable::new(error.to_string()).help(
+            "the server, or a firewall or proxy before it, fails on it: have that mended, and until then set \
+             STEPZERO_KEY_EXCHANGE=classical",
+        )),
         HttpError::ProxyRefuses(_) => AttemptError::Fatal(
             Failure::new(Exit::Config, error.to_string())
                 .help("look at HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT, at NO_PROXY, and at the proxy's own rules"),
@@ -274,5 +278,60 @@ mod tests {
         let denial =
             parse_denial("perform: hunter2 on resource: hunter2 User: arn:aws:s3:::hunter2", "ssm:GetParameters");
         assert!(!format!("{denial:?}").contains("hunter2"), "{denial:?}");
+    }
+
+    #[test]
+    fn an_arn_without_the_punctuation_around_it() {
+        let long = format!("arn:aws:ssm:::{}", "a".repeat(512));
+        for (word, want) in [
+            ("\"arn:aws:ssm:us-east-1:1:parameter/a/*\".", Some("arn:aws:ssm:us-east-1:1:parameter/a/*")),
+            ("(arn:aws:ssm:us-east-1:1:parameter/a/)", Some("arn:aws:ssm:us-east-1:1:parameter/a/")),
+            ("arn:aws:s3:::a", None),
+            ("urn:aws:ssm:::a", None),
+            ("arn:aws:ssm:::a<b", None),
+            (&long, None),
+        ] {
+            assert_eq!(arn(word).as_deref(), want, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_none_is_not_repeated() {
+        let answered = |code: &str| match classify_response(Api::GetParameters, Some(code), "", Some(400), None) {
+            AttemptError::Transient(cause) => cause.what,
+            other => format!("{other:?}"),
+        };
+        for code in ["hunter2", "two words", "\u{1b}[31m", &"A".repeat(65)] {
+            assert_eq!(answered(code), "SSM answered status 400", "{code}");
+        }
+        let long = "com.amazon.coral.service#ThrottlingException";
+        assert_eq!(answered(long), "SSM answered ThrottlingException (status 400)");
+    }
+
+    #[test]
+    fn the_pause_that_a_server_asks_for() {
+        let (seconds, millis) = (("retry-after", "3"), ("x-amz-retry-after", "1500"));
+        for (headers, want) in [
+            (&[seconds][..], Some(3000)),
+            (&[millis], Some(1500)),
+            (&[millis, seconds], Some(3000)),
+            (&[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")], None),
+            (&[], None),
+        ] {
+            let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            assert_eq!(pause(header), want.map(Duration::from_millis), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn the_region_in_the_name_of_a_host() {
+        for (host, want) in [
+            ("ssm.us-gov-west-1.amazonaws.com", Some("us-gov-west-1")),
+            ("ssm.us-east-1.example.com", None),
+            ("ssm.example.amazonaws.com", None),
+            ("localhost", None),
+        ] {
+            assert_eq!(region_of(host), want, "{host}");
+        }
     }
 }

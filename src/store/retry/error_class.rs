@@ -114,6 +114,8 @@ mod tests {
             ("InternalFailure", None, ErrorClass::Transient),
             ("UnheardException", Some(500), ErrorClass::Transient),
             ("AccessDeniedException", Some(503), ErrorClass::Transient),
+            ("UnheardException", Some(408), ErrorClass::Transient),
+            ("UnheardException", Some(429), ErrorClass::Transient),
             ("", Some(403), ErrorClass::Transient),
             ("", Some(404), ErrorClass::Transient),
             ("UnheardException", None, ErrorClass::Transient),

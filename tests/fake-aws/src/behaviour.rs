@@ -101,6 +101,11 @@ impl Fake {
         self.0.shared.state().knobs.denied_roles.push(role_arn.to_owned());
     }
 
+    /// What a caller has to say to assume this role.
+    pub fn external_id(&self, role_arn: &str, id: &str) {
+        self.0.shared.state().knobs.external_ids.push((role_arn.to_owned(), id.to_owned()));
+    }
+
     /// The one web identity token that STS takes; without it, any.
     pub fn web_identity_token(&self, token: &str) {
         self.0.shared.state().knobs.web_identity_token = Some(token.to_owned());

@@ -55,6 +55,8 @@ pub(crate) struct Knobs {
     pub empty_pages: bool,
     /// Role ARNs that STS refuses.
     pub denied_roles: Vec<String>,
+    /// Role ARNs that want an external ID, and which.
+    pub external_ids: Vec<(String, String)>,
     /// What a web identity token has to be; `None` takes any.
     pub web_identity_token: Option<String>,
 }

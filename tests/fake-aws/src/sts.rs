@@ -33,7 +33,9 @@ pub(crate) fn answer(state: &mut State, request: &Request, operation: &str) -> O
 
 fn assume_role(state: &mut State, fields: &[(String, String)], caller: &Principal) -> Result<String, AwsError> {
     let arn = required(fields, "RoleArn")?;
-    if state.knobs.denied_roles.iter().any(|denied| denied == arn) {
+    let said = field(fields, "ExternalId");
+    let is_stranger = state.knobs.external_ids.iter().any(|(role, id)| role == arn && said != Some(id));
+    if is_stranger || state.knobs.denied_roles.iter().any(|denied| denied == arn) {
         let message = format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", caller.arn);
         return Err(AwsError::new("AccessDenied", message).with_status(403));
     }

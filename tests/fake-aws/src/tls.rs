@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
@@ -24,7 +24,7 @@ impl Tls {
         params.distinguished_name.push(DnType::CommonName, "fake-aws");
         let certificate = params.signed_by(&key, &issuer).expect("a key of ring's signs");
         let private = PrivateKeyDer::try_from(key.serialize_der()).expect("rcgen writes PKCS#8");
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_safe_default_protocol_versions()
             .expect("ring offers TLS 1.2 and 1.3")
             .with_no_client_auth()
@@ -33,6 +33,15 @@ impl Tls {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self { ca_pem, acceptor: TlsAcceptor::from(Arc::new(config)) }
     }
+}
+
+/// With the key exchange that AWS's endpoints choose first, where this processor can do it.
+fn provider() -> CryptoProvider {
+    let mut provider = ring::default_provider();
+    if graviola::util::is_cpu_supported() {
+        provider.kx_groups.insert(0, rustls_graviola::kx::X25519MLKEM768);
+    }
+    provider
 }
 
 fn authority() -> (String, Issuer<'static, KeyPair>) {

@@ -56,8 +56,12 @@ fn config(ca: &str) -> io::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     let certificate = CertificateDer::from_pem_file(ca).map_err(io::Error::other)?;
     roots.add(certificate).map_err(io::Error::other)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    // As stepzero offers it.
+    let mut provider = rustls::crypto::ring::default_provider();
+    if graviola::util::is_cpu_supported() {
+        provider.kx_groups.insert(0, rustls_graviola::kx::X25519MLKEM768);
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
     let builder = builder.map_err(io::Error::other)?;
     Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }

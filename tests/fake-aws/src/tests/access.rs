@@ -159,6 +159,9 @@ fn roles_are_assumed() {
     assert_eq!(ssm_as(&fake, &assumed, "GetParameters", &json!({"Names": ["x"]})).status, 200);
     let principal = fake.calls("GetParameters")[0].principal.clone();
     assert_eq!(principal.as_deref(), Some("arn:aws:sts::123456789012:assumed-role/other/session"));
+    let status = |form: &str| send(&fake, &signed(&keys(), "sts", None, form)).status;
+    fake.external_id(arn, "customer-7");
+    assert_eq!([form.clone(), format!("{form}&ExternalId=customer-7")].map(|form| status(&form)), [403, 200]);
     fake.deny_assume(arn);
     let refused = send(&fake, &signed(&keys(), "sts", None, &form));
     assert_eq!((refused.status, xml(&refused.body, "Code")), (403, "AccessDenied"));

@@ -1,0 +1,139 @@
+//! A template: text with places for the values of other variables, `{NAME}` or `{NAME:ENCODING}`; `{{` and `}}` are braces.
+//! No logic and no loops. A value is data: what looks like a place in it is not read again.
+#![forbid(unsafe_code)]
+
+use std::ops::Range;
+
+use crate::error::printable;
+use crate::name::EnvName;
+use crate::secret::Encoding;
+use crate::setting::Origin;
+
+/// A parsed template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pub pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    Text(String),
+    Value { variable: EnvName, encoding: Encoding, origin: Origin },
+}
+
+/// What is wrong with a template, and where: a range of bytes.
+pub struct Malformed {
+    pub at: Range<usize>,
+    pub why: String,
+}
+
+impl Template {
+    /// `origin` says where a range of bytes of the text stands, for later messages.
+    pub fn parse(text: &str, origin: impl Fn(&Range<usize>) -> Origin) -> Result<Self, Malformed> {
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut at = 0;
+        while let Some(brace) = text[at..].find(['{', '}']).map(|found| at + found) {
+            literal.push_str(&text[at..brace]);
+            let (this, rest) = text[brace..].split_at(1);
+            if rest.starts_with(this) {
+                literal.push_str(this);
+                at = brace + 2;
+                continue;
+            }
+            let end = rest.find(['{', '}']).filter(|end| this == "{" && rest[*end..].starts_with('}'));
+            let Some(end) = end else {
+                let why = format!("a lone {this} in a template: write {this}{this}, or a place such as {{DB_USER}}");
+                return Err(Malformed { at: brace..brace + 1, why });
+            };
+            let range = brace..brace + 1 + end + 1;
+            let (variable, encoding) = place(&rest[..end]).map_err(|why| Malformed { at: range.clone(), why })?;
+            if !literal.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut literal)));
+            }
+            pieces.push(Piece::Value { variable, encoding, origin: origin(&range) });
+            at = range.end;
+        }
+        literal.push_str(&text[at..]);
+        if !literal.is_empty() {
+            pieces.push(Piece::Text(literal));
+        }
+        Ok(Template { pieces })
+    }
+
+    /// The variables whose values it takes, each as often as it stands there.
+    pub fn variables(&self) -> impl Iterator<Item = &EnvName> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Value { variable, .. } => Some(variable),
+        })
+    }
+}
+
+/// `NAME` or `NAME:ENCODING`.
+fn place(text: &str) -> Result<(EnvName, Encoding), String> {
+    let (name, encoding) = text.split_once(':').unwrap_or((text, ""));
+    let variable = EnvName::new(name).map_err(|bad| bad.0)?;
+    let encoding = match encoding {
+        "" if !text.contains(':') => Encoding::None,
+        "url" => Encoding::Url,
+        "base64" => Encoding::Base64,
+        "json" => Encoding::Json,
+        "shell" => Encoding::Shell,
+        other => return Err(format!("\"{}\" is none of url, base64, json, shell", printable(other))),
+    };
+    Ok((variable, encoding))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Vec<String>, (Range<usize>, String)> {
+        let template = Template::parse(text, |_| Origin::Reference).map_err(|wrong| (wrong.at, wrong.why))?;
+        let pieces = template.pieces.into_iter().map(|piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Value { variable, encoding, .. } => format!("<{variable} {encoding:?}>"),
+        });
+        Ok(pieces.collect())
+    }
+
+    #[test]
+    fn text_places_and_braces() {
+        for (text, want) in [
+            ("", &[][..]),
+            ("plain", &["plain"]),
+            ("{A}", &["<A None>"]),
+            ("a{A}b{B:url}", &["a", "<A None>", "b", "<B Url>"]),
+            ("{{{A}}}", &["{", "<A None>", "}"]),
+            ("{{A}}", &["{A}"]),
+            ("{A:json}{A:shell}{A:base64}", &["<A Json>", "<A Shell>", "<A Base64>"]),
+            ("é{é}é", &["é", "<é None>", "é"]),
+            ("{a b}", &["<a b None>"]),
+        ] {
+            assert_eq!(
+                parsed(text).as_deref(),
+                Ok(&want.iter().map(ToString::to_string).collect::<Vec<_>>()[..]),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn anything_else_is_told_with_its_place() {
+        for (text, at) in [
+            ("a}b", 1..2),
+            ("{", 0..1),
+            ("{A", 0..1),
+            ("{A{B}", 0..1),
+            ("x{}", 1..3),
+            ("{A:}", 0..4),
+            ("{A:hex}", 0..7),
+            ("{A:url:url}", 0..11),
+            ("{A=B}", 0..5),
+            ("{{A}", 3..4),
+        ] {
+            assert_eq!(parsed(text).map_err(|(at, _)| at), Err(at), "{text}");
+        }
+    }
+}
