@@ -14,6 +14,7 @@ mod schema;
 mod spec_errors;
 mod values;
 mod venv;
+mod writing;
 
 use std::collections::BTreeMap;
 
