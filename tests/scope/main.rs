@@ -14,6 +14,7 @@ mod schema;
 mod spec_errors;
 mod values;
 mod venv;
+mod writer_policy;
 mod writing;
 
 use std::collections::BTreeMap;
