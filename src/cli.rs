@@ -165,10 +165,13 @@ pub struct RoleOptions {
 /// What `policy` adds.
 #[derive(Debug, Default, Args)]
 pub struct PolicyOptions {
+    /// The policy of who writes the parameters: it may put and encrypt them, and not decrypt
+    #[arg(long)]
+    pub writer: bool,
     /// Grant whole scopes, as in projectA.production.*, instead of exactly the names that the plan asks for
     #[arg(long)]
     pub whole_scopes: bool,
-    /// A KMS key that may decrypt (repeatable); without one, any key. Bound to Systems Manager and to the parameters
+    /// A KMS key that may be used (repeatable); without one, any key. Bound to Systems Manager and to the parameters
     #[arg(long, value_name = "ARN")]
     pub kms_key: Vec<String>,
     /// The account of the parameters

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod place;
+mod writer;
 
 use serde_json::{Value as Json, json};
 
@@ -34,11 +35,22 @@ pub struct Document {
 pub fn document(plan: &Plan, options: &PolicyOptions, region: Option<&str>) -> Result<Document, Failures> {
     let place = Place::new(options, region)?;
     let needs = Needs::new(plan, options.whole_scopes, &place);
-    let policy = json!({ "Version": "2012-10-17", "Statement": statements(&needs, &options.kms_key, &place) });
-    let warnings = warnings(plan, &needs, &policy, &place);
-    let policy = match options.format {
-        PolicyFormat::Json => policy,
-        PolicyFormat::Cloudformation => template(&policy),
+    let (statements, left_out) = match options.writer {
+        true => writer::statements(&needs, &options.kms_key, &place),
+        false => (statements(&needs, &options.kms_key, &place), Vec::new()),
+    };
+    let policy = json!({ "Version": "2012-10-17", "Statement": statements });
+    let mut warnings = warnings(plan, &policy, &place);
+    if !left_out.is_empty() {
+        warnings
+            .push(format!("left out, because PutParameter in this account cannot write it: {}", left_out.join(", ")));
+    }
+    let policy = match (options.format, options.writer) {
+        (PolicyFormat::Json, _) => policy,
+        (PolicyFormat::Cloudformation, false) => template(&policy, "StepzeroPolicy", "What stepzero may read"),
+        (PolicyFormat::Cloudformation, true) => {
+            template(&policy, "StepzeroWriterPolicy", "What may be put for stepzero to read")
+        }
     };
     // A Json of strings always prints.
     let text = serde_json::to_string_pretty(&policy).unwrap_or_default() + "\n";
@@ -122,24 +134,31 @@ fn add(list: &mut Vec<String>, arn: String) {
 }
 
 fn statements(needs: &Needs, keys: &[String], place: &Place) -> Vec<Json> {
-    let allow = |sid: &str, action: &str, resources: &[String]| {
-        (!resources.is_empty())
-            .then(|| json!({ "Sid": sid, "Effect": "Allow", "Action": action, "Resource": texts(resources) }))
-    };
-    let any: Vec<String> = needs.accounts.iter().map(|account| place.arn("kms", account, "key/*")).collect();
-    // Without accounts there is nothing to decrypt.
-    let keys = if keys.is_empty() || any.is_empty() { &any } else { keys };
-    let decrypt = allow("Decrypt", "kms:Decrypt", keys).map(|mut statement| {
-        statement["Condition"] = bounds(needs, place);
-        statement
-    });
-    let read = allow("ReadParameters", "ssm:GetParameters", &needs.parameters);
-    let list = allow("ReadPaths", "ssm:GetParametersByPath", &needs.paths);
-    let secrets = allow("ReadSecrets", "secretsmanager:GetSecretValue", &needs.secrets);
+    let read = allow("ReadParameters", &["ssm:GetParameters"], &needs.parameters);
+    let list = allow("ReadPaths", &["ssm:GetParametersByPath"], &needs.paths);
+    let secrets = allow("ReadSecrets", &["secretsmanager:GetSecretValue"], &needs.secrets);
+    let decrypt = with_keys("Decrypt", &["kms:Decrypt"], needs, keys, place);
     [read, list, secrets, decrypt].into_iter().flatten().collect()
 }
 
-/// Decryption only as Parameter Store asks for it, and only of these parameters. A secret has a service and a context
+/// `None` when there is nothing to allow it on.
+fn allow(sid: &str, actions: &[&str], resources: &[String]) -> Option<Json> {
+    let action = if let [one] = actions { json!(one) } else { json!(actions) };
+    (!resources.is_empty())
+        .then(|| json!({ "Sid": sid, "Effect": "Allow", "Action": action, "Resource": texts(resources) }))
+}
+
+/// These keys, or any of the accounts, for what is encrypted and for nothing else.
+fn with_keys(sid: &str, actions: &[&str], needs: &Needs, keys: &[String], place: &Place) -> Option<Json> {
+    let any: Vec<String> = needs.accounts.iter().map(|account| place.arn("kms", account, "key/*")).collect();
+    // Without accounts there is nothing that is encrypted.
+    let keys = if keys.is_empty() || any.is_empty() { &any } else { keys };
+    let mut statement = allow(sid, actions, keys)?;
+    statement["Condition"] = bounds(needs, place);
+    Some(statement)
+}
+
+/// A key only as Parameter Store uses it, and only for these parameters. A secret has a service and a context
 /// key of its own; `IfExists` lets one statement hold for both, because each always carries its own key.
 fn bounds(needs: &Needs, place: &Place) -> Json {
     const PARAMETER: &str = "kms:EncryptionContext:PARAMETER_ARN";
@@ -176,20 +195,18 @@ fn texts(texts: &[String]) -> Json {
 }
 
 /// A stack with the policy in it, to be deployed as it is or copied from.
-fn template(policy: &Json) -> Json {
+fn template(policy: &Json, name: &str, what: &str) -> Json {
     json!({
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": "What stepzero may read, made by stepzero policy",
-        "Resources": {
-            "StepzeroPolicy": { "Type": "AWS::IAM::ManagedPolicy", "Properties": { "PolicyDocument": policy } }
-        },
+        "Description": format!("{what}, made by stepzero policy"),
+        "Resources": { name: { "Type": "AWS::IAM::ManagedPolicy", "Properties": { "PolicyDocument": policy } } },
         "Outputs": {
-            "StepzeroPolicyArn": { "Description": "For ManagedPolicyArns of the role", "Value": { "Ref": "StepzeroPolicy" } }
+            format!("{name}Arn"): { "Description": "For ManagedPolicyArns of the role", "Value": { "Ref": name } }
         },
     })
 }
 
-fn warnings(plan: &Plan, needs: &Needs, policy: &Json, place: &Place) -> Vec<String> {
+fn warnings(plan: &Plan, policy: &Json, place: &Place) -> Vec<String> {
     let mut warnings = Vec::new();
     // A policy for public parameters alone has no account in it.
     let text = policy.to_string();
@@ -209,8 +226,8 @@ fn warnings(plan: &Plan, needs: &Needs, policy: &Json, place: &Place) -> Vec<Str
         let kept: Vec<String> = plan.kept.iter().map(ToString::to_string).collect();
         warnings.push(format!("left out, because --existing is keep and it is set here: {}", kept.join(", ")));
     }
-    if needs.parameters.is_empty() && needs.paths.is_empty() {
-        warnings.push("the plan asks for nothing, so the policy allows nothing, which IAM refuses".to_owned());
+    if policy["Statement"] == json!([]) {
+        warnings.push("there is nothing to allow, so the policy allows nothing, which IAM refuses".to_owned());
     }
     warnings
 }

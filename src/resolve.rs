@@ -6,6 +6,7 @@ mod candidates;
 mod expanded;
 mod loaded;
 mod templates;
+mod writing;
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -167,13 +168,18 @@ pub fn bindings(plan: &Plan, outcomes: Vec<Outcome>) -> (Vec<Binding>, Vec<Failu
 struct Errors {
     failures: Vec<Failure>,
     missing: Vec<String>,
+    /// How the first of them that can be is put there.
+    put: Option<String>,
     open: bool,
 }
 
 impl Errors {
     fn add(&mut self, plan: &Plan, variable: &EnvName, unmet: Unmet) {
         match unmet {
-            Unmet::Missing(names) => self.missing.push(format!("{variable}: {}", names.join(", "))),
+            Unmet::Missing(names) => {
+                self.missing.push(format!("{variable}: {}", names.join(", ")));
+                self.put = self.put.take().or_else(|| writing::command(plan, variable));
+            }
             Unmet::Denied(denials) => {
                 for failure in denials.iter().map(|denial| crate::denied::failure(denial, plan)) {
                     if !self.failures.contains(&failure) {
@@ -195,7 +201,7 @@ impl Errors {
 
     fn finish(mut self) -> Vec<Failure> {
         if !self.missing.is_empty() {
-            self.failures.push(absent(&self.missing));
+            self.failures.push(absent(&self.missing, self.put.take()));
         }
         if self.open && self.failures.is_empty() {
             // Only a denial leaves anything open; were it otherwise, nothing may start without it.
@@ -206,12 +212,18 @@ impl Errors {
     }
 }
 
-fn absent(missing: &[String]) -> Failure {
+fn absent(missing: &[String], put: Option<String>) -> Failure {
     let noun =
         if missing.len() == 1 { "required parameter does not exist" } else { "required parameters do not exist" };
     let failure = Failure::new(Exit::NoInput, format!("{} {noun}", missing.len()));
     let failure = missing.iter().fold(failure, |failure, line| failure.detail(line));
-    failure.help("put it into one of the places named (aws ssm put-parameter), or say `optional = true` or a `default` in the spec")
+    let how = match &put {
+        Some(_) => "the line above does, with the value from standard input, which Ctrl-D ends",
+        None => "aws ssm put-parameter",
+    };
+    put.into_iter().fold(failure, Failure::detail).help(format!(
+        "put it into one of the places named ({how}), or say `optional = true` or a `default` in the spec"
+    ))
 }
 
 impl Won {

@@ -12,9 +12,15 @@ const DOTTED: [&str; 4] = ["{project}.{environment}", "{project}.shared", "{envi
 /// The same as paths.
 const SLASHED: [&str; 4] = ["/{project}/{environment}", "/{project}/shared", "/{environment}", "/shared"];
 
+/// The aliases of the keys, as the article names them, without `alias/`.
+const KEYS: [&str; 4] = ["{project}/{environment}", "{project}", "{environment}", "shared"];
+
 /// One scope, placeholders filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope(String);
+pub struct Scope {
+    text: String,
+    key_alias: Option<String>,
+}
 
 impl Scope {
     /// CONFIG when no key can make the name of a parameter of it: the pattern is to blame, and not the key.
@@ -22,11 +28,11 @@ impl Scope {
         if text.is_empty() {
             return Err(Failure::new(Exit::Config, format!("{origin}: a scope is empty")));
         }
-        let scope = Scope(text);
+        let scope = Scope { text, key_alias: None };
         match ParameterName::new(&scope.name_of("key")) {
             Ok(_) => Ok(scope),
             Err(bad) => {
-                let what = format!("{origin}: the scope \"{}\" makes no name of a key", printable(&scope.0));
+                let what = format!("{origin}: the scope \"{}\" makes no name of a key", printable(&scope.text));
                 Err(Failure::new(Exit::Config, what).detail(bad.0))
             }
         }
@@ -34,12 +40,17 @@ impl Scope {
 
     /// The full name of a key in this scope: joined by `/` when the scope begins with `/`, else by `.`.
     pub fn name_of(&self, key: &str) -> String {
-        let separator = if self.0.starts_with('/') { '/' } else { '.' };
-        format!("{}{separator}{key}", self.0)
+        let separator = if self.text.starts_with('/') { '/' } else { '.' };
+        format!("{}{separator}{key}", self.text)
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The key that its parameters are under, as the article names it; `None` for a scope that the user wrote.
+    pub fn key_alias(&self) -> Option<&str> {
+        self.key_alias.as_deref()
     }
 }
 
@@ -87,16 +98,25 @@ pub fn expand(
     separator: Separator,
     placeholders: Placeholders<'_>,
 ) -> Result<Vec<Scope>, Vec<Failure>> {
-    let default: Vec<(String, Origin)>;
-    let patterns = match written {
-        Some(patterns) => patterns,
-        None => {
-            let list = if separator == Separator::Dot { DOTTED } else { SLASHED };
-            default =
-                list.iter().map(|pattern| ((*pattern).to_owned(), Origin::Setting("the default scopes"))).collect();
-            &default
-        }
+    let Some(written) = written else {
+        return by_default(separator, placeholders);
     };
+    filled(written, placeholders)
+}
+
+fn by_default(separator: Separator, placeholders: Placeholders<'_>) -> Result<Vec<Scope>, Vec<Failure>> {
+    let origin = Origin::Setting("the default scopes");
+    let list = if separator == Separator::Dot { DOTTED } else { SLASHED };
+    let patterns: Vec<_> = list.iter().map(|pattern| ((*pattern).to_owned(), origin.clone())).collect();
+    let mut scopes = filled(&patterns, placeholders)?;
+    for (scope, key) in scopes.iter_mut().zip(KEYS) {
+        // What fills the scopes fills the aliases.
+        scope.key_alias = placeholders.fill(key, &origin).ok().map(|name| format!("alias/{name}"));
+    }
+    Ok(scopes)
+}
+
+fn filled(patterns: &[(String, Origin)], placeholders: Placeholders<'_>) -> Result<Vec<Scope>, Vec<Failure>> {
     let mut scopes: Vec<Scope> = Vec::new();
     let mut errors = Vec::new();
     if patterns.is_empty() {
@@ -109,8 +129,8 @@ pub fn expand(
         let scope = placeholders.fill(pattern, origin).and_then(|text| Scope::new(text, origin));
         match scope {
             Ok(scope) if scopes.contains(&scope) => {
-                errors
-                    .push(Failure::new(Exit::Config, format!("{origin}: two scopes are \"{}\"", printable(&scope.0))));
+                let what = format!("{origin}: two scopes are \"{}\"", printable(&scope.text));
+                errors.push(Failure::new(Exit::Config, what));
             }
             Ok(scope) => scopes.push(scope),
             Err(failure) => errors.push(failure),
@@ -138,6 +158,21 @@ mod tests {
             names(Separator::Slash),
             ["/projectA/production/k", "/projectA/shared/k", "/production/k", "/shared/k"]
         );
+    }
+
+    #[test]
+    fn the_article_s_four_keys_and_none_for_what_the_user_wrote() {
+        let project = Segment::new("the project", "projectA").expect("good");
+        let environment = Segment::new("the environment", "production").expect("good");
+        let all = Placeholders { project: Some(&project), environment: Some(&environment) };
+        for separator in [Separator::Dot, Separator::Slash] {
+            let scopes = expand(None, separator, all).expect("all filled");
+            let keys: Vec<_> = scopes.iter().filter_map(Scope::key_alias).collect();
+            assert_eq!(keys, ["alias/projectA/production", "alias/projectA", "alias/production", "alias/shared"]);
+        }
+        let written = DOTTED.map(|text| (text.to_owned(), Origin::Flag("--scope")));
+        let scopes = expand(Some(&written), Separator::Dot, all).expect("all filled");
+        assert!(scopes.iter().all(|scope| scope.key_alias().is_none()));
     }
 
     #[test]

@@ -64,6 +64,63 @@ fn every_variable_exit_code_and_key() {
     }
 }
 
+/// Files of text in the repository that show somebody what to type.
+fn shown() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut open: Vec<_> = ["docs", "packaging", "examples"].map(|name| root.join(name)).to_vec();
+    let entries =
+        |path: &Path| std::fs::read_dir(path).expect("it is there").map(|entry| entry.expect("readable").path());
+    open.extend(entries(root).filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(entries(&path));
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            found.push((path.display().to_string(), text));
+        }
+    }
+    found
+}
+
+/// Where a line gives a value to a program as an argument, or to a shell's history: what follows is not a file.
+fn value_on_a_command_line(line: &str) -> Option<&str> {
+    const OPTIONS: [&str; 5] = ["--value", "--secret-string", "--secret-binary", "--plaintext", "--parameter-value"];
+    let words: Vec<&str> = line.split([' ', '=', '\t', '`', '"', '\'']).filter(|word| !word.is_empty()).collect();
+    let is_file = |word: &&str| word.starts_with("file://") || word.starts_with("fileb://");
+    let given = words.windows(2).find(|pair| OPTIONS.contains(&pair[0]) && !is_file(&pair[1]));
+    let echoed = || {
+        let (writer, _) = line.split_once(" ssm put-parameter")?;
+        let before = writer.rsplit_once('|')?.0;
+        (before.contains("echo ") || before.contains("printf ") && !before.contains("\"$(cat)\"")).then_some("echo")
+    };
+    let last = words.last().filter(|word| OPTIONS.contains(word)).copied();
+    given.map(|pair| pair[1]).or_else(echoed).or(last)
+}
+
+#[test]
+fn no_example_has_a_value_on_a_command_line() {
+    let shown = shown();
+    assert!(shown.len() > 30, "{}", shown.len());
+    let mut lines = 0;
+    for (path, text) in &shown {
+        for line in text.lines() {
+            assert_eq!(value_on_a_command_line(line), None, "{path}: {line}");
+            lines += usize::from(line.contains("file:///dev/stdin"));
+        }
+    }
+    assert!(lines >= 3, "the examples that do it well are found: {lines}");
+    for bad in [
+        "aws ssm put-parameter --type SecureString --name x --value …",
+        "aws ssm put-parameter --name x --value=hunter2",
+        "aws secretsmanager create-secret --name x --secret-string 'hunter2'",
+        "echo hunter2 | aws ssm put-parameter --name x --value file:///dev/stdin",
+        "printf hunter2 | aws ssm put-parameter --name x --value file:///dev/stdin",
+        "aws ssm put-parameter --name x --value",
+    ] {
+        assert!(value_on_a_command_line(bad).is_some(), "{bad}");
+    }
+}
+
 /// The rooms of docs/architecture.md are those of `src`: its files and folders, and the folders of `src/store`.
 #[test]
 fn the_map_has_every_room() {

@@ -2,6 +2,8 @@
 //! names the Python that has it in `STEPZERO_TEST_MOTO`. moto leaves `Selector` out of its answers.
 
 mod common;
+#[path = "scope/venv.rs"]
+mod venv;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -161,4 +163,41 @@ fn a_list_as_it_is_and_joined_anew() {
     let spec = TempFile::spec("[env]\nA = { parameter = \"hosts\" }\nB = { parameter = \"hosts\", list = \" \" }\n");
     let lists = moto.values(&["-s", &spec.arg()], &["A", "B"]);
     assert_eq!(lists, ["a.example,b.example,c.example", "a.example b.example c.example"]);
+}
+
+/// Roles of another account see that account's parameters, of which there are none.
+#[test]
+fn a_role_for_the_fetch() {
+    let Some(moto) = moto() else { return };
+    let role = |account: &str| format!("arn:aws:iam::{account}:role/reader");
+    let home = role("123456789012");
+    let options = ["--role-arn", &home, "--external-id", "customer-7", "--role-session-name", "me"];
+    let options = [&options[..], &["--parameter", "V=versioned:1"]].concat();
+    assert_eq!(moto.values(&options, &["V"]), ["first"]);
+    let away = role("111111111111");
+    let args = ["exec", "-vv", "--role-arn", &away, "--parameter", "V=versioned:1", "--", "true"];
+    moto.run(&args)
+        .output()
+        .expect(66)
+        .says(&["assumed the role arn:aws:iam::111111111111:role/reader", "versioned:1"]);
+}
+
+/// What the error prints puts the parameter there.
+#[test]
+fn the_missing_parameter_is_put_by_the_line_of_the_error() {
+    let (Some(moto), Some(aws)) = (moto(), venv::tool("aws")) else { return };
+    for (separator, shell) in [(".", "sh"), ("/", "bash")] {
+        let options = ["-p", "projectA", "-e", "production", "--separator", separator, "-k", "written"];
+        let args = [&["exec"], &options[..], &["--", "true"]].concat();
+        let stderr = moto.run(&args).output().expect(66).stderr();
+        let line = stderr.lines().find(|line| line.contains("aws ssm put-parameter --name")).expect("it is printed");
+        assert!(line.contains(" --key-id alias/projectA/production "), "{line}");
+        let mut command = common::program(shell);
+        let path = std::env::join_paths([aws.parent().expect("bin").as_os_str(), "/usr/bin".as_ref(), "/bin".as_ref()]);
+        command.args(["-c", line]).env("PATH", path.expect("no colon in it"));
+        command.env("AWS_ENDPOINT_URL", &moto.url).env("AWS_DEFAULT_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        common::fed(&mut command, b"d)Dmfj@)(dJF!hp \\n $x\n").expect(0);
+        assert_eq!(moto.values(&options, &["WRITTEN"]), ["d)Dmfj@)(dJF!hp \\n $x"]);
+    }
 }

@@ -16,3 +16,5 @@ mod spec_errors;
 mod templates;
 mod values;
 mod venv;
+mod writer_policy;
+mod writing;

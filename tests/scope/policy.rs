@@ -7,10 +7,10 @@ use crate::common::{Given, ROLE, Ran, TempFile, assert_untouched, offline, param
 use crate::venv::{feed, tool};
 
 const ACCOUNT: &str = "123456789012";
-const PLACE: [&str; 4] = ["--account", ACCOUNT, "--region", "us-east-1"];
+pub const PLACE: [&str; 4] = ["--account", ACCOUNT, "--region", "us-east-1"];
 
 /// Every way to ask for something.
-const SPEC: &str = r#"
+pub const SPEC: &str = r#"
 project = "projectA"
 environment = "production"
 [env]
@@ -46,11 +46,11 @@ fn world() -> Fake {
 
 const OTHERS_KEY: &str = "arn:aws:kms:us-east-1:999999999999:key/11111111-2222-3333-4444-555555555555";
 
-fn policy(spec: &str, flags: &[&str]) -> Ran {
+pub fn policy(spec: &str, flags: &[&str]) -> Ran {
     Given::spec(spec).offline("policy", flags)
 }
 
-fn document(spec: &str, flags: &[&str]) -> Value {
+pub fn document(spec: &str, flags: &[&str]) -> Value {
     policy(spec, flags).expect(0).json()
 }
 
@@ -60,14 +60,14 @@ fn exec(fake: &Fake, spec: &str, policy: &Value) -> Ran {
 }
 
 /// The document without each of its parts: statements, resources, and what a condition allows.
-fn reduced(document: &Value) -> Vec<(String, Value)> {
+pub fn reduced(document: &Value) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     let statements = document["Statement"].as_array().expect("a list");
     for (at, statement) in statements.iter().enumerate() {
         let mut less = document.clone();
         less["Statement"].as_array_mut().expect("a list").remove(at);
         all.push((statement["Sid"].to_string(), less));
-        let mut lists = vec![format!("/Statement/{at}/Resource")];
+        let mut lists = vec![format!("/Statement/{at}/Action"), format!("/Statement/{at}/Resource")];
         for (operator, keys) in statement["Condition"].as_object().into_iter().flatten() {
             for key in keys.as_object().expect("keys").keys() {
                 lists.push(format!("/Statement/{at}/Condition/{operator}/{key}"));
@@ -245,13 +245,17 @@ fn a_template_comes_to_the_same_policy() {
     assert_eq!(deployed(inside), document(SPEC, &PLACE));
     let fixed = document(SPEC, &[&PLACE[..], &["--partition", "aws", "--format", "cloudformation"]].concat());
     assert!(!fixed.to_string().contains("AWS::Region"), "what is said stands");
+    let template = document(SPEC, &["--writer", "--format", "cloudformation"]);
+    let inside = &template["Resources"]["StepzeroWriterPolicy"]["Properties"]["PolicyDocument"];
+    assert_eq!(deployed(inside), document(SPEC, &[&PLACE[..], &["--writer"]].concat()));
 }
 
 #[test]
 fn parliament_accepts_the_policies() {
     let Some(parliament) = tool("parliament") else { return };
     let key = ["--kms-key", "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"];
-    for flags in [&PLACE[..], &[&PLACE[..], &["--whole-scopes"]].concat(), &[&PLACE[..], &key].concat()] {
+    for more in [&[][..], &["--whole-scopes"], &key, &["--writer"], &["--writer", "--whole-scopes"]] {
+        let flags = &[&PLACE[..], more].concat();
         let text = policy(SPEC, flags).expect(0).stdout();
         feed(&parliament, &[], &text).case(format_args!("{flags:?}")).prints("");
     }
@@ -267,7 +271,8 @@ fn cfn_lint_accepts_the_templates() {
         let template = TempFile::new("template", text);
         feed(&lint, &[&template.arg()], "")
     };
-    for flags in [&["--format", "cloudformation"][..], &["--format", "cloudformation", "--whole-scopes"]] {
+    for more in [&[][..], &["--whole-scopes"], &["--writer"]] {
+        let flags = &[&["--format", "cloudformation"], more].concat();
         verdict(&policy(SPEC, flags).expect(0).stdout()).case(format_args!("{flags:?}")).expect(0);
     }
     let text =

@@ -1,5 +1,6 @@
 //! The Python tools that judge what we generate: linters and validators that nobody here wrote. `tests/run` makes the
 //! virtual environment from `tests/requirements.txt` and says where it is in `STEPZERO_VENV`.
+#![allow(dead_code, reason = "each suite uses a part of it")]
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -22,5 +23,7 @@ pub fn tool(name: &str) -> Option<PathBuf> {
 
 /// Runs a program with this on its standard input.
 pub fn feed(program: &PathBuf, args: &[&str], input: &str) -> Ran {
-    fed(Command::new(program).args(args), input.as_bytes())
+    let mut command = Command::new(program);
+    command.args(args);
+    fed(&mut command, input.as_bytes())
 }

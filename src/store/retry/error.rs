@@ -302,7 +302,7 @@ mod tests {
             other => format!("{other:?}"),
         };
         for code in ["hunter2", "two words", "\u{1b}[31m", &"A".repeat(65)] {
-            assert_eq!(answered(code), "SSM answered status 400", "{code}");
+            assert_eq!(answered(code), "Parameter Store answered status 400", "{code}");
         }
         let long = "com.amazon.coral.service#ThrottlingException";
         assert_eq!(answered(long), "SSM answered ThrottlingException (status 400)");

@@ -40,7 +40,7 @@ impl Context<'_> {
         let arn = self.state.site.parameter_arn(&parameter.account, crate::name::fold(&parameter.name));
         let value = match &version.key_arn {
             Some(key) if decrypt => {
-                self.decrypt(key, &[("kms:EncryptionContext:PARAMETER_ARN", &arn)], "ssm")?;
+                self.use_key("kms:Decrypt", key, &[("kms:EncryptionContext:PARAMETER_ARN", &arn)], "ssm")?;
                 version.value.clone()
             }
             Some(_) => ciphertext(&version.value),
@@ -61,8 +61,8 @@ impl Context<'_> {
         Ok(shown)
     }
 
-    /// Whether the principal may decrypt with a key, through a service, under a context.
-    fn decrypt(&self, key: &str, context: &[(&str, &str)], service: &str) -> Result<(), AwsError> {
+    /// Whether the principal may use a key, through a service, under a context.
+    pub fn use_key(&self, action: &str, key: &str, context: &[(&str, &str)], service: &str) -> Result<(), AwsError> {
         let site = &self.state.site;
         if self.state.keys.is_disabled(key) {
             return Err(AwsError::new("InvalidKeyId", format!("{key} is disabled.")));
@@ -70,8 +70,8 @@ impl Context<'_> {
         let via = format!("{service}.{}.amazonaws.com", site.region);
         let mut keys = vec![("kms:ViaService", via.as_str()), ("kms:CallerAccount", &site.account)];
         keys.extend(context);
-        let question = Question { action: "kms:Decrypt", resource: key, context: &keys };
-        // The AWS-managed key's own policy lets everyone in the account decrypt through SSM.
+        let question = Question { action, resource: key, context: &keys };
+        // The AWS-managed key's own policy lets everyone in the account use it through SSM.
         let open = key == keys::managed(site) && !self.state.knobs.managed_key_guarded;
         if open && !self.state.denies(self.principal, &question) {
             return Ok(());
@@ -105,7 +105,7 @@ impl Context<'_> {
         if let Some(key) = &secret.key {
             let key = self.state.keys.arn(key, &self.state.site);
             let context = [("kms:EncryptionContext:SecretARN", arn.as_str())];
-            self.decrypt(&key, &context, "secretsmanager")?;
+            self.use_key("kms:Decrypt", &key, &context, "secretsmanager")?;
         }
         let now = self.state.clock.now();
         let mut shown = json!({

@@ -42,6 +42,12 @@ pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Aws
     if let Some(data_type) = input.get("DataType").and_then(Value::as_str) {
         put = put.data_type(data_type);
     }
+    if put.kind == "SecureString" {
+        let key = context.state.keys.arn(&put.key, &context.state.site);
+        let arn = reference.arn(&context.state.site);
+        let action = if advanced { "kms:GenerateDataKey" } else { "kms:Encrypt" };
+        context.use_key(action, &key, &[("kms:EncryptionContext:PARAMETER_ARN", &arn)], "ssm")?;
+    }
     let version = context.state.put(&put);
     Ok(json!({ "Version": version, "Tier": if advanced { "Advanced" } else { "Standard" } }))
 }
