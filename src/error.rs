@@ -122,9 +122,23 @@ impl fmt::Display for Failure {
 pub struct Failures(Vec<Failure>);
 
 impl Failures {
-    /// `Ok` when there is nothing to report.
+    /// `Ok` when there is nothing to report. One cause that was found in several places is one message, with the evidence of
+    /// all of them.
     pub fn check(found: Vec<Failure>) -> Result<(), Failures> {
-        if found.is_empty() { Ok(()) } else { Err(Failures(found)) }
+        let mut each: Vec<Failure> = Vec::with_capacity(found.len());
+        for failure in found {
+            let same = |other: &&mut Failure| {
+                (other.exit, &other.what, &other.help) == (failure.exit, &failure.what, &failure.help)
+            };
+            match each.iter_mut().find(same) {
+                Some(first) => {
+                    let new = failure.details.into_iter().filter(|line| !first.details.contains(line));
+                    first.details.extend(new.collect::<Vec<_>>());
+                }
+                None => each.push(failure),
+            }
+        }
+        if each.is_empty() { Ok(()) } else { Err(Failures(each)) }
     }
 
     /// In the order of the spec; what has no place stays first.
@@ -205,6 +219,14 @@ mod tests {
             let both = Failures(pair.iter().map(|exit| Failure::new(*exit, "x")).collect());
             assert_eq!(both.exit(), pair[1]);
         }
+    }
+
+    #[test]
+    fn one_cause_is_one_message_with_every_place() {
+        let at = |place: &str| Failure::new(Exit::Config, "nothing fills it").detail(place).help("say it");
+        let other = at("c").help("say another");
+        let merged = Failures::check(vec![at("a"), other.clone(), at("b"), at("a")]).expect_err("there are some");
+        assert_eq!(merged.into_vec(), [at("a").detail("b"), other]);
     }
 
     #[test]
