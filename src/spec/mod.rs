@@ -6,6 +6,7 @@ pub mod entry;
 pub mod file;
 pub mod filter;
 mod flags;
+mod language;
 mod source;
 mod table;
 

@@ -37,6 +37,10 @@ pub fn entry(
             let absent = absent(&mut table, errors);
             let shape = shape(&mut table, matches!(target, Target::File { .. }), errors);
             let target = mode(&mut table, target, errors);
+            // A misspelt source is one mistake, and it is told as an unknown key.
+            if !table.has_any(&SOURCES) && !table.has_misspelt(&SOURCES) {
+                errors.push(table.text.failure(&table.span, "where from? Say one of `key`, `parameter` and `secret`"));
+            }
             table.finish(errors);
             let entry = Entry { selector, absent, shape, target, ..Entry::new(variable, origin, source?) };
             (errors.len() == before).then_some(entry)
@@ -56,6 +60,9 @@ fn at<T>(text: &Text<'_>, span: &Range<usize>, made: Result<T, BadName>, errors:
     made.map_err(|bad| errors.push(text.failure(span, &bad.0))).ok()
 }
 
+/// The keys that say where a value comes from.
+const SOURCES: [&str; 3] = ["key", "parameter", "secret"];
+
 /// Exactly one of `key`, `parameter` and `secret`.
 fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source> {
     let key = table.string("key", errors);
@@ -68,10 +75,8 @@ fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source
             errors.extend(foreign::secret(&id).map(|what| table.text.failure(&span, &what)));
             Some(Source::Secret(id))
         }
-        (None, None, None) => {
-            errors.push(table.text.failure(&table.span, "where from? Say one of `key`, `parameter` and `secret`"));
-            None
-        }
+        // Said by `entry`, once every key of the table is known.
+        (None, None, None) => None,
         _ => {
             errors.push(table.text.failure(&table.span, "only one of `key`, `parameter` and `secret`"));
             None
