@@ -1,6 +1,7 @@
 //! How stepzero fails: an exit code of `sysexits.h`, what happened, and the way out. Printed in one place, `log::fail`.
 #![forbid(unsafe_code)]
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write as _};
 
 /// The exit codes, an interface: `RestartPreventExitStatus=` of a unit names them (`sysexits.h`; 126 and 127 as in POSIX `env`).
@@ -126,17 +127,16 @@ impl Failures {
     /// all of them.
     pub fn check(found: Vec<Failure>) -> Result<(), Failures> {
         let mut each: Vec<Failure> = Vec::with_capacity(found.len());
+        // Maps, because a spec can be wrong in many thousand places.
+        let (mut places, mut told) = (HashMap::new(), HashSet::new());
         for failure in found {
-            let same = |other: &&mut Failure| {
-                (other.exit, &other.what, &other.help) == (failure.exit, &failure.what, &failure.help)
-            };
-            match each.iter_mut().find(same) {
-                Some(first) => {
-                    let new = failure.details.into_iter().filter(|line| !first.details.contains(line));
-                    first.details.extend(new.collect::<Vec<_>>());
-                }
-                None => each.push(failure),
+            let cause = (failure.exit as u8, failure.what.clone(), failure.help.clone());
+            let at = *places.entry(cause).or_insert(each.len());
+            if at == each.len() {
+                each.push(Failure { details: Vec::new(), ..failure.clone() });
             }
+            let new = failure.details.into_iter().filter(|line| told.insert((at, line.clone())));
+            each[at].details.extend(new);
         }
         if each.is_empty() { Ok(()) } else { Err(Failures(each)) }
     }
