@@ -146,6 +146,24 @@ pub struct Options {
     /// How to log: text or json
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: Format,
+    /// With exec: an option of ours that stands behind the command, and so is the command's
+    #[arg(skip)]
+    pub behind: Option<Behind>,
+}
+
+impl Options {
+    /// Whether nothing here names a parameter.
+    pub fn ask_for_nothing(&self) -> bool {
+        let lists = [&self.key, &self.parameter, &self.load];
+        self.spec.is_none() && !self.references && lists.iter().all(|list| list.is_empty())
+    }
+}
+
+/// An option that was probably meant for stepzero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behind {
+    pub command: String,
+    pub option: String,
 }
 
 /// A role for the fetch.
@@ -198,6 +216,8 @@ pub enum Parsed {
     Command(Command),
     /// `--help` and `--version`.
     Help(String),
+    /// Nothing was typed: the first page of the help, for stderr.
+    Nothing(String),
 }
 
 /// The whole definition.
@@ -220,6 +240,12 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
     let mut definition = definition();
     let parsed = definition.try_get_matches_from_mut(args);
     let error = match parsed.and_then(|mut matches| Command::from_arg_matches_mut(&mut matches)) {
+        Ok(Command::Exec(mut exec)) => {
+            if exec.options.ask_for_nothing() {
+                exec.options.behind = behind(&definition, &exec.command);
+            }
+            return Ok(Parsed::Command(Command::Exec(exec)));
+        }
         Ok(command) => return Ok(Parsed::Command(command)),
         Err(error) => error.format(&mut definition),
     };
@@ -228,13 +254,36 @@ pub fn parse(args: &[OsString]) -> Result<Parsed, Failure> {
         return Ok(Parsed::Help(text));
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        let commands = "say exec, plan, check, policy, credential or completions; `stepzero --help` explains them";
-        return Err(Failure::new(Exit::Usage, "which command?").help(commands));
+        return Ok(Parsed::Nothing(text));
     }
     let mut lines = text.trim().lines().filter(|line| !line.trim().is_empty());
     let what = lines.next().unwrap_or("the command line is wrong");
     let failure = Failure::new(Exit::Usage, crate::error::printable(what.trim_start_matches("error: ")));
     Err(lines.fold(failure, |failure, line| failure.detail(crate::error::printable(line.trim()))))
+}
+
+/// The first argument of the command that is one of our options; further on, only one that would have named a parameter.
+/// The argument's value is left out: it is the command's, and can be anything.
+fn behind(definition: &clap::Command, line: &[OsString]) -> Option<Behind> {
+    const ASKING: [&str; 5] = ["spec", "key", "parameter", "load", "references"];
+    let exec = definition.find_subcommand("exec")?;
+    let (command, args) = line.split_first()?;
+    let options = args.iter().enumerate().filter_map(|(at, arg)| {
+        let arg = arg.to_str()?;
+        let (known, shown) = match arg.strip_prefix("--") {
+            Some(long) => {
+                let long = long.split('=').next()?;
+                (exec.get_arguments().find(|known| known.get_long() == Some(long))?, format!("--{long}"))
+            }
+            None => {
+                let short = arg.strip_prefix('-')?.chars().next()?;
+                (exec.get_arguments().find(|known| known.get_short() == Some(short))?, format!("-{short}"))
+            }
+        };
+        (at == 0 || ASKING.contains(&known.get_id().as_str())).then_some(shown)
+    });
+    let option = options.into_iter().next()?;
+    Some(Behind { command: crate::error::printable(&command.to_string_lossy()), option })
 }
 
 /// How a line that is wrong wants its error to be logged, as far as that can be told.
@@ -273,13 +322,32 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_is_usage() {
-        for line in [
-            &["stepzero"][..],
-            &["stepzero", "exec"],
-            &["stepzero", "exec", "--nope", "x"],
-            &["stepzero", "plan", "--timeout", "x"],
+    fn an_option_behind_the_command_is_found() {
+        let found = |line: &[&str]| {
+            let line: Vec<OsString> = line.iter().map(OsString::from).collect();
+            behind(&definition(), &line).map(|behind| behind.option)
+        };
+        for (line, want) in [
+            (&["env", "-k", "a"][..], Some("-k")),
+            (&["env", "-ka"], Some("-k")),
+            (&["env", "--timeout=5s"], Some("--timeout")),
+            (&["sh", "-c", "x"], None),
+            (&["app", "serve", "--spec", "web.toml"], Some("--spec")),
+            (&["app", "serve", "--timeout", "5s"], None),
+            (&["env"], None),
+            (&["env", "-"], None),
+            (&["env", "--"], None),
+            (&["env", "é", "--key"], Some("--key")),
         ] {
+            assert_eq!(found(line).as_deref(), want, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_is_usage() {
+        for line in
+            [&["stepzero", "exec"][..], &["stepzero", "exec", "--nope", "x"], &["stepzero", "plan", "--timeout", "x"]]
+        {
             let parsed = parse(&line.iter().map(OsString::from).collect::<Vec<_>>());
             assert!(matches!(parsed, Err(failure) if failure.exit == Exit::Usage), "{line:?}");
         }

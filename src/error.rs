@@ -1,6 +1,7 @@
 //! How stepzero fails: an exit code of `sysexits.h`, what happened, and the way out. Printed in one place, `log::fail`.
 #![forbid(unsafe_code)]
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write as _};
 
 /// The exit codes, an interface: `RestartPreventExitStatus=` of a unit names them (`sysexits.h`; 126 and 127 as in POSIX `env`).
@@ -122,9 +123,22 @@ impl fmt::Display for Failure {
 pub struct Failures(Vec<Failure>);
 
 impl Failures {
-    /// `Ok` when there is nothing to report.
+    /// `Ok` when there is nothing to report. One cause that was found in several places is one message, with the evidence of
+    /// all of them.
     pub fn check(found: Vec<Failure>) -> Result<(), Failures> {
-        if found.is_empty() { Ok(()) } else { Err(Failures(found)) }
+        let mut each: Vec<Failure> = Vec::with_capacity(found.len());
+        // Maps, because a spec can be wrong in many thousand places.
+        let (mut places, mut told) = (HashMap::new(), HashSet::new());
+        for failure in found {
+            let cause = (failure.exit as u8, failure.what.clone(), failure.help.clone());
+            let at = *places.entry(cause).or_insert(each.len());
+            if at == each.len() {
+                each.push(Failure { details: Vec::new(), ..failure.clone() });
+            }
+            let new = failure.details.into_iter().filter(|line| told.insert((at, line.clone())));
+            each[at].details.extend(new);
+        }
+        if each.is_empty() { Ok(()) } else { Err(Failures(each)) }
     }
 
     /// In the order of the spec; what has no place stays first.
@@ -205,6 +219,14 @@ mod tests {
             let both = Failures(pair.iter().map(|exit| Failure::new(*exit, "x")).collect());
             assert_eq!(both.exit(), pair[1]);
         }
+    }
+
+    #[test]
+    fn one_cause_is_one_message_with_every_place() {
+        let at = |place: &str| Failure::new(Exit::Config, "nothing fills it").detail(place).help("say it");
+        let other = at("c").help("say another");
+        let merged = Failures::check(vec![at("a"), other.clone(), at("b"), at("a")]).expect_err("there are some");
+        assert_eq!(merged.into_vec(), [at("a").detail("b"), other]);
     }
 
     #[test]

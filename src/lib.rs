@@ -65,6 +65,10 @@ fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<()
     let command = match cli::parse(arguments) {
         Ok(Parsed::Command(command)) => command,
         Ok(Parsed::Help(text)) => return print(&text),
+        Ok(Parsed::Nothing(help)) => {
+            log::page(&help);
+            return Err(Failure::new(Exit::Usage, "which command?").help("say one of the commands above").into());
+        }
         Err(failure) => {
             log::init(log::Settings { verbose: 0, quiet: false, format: cli::log_format(arguments) });
             return Err(failure.into());

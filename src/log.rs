@@ -62,6 +62,12 @@ pub fn notice(text: &str) {
     }
 }
 
+/// The help, to somebody who did not ask for it: it is not what a program would read on stdout.
+pub fn page(text: &str) {
+    // Without a stderr there is nobody to tell.
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
 /// The final error; `-q` does not hide it.
 pub fn fail(failures: &Failures) {
     for failure in failures.iter() {

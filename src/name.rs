@@ -36,6 +36,12 @@ impl EnvName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether a shell can read it by its name: `$NAME` (POSIX: a name).
+    pub fn is_for_shells(&self) -> bool {
+        let letters = self.0.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        letters && !self.0.starts_with(|c: char| c.is_ascii_digit())
+    }
 }
 
 impl fmt::Display for EnvName {

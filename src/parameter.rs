@@ -164,7 +164,8 @@ impl Request {
             (Subject::Arn(Arn::new(&text[..end])?), text.get(end + 1..))
         } else {
             let (name, selector) = text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
-            (Subject::Name(ParameterName::new(name)?), selector)
+            let name = ParameterName::new(name).map_err(|bad| suggested(bad, text))?;
+            (Subject::Name(name), selector)
         };
         let request = Request { subject, selector: None };
         match selector {
@@ -195,6 +196,13 @@ impl Request {
         let separator = if name.contains('/') { '/' } else { '.' };
         name.rsplit_once(separator).map_or(name, |(_, last)| last)
     }
+}
+
+/// A name with levels whose first slash is missing: says what was probably meant.
+fn suggested(bad: BadName, text: &str) -> BadName {
+    let meant = format!("/{text}");
+    let is_near = text.contains('/') && !text.starts_with('/') && Request::parse(&meant).is_ok();
+    if is_near { BadName(format!("{bad}: did you mean \"{meant}\"?")) } else { bad }
 }
 
 /// As it is sent to AWS.

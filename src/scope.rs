@@ -74,7 +74,9 @@ impl Placeholders<'_> {
                 _ => return Err(unknown(text, origin)),
             };
             let segment = segment.ok_or_else(|| {
-                Failure::new(Exit::Config, format!("{origin}: nothing fills {{{name}}} in \"{}\"", printable(text)))
+                // The same words wherever it stands, so that `Failures` makes one message of it.
+                Failure::new(Exit::Config, format!("nothing fills {{{name}}}"))
+                    .detail(format!("{origin}: \"{}\"", printable(text)))
                     .help(format!("say {way}"))
             })?;
             filled.push_str(before);

@@ -35,10 +35,24 @@ pub fn prepare(options: Options, inherited: &Inherited) -> Result<(Rc<Plan>, Fet
     log::init(log::Settings { verbose: options.verbose, quiet: options.quiet, format: options.log_format });
     let (spec, fetch_options) = read_spec(options, inherited)?;
     let plan = Plan::new(spec, inherited)?;
+    warn_of_names(&plan);
     if let Some(region) = &fetch_options.aws.region {
         plan.in_region(region)?;
     }
     Ok((Rc::new(plan), fetch_options))
+}
+
+/// A name that no shell can read is allowed, because other programs can; but it is more often a slip. What is mapped from a
+/// parameter's name is always readable, and an inherited reference had its name before, so only names that the operator
+/// wrote are told.
+fn warn_of_names(plan: &Plan) {
+    let written = plan.variables.iter().filter(|variable| !variable.is_reference());
+    for variable in written.filter(|variable| !variable.name.is_for_shells()) {
+        log::warn(format_args!(
+            "{}: no shell can read the variable {}: their names are of A-Z a-z 0-9 _, and begin with no digit",
+            variable.origin, variable.name
+        ));
+    }
 }
 
 /// Flags, variables and the spec file, merged. Reading the file can take time, because it can be a pipe. Whole seconds of

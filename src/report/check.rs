@@ -2,7 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{FORMAT, pretty, table, target};
+use super::table::Stdout;
+use super::{FORMAT, pretty, target};
 use crate::answers::Denial;
 use crate::denied::needed;
 use crate::error::escaped;
@@ -23,27 +24,30 @@ pub fn check(outcomes: &[Outcome], format: Format) -> String {
 }
 
 fn check_text(outcomes: &[Outcome]) -> String {
+    let stdout = Stdout::new();
     let mut rows =
         vec![["VARIABLE", "STATUS", "PARAMETER", "SCOPE", "VERSION", "TYPE", "OVERRODE"].map(str::to_owned).to_vec()];
     for outcome in outcomes {
         let name = outcome.variable.to_string();
+        let status =
+            |text: &str| if stdout.is_terminal { format!("{} {text}", sign(outcome)) } else { text.to_owned() };
         match &outcome.result {
             Ok(Resolved::Fetched(won)) => {
                 let (scope, overrode) = (won.scope.clone().unwrap_or_default(), won.overrode.join(", "));
                 let (version, kind) = (won.version.to_string(), won.kind.name().to_owned());
-                rows.push(vec![name, status(outcome).into(), won.shown(), scope, version, kind, overrode]);
+                rows.push(vec![name, status(word(outcome)), won.shown(), scope, version, kind, overrode]);
             }
             Ok(Resolved::Rendered(parts, _)) => {
-                rows.push(vec![name, status(outcome).into(), format!("template of {}", joined(parts))]);
+                rows.push(vec![name, status(word(outcome)), format!("template of {}", joined(parts))]);
             }
-            Err(Unmet::Missing(names)) => rows.push(vec![name, status(outcome).into(), names.join(", ")]),
+            Err(Unmet::Missing(names)) => rows.push(vec![name, status(word(outcome)), names.join(", ")]),
             Err(Unmet::Denied(denials)) => {
                 for denial in denials {
                     let asked = denial.asked.join(", ");
-                    rows.push(vec![name.clone(), format!("denied by {}", service(denial)), asked]);
+                    rows.push(vec![name.clone(), status(&format!("denied by {}", service(denial))), asked]);
                 }
             }
-            _ => rows.push(vec![name, status(outcome).into()]),
+            _ => rows.push(vec![name, status(word(outcome))]),
         }
     }
     let needs = outcomes.iter().flat_map(|outcome| match &outcome.result {
@@ -54,18 +58,19 @@ fn check_text(outcomes: &[Outcome]) -> String {
         Err(Unmet::Failure(failure)) => Some(failure.what().to_owned()),
         _ => None,
     });
-    table(&rows) + &list("what is denied would need", needs) + &list("what is unusable, and why", reasons)
+    let notes = [list(stdout, "what is denied would need", needs), list(stdout, "what is unusable, and why", reasons)];
+    stdout.table(&rows) + &notes.concat()
 }
 
 /// A heading and lines under it, each once; nothing where there are none.
-fn list(heading: &str, lines: impl Iterator<Item = String>) -> String {
+fn list(stdout: Stdout, heading: &str, lines: impl Iterator<Item = String>) -> String {
     let mut each: Vec<String> = Vec::new();
     for line in lines {
         if !each.contains(&line) {
             each.push(line);
         }
     }
-    let text: String = each.iter().map(|line| format!("  {}\n", escaped(line))).collect();
+    let text: String = each.iter().map(|line| stdout.folded(&escaped(line), 2)).collect();
     if text.is_empty() { text } else { format!("\n{heading}:\n{text}") }
 }
 
@@ -73,12 +78,23 @@ fn joined(parts: &[EnvName]) -> String {
     parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// What stands before a status on a terminal, so that one is found among many at a glance and without colour. Programs
+/// read the words, which are the same without a terminal.
+fn sign(outcome: &Outcome) -> char {
+    match &outcome.result {
+        Ok(Resolved::Fetched(_) | Resolved::Rendered(..)) => '✓',
+        Ok(Resolved::Default(_)) => '=',
+        Ok(Resolved::LeftAlone) => '-',
+        Err(_) => '✗',
+    }
+}
+
 /// Who said no: `ssm`, `kms` or `secretsmanager`.
 fn service(denial: &Denial) -> &str {
     denial.action.split(':').next().unwrap_or_default()
 }
 
-fn status(outcome: &Outcome) -> &'static str {
+fn word(outcome: &Outcome) -> &'static str {
     match &outcome.result {
         Ok(Resolved::Fetched(_) | Resolved::Rendered(..)) => "ok",
         Ok(Resolved::Default(_)) => "default",
@@ -91,7 +107,7 @@ fn status(outcome: &Outcome) -> &'static str {
 
 fn outcome_json(outcome: &Outcome) -> Json {
     let mut json = json!({
-        "variable": outcome.variable.as_str(), "status": status(outcome).replace(' ', "_"), "target": target(outcome.target),
+        "variable": outcome.variable.as_str(), "status": word(outcome).replace(' ', "_"), "target": target(outcome.target),
     });
     if outcome.private {
         json["private"] = true.into();

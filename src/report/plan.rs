@@ -3,7 +3,8 @@
 use glob::Pattern;
 use serde_json::{Value as Json, json};
 
-use super::{FORMAT, pretty, table, target};
+use super::table::Stdout;
+use super::{FORMAT, pretty, target};
 use crate::environment::Target;
 use crate::error::count;
 use crate::name::Naming;
@@ -21,8 +22,8 @@ pub fn plan(plan: &Plan, format: Format) -> String {
 }
 
 fn plan_text(plan: &Plan) -> String {
-    let mut text = format!(
-        "{}, {}, {}{}\n",
+    let sums = format!(
+        "{}, {}, {}{}",
         count(plan.variables.len(), "variable"),
         count(plan.requests.len(), "name"),
         count(plan.calls(), "GetParameters call"),
@@ -51,8 +52,8 @@ fn plan_text(plan: &Plan) -> String {
     for name in &plan.kept {
         rows.push(vec![name.to_string(), "kept as inherited".into(), String::new(), String::new()]);
     }
-    text.push_str(&table(&rows));
-    text
+    let stdout = Stdout::new();
+    stdout.folded(&sums, 0) + &stdout.table(&rows)
 }
 
 /// A row, and one more for each further name that is asked for.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use toml::de::DeTable;
 
 use super::entry::{Entry, Expand, Load};
+use super::language::Other;
 use super::role::RoleSpec;
 use super::table::{Table, Text};
 use super::template::{self, Beside};
@@ -40,36 +41,57 @@ pub fn parse(path: &str, text: &str, beside: Beside<'_>) -> Result<File, Failure
     let text = Text::new(path, text);
     let root = DeTable::parse(text.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        text.blind_failure(&span, &format!("not TOML: {}", error.message().replace('\n', ", ")))
+        let what = format!("not TOML: {}", error.message().replace('\n', ", "));
+        other_language(path, text.text).unwrap_or_else(|| text.blind_failure(&span, &what))
     })?;
     let mut errors = Vec::new();
-    let file = read(Table::new(text, root.span(), root.get_ref()), beside, &mut errors);
+    let mut table = Table::new(text.clone(), root.span(), root.get_ref());
+    let file = read(&mut table, beside, &mut errors);
     template::check(&file.entries, &mut errors);
-    Failures::check(errors).map_err(Failures::in_order).map(|()| file)
+    table.finish(&mut errors);
+    // Lines of NAME="value" are TOML too, of which every key is unknown here.
+    let other = if errors.is_empty() { None } else { other_language(path, text.text) };
+    Failures::check(other.map_or(errors, |failure| vec![failure])).map_err(Failures::in_order).map(|()| file)
 }
 
-fn read(mut table: Table<'_, '_>, beside: Beside<'_>, errors: &mut Vec<Failure>) -> File {
+/// CONFIG for a spec in a language that is known from elsewhere, with the TOML that says the same.
+fn other_language(path: &str, text: &str) -> Option<Failure> {
+    let other = Other::recognise(text)?;
+    let what = format!("{path}: a spec is TOML, and this looks like {}", other.language);
+    let failure = Failure::new(Exit::Config, what).detail("its first lines as TOML, by their names alone:");
+    let failure = other.as_toml(&known()).iter().fold(failure, |failure, line| failure.detail(format!("  {line}")));
+    Some(failure.help("a value that is secret stays in the store: KEY is the name under which it stands there"))
+}
+
+/// The keys outside any table.
+fn known() -> Vec<&'static str> {
+    let nothing = DeTable::default();
+    let mut table = Table::new(Text::new("", ""), 0..0, &nothing);
+    let no_file = |_: &str| Err(Failure::new(Exit::Config, "there is no file beside nothing"));
+    read(&mut table, &no_file, &mut Vec::new());
+    table.known()
+}
+
+fn read(table: &mut Table<'_, '_>, beside: Beside<'_>, errors: &mut Vec<Failure>) -> File {
     let text = table.text.clone();
     let place = |(value, span): (String, Range<usize>)| (value, text.origin(&span));
-    let file = File {
+    File {
         project: table.string("project", errors).map(place),
         environment: table.string("environment", errors).map(place),
-        separator: parsed(&mut table, "separator", Separator::parse, errors),
+        separator: parsed(table, "separator", Separator::parse, errors),
         scopes: table.strings("scopes", errors).map(|patterns| patterns.into_iter().map(place).collect()),
         references: table.bool("references", errors),
         pristine: table.bool("pristine", errors),
-        keep: keep(&mut table, errors),
-        existing: parsed(&mut table, "existing", Existing::parse, errors),
-        timeout: parsed(&mut table, "timeout", duration, errors),
+        keep: keep(table, errors),
+        existing: parsed(table, "existing", Existing::parse, errors),
+        timeout: parsed(table, "timeout", duration, errors),
         region: table.string("region", errors).map(place),
-        credentials: parsed(&mut table, "credentials", Credentials::parse, errors),
-        role: RoleSpec::read(&mut table, errors),
-        entries: entries(&mut table, beside, errors),
-        loads: many::loads(&mut table, errors),
-        expands: many::expands(&mut table, errors),
-    };
-    table.finish(errors);
-    file
+        credentials: parsed(table, "credentials", Credentials::parse, errors),
+        role: RoleSpec::read(table, errors),
+        entries: entries(table, beside, errors),
+        loads: many::loads(table, errors),
+        expands: many::expands(table, errors),
+    }
 }
 
 /// A string with a grammar of its own.

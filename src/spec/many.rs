@@ -68,6 +68,7 @@ fn expand(mut table: Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Expand>
     let optional = table.bool("optional", errors).unwrap_or(false);
     let nested = table.bool("json", errors).unwrap_or(false);
     let filter = Filter::read(&mut table, errors);
+    source::no_source(&table, errors);
     table.finish(errors);
     Some(Expand { origin, source: source?, selector, optional, nested, naming, filter })
 }

@@ -6,6 +6,7 @@ pub mod entry;
 pub mod file;
 pub mod filter;
 mod flags;
+mod language;
 mod many;
 mod role;
 mod source;
@@ -15,7 +16,7 @@ mod template;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::Options;
+use crate::cli::{Behind, Options};
 use crate::environment::{EnvironmentRules, Inherited};
 use crate::error::{Exit, Failure, Failures, printable};
 use crate::name::Segment;
@@ -62,14 +63,8 @@ impl Spec {
                 .help("write /dev/stdin, or ./- for a file of that name")
                 .into());
         }
-        let nothing = options.key.is_empty() && options.parameter.is_empty() && options.load.is_empty();
-        if path.is_none() && nothing && references != Some(true) {
-            return Err(Failure::new(
-                Exit::Usage,
-                "nothing to do: no spec, no key, no parameter, no path, no references",
-            )
-            .help("name what the command needs, with --spec, --key, --parameter, --load or --references")
-            .into());
+        if path.is_none() && options.ask_for_nothing() && references != Some(true) {
+            return Err(nothing_to_do(options.behind).into());
         }
         let file = match &path {
             Some(path) => {
@@ -90,6 +85,18 @@ impl Spec {
         };
         merge(options, inherited, file, references)
     }
+}
+
+/// A mistyped line must not start the command without its secrets.
+fn nothing_to_do(behind: Option<Behind>) -> Failure {
+    let what = "nothing to do: no spec, no key, no parameter, no path, no references";
+    let failure = Failure::new(Exit::Usage, what);
+    let Some(Behind { command, option }) = behind else {
+        return failure.help("name what the command needs, with --spec, --key, --parameter, --load or --references");
+    };
+    failure
+        .detail(format!("{option} stands behind the command {command}, so it is an option of {command}"))
+        .help(format!("options of stepzero come first: stepzero exec {option} … -- {command}"))
 }
 
 fn merge(options: Options, inherited: &Inherited, file: File, references: Option<bool>) -> Result<Spec, Failures> {

@@ -47,6 +47,8 @@ pub fn entry(
             let shape = shape(&mut table, matches!(target, Target::File { .. }), errors);
             let target = mode(&mut table, target, errors);
             let private = table.bool("private", errors).unwrap_or(false);
+            // A misspelt source is one mistake, and it is told as an unknown key.
+            no_source(&table, errors);
             table.finish(errors);
             let entry = Entry {
                 selector,
@@ -73,6 +75,16 @@ fn at<T>(text: &Text<'_>, span: &Range<usize>, made: Result<T, BadName>, errors:
     made.map_err(|bad| errors.push(text.failure(span, &bad.0))).ok()
 }
 
+/// Says that the table has no source, where it has none.
+pub(super) fn no_source(table: &Table<'_, '_>, errors: &mut Vec<Failure>) {
+    if !table.has_any(&SOURCES) && !table.has_misspelt(&SOURCES) {
+        errors.push(table.text.failure(&table.span, "where from? Say one of `key`, `parameter`, `secret` and `template`"));
+    }
+}
+
+/// The keys that say where a value comes from.
+const SOURCES: [&str; 5] = ["key", "parameter", "secret", "template", "template_file"];
+
 /// Exactly one of `key`, `parameter` and `secret`.
 pub(super) fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Option<Source> {
     let key = table.string("key", errors);
@@ -85,10 +97,8 @@ pub(super) fn source(table: &mut Table<'_, '_>, errors: &mut Vec<Failure>) -> Op
             errors.extend(foreign::secret(&id).map(|what| table.text.failure(&span, &what)));
             Some(Source::Secret(id))
         }
-        (None, None, None) => {
-            errors.push(table.text.failure(&table.span, "where from? Say one of `key`, `parameter` and `secret`"));
-            None
-        }
+        // Said by `entry`, once every key of the table is known.
+        (None, None, None) => None,
         _ => {
             errors.push(table.text.failure(&table.span, "only one of `key`, `parameter` and `secret`"));
             None

@@ -1,6 +1,7 @@
 //! A TOML table that is read key by key and knows the place of each: what is not taken is unknown, and an error says
 //! file, line and column, shows the line, and suggests the key that was probably meant.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -155,12 +156,29 @@ impl<'a, 'i> Table<'a, 'i> {
         None
     }
 
+    /// The keys that were looked for.
+    pub fn known(self) -> Vec<&'static str> {
+        self.known
+    }
+
+    /// Whether one of these keys is there, whatever its value.
+    pub fn has_any(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.table.contains_key(*key))
+    }
+
+    /// Whether one of these keys may have been meant by a key that nobody took: one that is like it, or like none.
+    pub fn has_misspelt(&self, keys: &[&str]) -> bool {
+        let mut unknown = self.unknown().map(|key| nearest(key.get_ref(), &self.known));
+        unknown.any(|near| near.is_none_or(|near| keys.contains(&near)))
+    }
+
+    fn unknown(&self) -> impl Iterator<Item = &'a Spanned<Cow<'i, str>>> {
+        self.table.keys().filter(|key| !self.known.contains(&key.get_ref().as_ref()))
+    }
+
     /// Reports every key that nobody took.
     pub fn finish(self, errors: &mut Vec<Failure>) {
-        for key in self.table.keys() {
-            if self.known.contains(&key.get_ref().as_ref()) {
-                continue;
-            }
+        for key in self.unknown() {
             let name = printable(key.get_ref());
             let failure = self.text.failure(&key.span(), &format!("unknown key `{name}`"));
             errors.push(match nearest(&name, &self.known) {

@@ -16,8 +16,7 @@ fn keys(keys: &[&'static str]) -> Vec<&'static str> {
 #[test]
 fn a_wrong_command_line_is_64() {
     for (args, words) in [
-        (&[][..], &["which command?"][..]),
-        (&["nope"], &["nope"]),
+        (&["nope"][..], &["nope"][..]),
         (&["--nope"], &["--nope"]),
         (&["exec"], &["COMMAND"]),
         (&["exec", "-k", "k"], &["COMMAND"]),
@@ -45,6 +44,14 @@ fn a_wrong_command_line_is_64() {
     ] {
         offline(args).output().case(format_args!("{args:?}")).refused(64, words);
     }
+    // To a newcomer, who typed nothing, the help comes first.
+    let empty: [&str; 0] = [];
+    let ran = offline(empty).output().expect(64).says(&[
+        "Usage: stepzero <COMMAND>",
+        "  exec ",
+        "\nstepzero: which command?\n",
+    ]);
+    assert!(ran.output.stdout.is_empty(), "{ran}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What `plan`, `check`, `completions`, help and the logs print: to the right stream, never a value, colour only for people.
 
 use crate::common::{
-    ARTICLE, Given, HOME, Ran, Run, TempFile, article, assert_untouched, offline, program, store, terminal,
+    ARTICLE, Given, HOME, Ran, Run, TempFile, article, assert_untouched, offline, program, stepzero, store, terminal,
 };
 use fake_aws::Fake;
 use serde_json::{Value, json};
@@ -180,14 +180,40 @@ fn json_logs_are_one_object_a_line() {
 }
 
 /// What a command prints on a terminal of so many columns.
+#[track_caller]
 fn on_terminal(width: u16, run: Run) -> String {
+    drawn(width, run, true)
+}
+
+/// The same of one that fails, whose messages go elsewhere.
+#[track_caller]
+fn failing_on_terminal(width: u16, run: Run) -> String {
+    drawn(width, run, false)
+}
+
+#[track_caller]
+fn drawn(width: u16, run: Run, succeeds: bool) -> String {
     let (mut near, far) = terminal(width);
-    let status = run.command().stdout(far).status().expect("it was built");
-    assert!(status.success());
+    let ran = Ran::of(run.command().stdout(far));
+    assert_eq!(ran.code() == 0, succeeds, "{ran}");
     let mut text = Vec::new();
     // A terminal whose other end is closed ends with EIO, after everything that was written.
     let _ = std::io::Read::read_to_end(&mut near, &mut text);
     String::from_utf8(text).expect("UTF-8")
+}
+
+/// Without the bold heading, which takes no column.
+fn plain(text: &str) -> String {
+    text.replace("\x1b[1m", "").replace("\x1b[0m", "")
+}
+
+/// Lines that fit, by the columns that each takes.
+#[track_caller]
+fn fits(width: usize, text: &str) {
+    for line in plain(text).lines() {
+        let columns = line.trim_end().chars().count();
+        assert!(columns <= width, "{columns} columns on a terminal of {width}: {line}\n{text}");
+    }
 }
 
 #[test]
@@ -196,17 +222,66 @@ fn a_table_fits_the_terminal() {
     let plan = || offline(["plan"].into_iter().chain(keys));
     let whole = on_terminal(120, plan());
     assert!(whole.contains("DATABASE_PASSWORD  key database_password, --key  projectA.production.data"), "{whole}");
-    let narrow = on_terminal(80, plan());
-    assert!(narrow.lines().all(|line| line.trim_end().len() <= 80), "{narrow}");
+    let narrow = plain(&on_terminal(80, plan()));
     for name in [
         "DATABASE_PASSWORD\r\n  source: key",
-        "projectA.production.database_password\r\n",
+        "  asked for, first wins:\r\n    projectA.production.database_password\r\n",
         "    shared.database_password",
     ] {
         assert!(narrow.contains(name), "{name}: {narrow}");
     }
-    let help = on_terminal(80, offline(["exec", "--help"]));
-    assert!(help.lines().all(|line| line.trim_end().len() <= 80), "{help}");
+    for width in [80, 40] {
+        fits(width.into(), &on_terminal(width, plan()));
+    }
+    for help in [&["--help"][..], &["exec", "--help"], &["policy", "--help"]] {
+        fits(80, &on_terminal(80, offline(help)));
+    }
+}
+
+/// A name that is wider than the terminal goes on in the next line; to a pipe it is whole.
+#[test]
+fn long_names_fit_the_terminal() {
+    const ARN: &str = "arn:aws:ssm:us-east-1:123456789012:parameter/projectA/production/databases/main/password";
+    const NAME: &str = "/projectA/production/databases/main/password";
+    const PATH: &str = "/projectA/production/a-path/that-is/rather-longer/than-the/terminal-is/wide-and-then/some-more";
+    let fake = store(&[(NAME, "hunter2"), ("/projectA/production/x", "hunter2")]);
+    let spec = format!(
+        "[env]\nMAIN_DATABASE_PASSWORD = {{ parameter = \"{ARN}\" }}\nOTHER = {{ parameter = \"{PATH}\", optional = true }}\n\
+         [[load]]\npath = \"/projectA/production\"\nrecursive = true\nonly = [\"DATABASES_*\", \"X\"]\n"
+    );
+    let spec = TempFile::spec(spec);
+    for command in ["plan", "check"] {
+        let run = || stepzero(&fake, [command, "-s", &spec.arg()]);
+        assert!(run().output().expect(0).stdout().contains(ARN));
+        for width in [80, 40] {
+            let text = on_terminal(width, run());
+            fits(width.into(), &text);
+            // Nothing but line ends and margins stands in the name.
+            let joined: String = text.split_whitespace().collect();
+            assert!(joined.contains(ARN) && (command == "check" || joined.contains(PATH)), "{text}");
+            assert!(!text.contains(ARN), "{text}");
+        }
+    }
+}
+
+#[test]
+fn check_has_a_sign_for_each_status_on_a_terminal() {
+    let fake = store(&[("shared.ok", "v"), ("shared.nul", "a\0b")]);
+    let spec = "[env]\nOK = \"ok\"\nD = { key = \"nope\", default = \"d\" }\nO = { key = \"nope\", optional = true }\n\
+                M = \"nope\"\nN = \"nul\"\n";
+    let spec = TempFile::spec(spec);
+    let run = || stepzero(&fake, ["check", "--scope", "shared", "-s", &spec.arg()]);
+    let words = ["ok", "default", "left alone", "missing", "unusable"];
+    let piped = run().output().expect(66).stdout();
+    for (signs, width) in [("✓=-✗✗", 200), ("✓=-✗✗", 40)] {
+        let text = failing_on_terminal(width, run());
+        for (sign, word) in signs.chars().zip(words) {
+            assert!(text.contains(&format!(" {sign} {word}")), "{sign} {word}: {text}");
+            assert!(piped.contains(&format!("  {word}")), "{word}: {piped}");
+        }
+        fits(width.into(), &text);
+    }
+    assert!(!piped.contains(['✓', '✗', '=']), "{piped}");
 }
 
 #[test]

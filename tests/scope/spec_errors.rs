@@ -83,6 +83,40 @@ fn several_errors_come_at_once() {
     }
 }
 
+/// That there is no source is told where nothing that is there can be a misspelt one.
+#[test]
+fn an_unknown_key_is_not_told_twice() {
+    const WHERE: &str = "where from? Say one of";
+    for (text, unknown, second) in [
+        ("[env]\nA = { kye = \"x\" }\n", 1, None),
+        ("[env]\nA = { ssm = \"x\" }\n", 1, None),
+        ("[files]\nA = { paramter = \"/x\", colour = 1 }\n", 2, None),
+        ("[env]\nA = { optinal = true }\n", 1, Some(WHERE)),
+        ("[env]\nA = {}\n", 0, Some(WHERE)),
+    ] {
+        let said = said(text);
+        assert_eq!(said.matches("unknown key").count(), unknown, "{said}");
+        let others = said.lines().filter(|line| line.starts_with("spec.toml:") && !line.contains("unknown key"));
+        assert_eq!(others.count(), usize::from(second.is_some()), "{said}");
+        assert!(said.contains(second.unwrap_or_default()), "{said}");
+    }
+}
+
+#[test]
+fn one_placeholder_is_one_message_wherever_it_stands() {
+    let spec = "[env]\nA = { parameter = \"/{project}/a\" }\nB = \"k\"\n[[load]]\npath = \"/{project}/b\"\n";
+    let ran = Given::spec(spec).and_args(&["-e", "e"]).offline("plan", &[]).expect(78);
+    let stderr = ran.stderr();
+    assert_eq!(stderr.matches("nothing fills {project}").count(), 1, "{ran}");
+    assert_eq!(stderr.matches("help: ").count(), 1, "{ran}");
+    ran.says(&[
+        "\"{project}.{environment}\"",
+        "\"{project}.shared\"",
+        "spec.toml:2:1: \"/{project}/a\"",
+        "spec.toml:5:8: \"/{project}/b\"",
+    ]);
+}
+
 #[test]
 fn what_is_not_toml_or_not_text() {
     for (text, says) in [

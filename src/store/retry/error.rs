@@ -305,7 +305,7 @@ mod tests {
             assert_eq!(answered(code), "Parameter Store answered status 400", "{code}");
         }
         let long = "com.amazon.coral.service#ThrottlingException";
-        assert_eq!(answered(long), "SSM answered ThrottlingException (status 400)");
+        assert_eq!(answered(long), "Parameter Store answered ThrottlingException (status 400)");
     }
 
     #[test]
