@@ -78,7 +78,9 @@ fn at<T>(text: &Text<'_>, span: &Range<usize>, made: Result<T, BadName>, errors:
 /// Says that the table has no source, where it has none.
 pub(super) fn no_source(table: &Table<'_, '_>, errors: &mut Vec<Failure>) {
     if !table.has_any(&SOURCES) && !table.has_misspelt(&SOURCES) {
-        errors.push(table.text.failure(&table.span, "where from? Say one of `key`, `parameter`, `secret` and `template`"));
+        errors.push(
+            table.text.failure(&table.span, "where from? Say one of `key`, `parameter`, `secret` and `template`"),
+        );
     }
 }
 

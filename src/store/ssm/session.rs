@@ -167,5 +167,7 @@ async fn region_of_instance(imds: Option<&Imds>, retrier: &Retrier) -> Result<St
 }
 
 async fn load(chain: &Chain, retrier: &Retrier) -> Result<Credentials, AttemptError> {
-    chain.unless_absent(retrier.retry("credentials", LOCAL, async || chain.load().await)).await
+    // In a box: as a part of this future it would make those around it larger, and the stack can be small.
+    let loading = async || Box::pin(chain.load()).await;
+    chain.unless_absent(retrier.retry("credentials", LOCAL, loading)).await
 }
