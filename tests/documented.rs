@@ -142,3 +142,50 @@ fn the_map_has_every_room() {
     let built: BTreeSet<String> = rooms("src", false).into_iter().chain(rooms("src/store", true)).collect();
     assert_eq!(drawn, built, "docs/architecture.md against the tree");
 }
+
+/// What a room uses of others stands in its row of docs/architecture.md: an import that is not there goes the wrong way, or
+/// the map is old.
+#[test]
+fn the_map_says_what_each_room_knows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = std::fs::read_to_string(root.join("docs/architecture.md")).expect("it is there");
+    let mut compared = 0;
+    for row in map.lines().filter(|line| line.starts_with("| `src/")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let knows: BTreeSet<&str> = cells[3].split(", ").chain(["error", "name", "log", "sys"]).collect();
+        let paths: Vec<&str> = cells[1].split('`').skip(1).step_by(2).collect();
+        let own = paths[0].rsplit('/').next().expect("a path has an end").trim_end_matches(".rs");
+        for used in paths.iter().flat_map(|path| uses(&root.join(path), *path == "src/store")) {
+            let (room, inner) = used.split_once("::").unwrap_or((&used, ""));
+            let of_store = room == "store" && paths[0].starts_with("src/store");
+            let name = if of_store { inner } else { room };
+            let is_known = name == own || knows.contains(name) || knows.contains("all");
+            let is_own = of_store && (inner == own || knows.contains("all of store"));
+            assert!(is_known || is_own, "{}: {used} is not in its row of docs/architecture.md", paths[0]);
+            compared += 1;
+        }
+    }
+    assert!(compared > 300, "{compared}");
+}
+
+/// `room` or `store::room` for each `crate::…` in the code of a file, or of the files in a folder, without their tests.
+fn uses(path: &Path, files_only: bool) -> Vec<String> {
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).expect("it is there").map(|entry| entry.expect("readable").path());
+        return entries.filter(|entry| !files_only || entry.is_file()).flat_map(|entry| uses(&entry, false)).collect();
+    }
+    let text = std::fs::read_to_string(path).expect("it is text");
+    let code = text.split("#[cfg(test)]").next().expect("split gives one");
+    let word = |text: &str| text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>();
+    let mut found = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        let grouped = rest.strip_prefix('{').and_then(|rest| rest.split('}').next());
+        let names: Vec<&str> = grouped.map_or(vec![rest], |group| group.split(", ").collect());
+        for name in names {
+            let room = word(name);
+            let inner = name.strip_prefix(&format!("{room}::")).map(word).unwrap_or_default();
+            found.push(if room == "store" && !inner.is_empty() { format!("store::{inner}") } else { room });
+        }
+    }
+    found
+}
