@@ -4,7 +4,6 @@
 
 use std::ops::Range;
 
-use crate::error::printable;
 use crate::name::EnvName;
 use crate::secret::Encoding;
 use crate::setting::Origin;
@@ -47,7 +46,10 @@ impl Template {
                 return Err(Malformed { at: brace..brace + 1, why });
             };
             let range = brace..brace + 1 + end + 1;
-            let (variable, encoding) = place(&rest[..end]).map_err(|why| Malformed { at: range.clone(), why })?;
+            let (variable, encoding) = place(&rest[..end]).ok_or_else(|| Malformed {
+                at: range.clone(),
+                why: "a place is {NAME} or {NAME:ENCODING}, and ENCODING is url, base64, json or shell; braces alone are {{ and }}".into(),
+            })?;
             if !literal.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut literal)));
             }
@@ -70,19 +72,19 @@ impl Template {
     }
 }
 
-/// `NAME` or `NAME:ENCODING`.
-fn place(text: &str) -> Result<(EnvName, Encoding), String> {
-    let (name, encoding) = text.split_once(':').unwrap_or((text, ""));
-    let variable = EnvName::new(name).map_err(|bad| bad.0)?;
+/// `NAME` or `NAME:ENCODING`. What is wrong is not repeated: a file that was named by mistake can hold secrets.
+fn place(text: &str) -> Option<(EnvName, Encoding)> {
+    let (name, encoding) = text.split_once(':').map_or((text, None), |(name, encoding)| (name, Some(encoding)));
     let encoding = match encoding {
-        "" if !text.contains(':') => Encoding::None,
-        "url" => Encoding::Url,
-        "base64" => Encoding::Base64,
-        "json" => Encoding::Json,
-        "shell" => Encoding::Shell,
-        other => return Err(format!("\"{}\" is none of url, base64, json, shell", printable(other))),
+        None => Encoding::None,
+        Some("url") => Encoding::Url,
+        Some("base64") => Encoding::Base64,
+        Some("json") => Encoding::Json,
+        Some("shell") => Encoding::Shell,
+        Some(_) => return None,
     };
-    Ok((variable, encoding))
+    let is_word = !name.contains(|c: char| c.is_whitespace() || c.is_control());
+    Some((EnvName::new(name).ok().filter(|_| is_word)?, encoding))
 }
 
 #[cfg(test)]
@@ -109,7 +111,6 @@ mod tests {
             ("{{A}}", &["{A}"]),
             ("{A:json}{A:shell}{A:base64}", &["<A Json>", "<A Shell>", "<A Base64>"]),
             ("é{é}é", &["é", "<é None>", "é"]),
-            ("{a b}", &["<a b None>"]),
         ] {
             assert_eq!(
                 parsed(text).as_deref(),
@@ -131,6 +132,8 @@ mod tests {
             ("{A:hex}", 0..7),
             ("{A:url:url}", 0..11),
             ("{A=B}", 0..5),
+            ("{a b}", 0..5),
+            ("{\"password\": \"hunter2\"}", 0..23),
             ("{{A}", 3..4),
         ] {
             assert_eq!(parsed(text).map_err(|(at, _)| at), Err(at), "{text}");

@@ -50,8 +50,9 @@ fn from_file(
     let (shown, text) =
         beside(path).map_err(|failure| errors.push(failure.detail(spec.origin(span).to_string()))).ok()?;
     let file = Text::new(&shown, &text);
+    // Of the file only the place is told: one that was named by mistake can hold secrets.
     let parsed = Template::parse(&text, |range| file.origin(range));
-    parsed.map_err(|Malformed { at, why }| errors.push(file.failure(&at, &why))).ok()
+    parsed.map_err(|Malformed { at, why }| errors.push(file.blind_failure(&at, &why))).ok()
 }
 
 /// Each variable that a template names is one of `[env]` or `[files]`, and no template itself.

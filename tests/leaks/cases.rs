@@ -175,6 +175,25 @@ pub fn shapes() -> Vec<Case> {
         ("a list that is none", "[env]\nA = { key = \"canary\", list = \" \" }", 65),
         ("not base64", "[files]\nA = { key = \"canary\", decode = \"base64\" }", 65),
         ("too big", "[env]\nA = \"big\"\nB = \"big\"", 65),
+        ("an object that is expanded", "[[expand]]\nkey = \"json\"\nonly = [\"FIELD\"]", 0),
+        ("an object with a field that is null", "[[expand]]\nkey = \"json\"", 65),
+        ("an object that is none", "[[expand]]\nkey = \"canary\"", 65),
+        (
+            "a template",
+            "[env]\nP = { key = \"canary\", private = true }\nT = { template = \"{P}{P:url}{P:base64}{P:json}{P:shell}\" }",
+            0,
+        ),
+        (
+            "a template that is too big",
+            "[env]\nP = { key = \"big\", private = true }\nT = { template = \"{P}{P}\" }",
+            65,
+        ),
+        (
+            "a template with a NUL",
+            "[env]\nT = { template = \"{P}\" }\n[files]\nP = { key = \"nul\", private = true }",
+            65,
+        ),
+        ("a template of what is missing", "[env]\nP = \"canary\"\nQ = \"none\"\nT = { template = \"{P}{Q}\" }", 66),
         ("a label that nobody set", "[env]\nA = { key = \"canary\", label = \"current\" }", 66),
         ("a version that is none", "[env]\nA = { parameter = \"shared.canary\", version = 9 }", 66),
         (

@@ -58,6 +58,10 @@ fn a_file_beside_the_spec_becomes_sealed_memory() {
     run(&["true"]).refused(78, &["pgpass.tmpl:2:8", "NOBODY", "no variable of [env] or [files]"]);
     directory.file("pgpass.tmpl", "first\n  } alone\n");
     run(&["true"]).refused(78, &["pgpass.tmpl:2:3", "a lone }"]);
+    for named_by_mistake in ["{\"password\":\"hunter2\"}", "password = hunter2 {", "{ user hunter2; }", "{x=hunter2}"] {
+        directory.file("pgpass.tmpl", named_by_mistake);
+        run(&["true"]).refused(78, &["pgpass.tmpl:1:"]).hides(&["hunter2"]);
+    }
     directory.file("pgpass.tmpl", b"\xff");
     run(&["true"]).refused(78, &["pgpass.tmpl:1: the template is not UTF-8"]);
     std::fs::remove_file(directory.join("pgpass.tmpl")).expect("it is ours");
