@@ -175,6 +175,20 @@ pub fn shapes() -> Vec<Case> {
         ("a list that is none", "[env]\nA = { key = \"canary\", list = \" \" }", 65),
         ("not base64", "[files]\nA = { key = \"canary\", decode = \"base64\" }", 65),
         ("too big", "[env]\nA = \"big\"\nB = \"big\"", 65),
+        ("a label that nobody set", "[env]\nA = { key = \"canary\", label = \"current\" }", 66),
+        ("a version that is none", "[env]\nA = { parameter = \"shared.canary\", version = 9 }", 66),
+        (
+            "all that works",
+            "[env]\nA = { key = \"json\", json = \"field\" }\nB = { key = \"list\", list = \" \" }\n[files]\nF = \"canary\"",
+            0,
+        ),
+    ];
+    by_specs(lines)
+}
+
+/// What is made of values: variables of the fields of one, and texts of several.
+pub fn made() -> Vec<Case> {
+    by_specs(vec![
         ("an object that is expanded", "[[expand]]\nkey = \"json\"\nonly = [\"FIELD\"]", 0),
         ("an object with a field that is null", "[[expand]]\nkey = \"json\"", 65),
         ("an object that is none", "[[expand]]\nkey = \"canary\"", 65),
@@ -194,14 +208,11 @@ pub fn shapes() -> Vec<Case> {
             65,
         ),
         ("a template of what is missing", "[env]\nP = \"canary\"\nQ = \"none\"\nT = { template = \"{P}{Q}\" }", 66),
-        ("a label that nobody set", "[env]\nA = { key = \"canary\", label = \"current\" }", 66),
-        ("a version that is none", "[env]\nA = { parameter = \"shared.canary\", version = 9 }", 66),
-        (
-            "all that works",
-            "[env]\nA = { key = \"json\", json = \"field\" }\nB = { key = \"list\", list = \" \" }\n[files]\nF = \"canary\"",
-            0,
-        ),
-    ];
+    ])
+}
+
+/// A spec for each: its name, its lines, and the code.
+fn by_specs(lines: Vec<(&'static str, &str, i32)>) -> Vec<Case> {
     let cases = lines.into_iter().map(|(name, text, code)| {
         let case = Case::new(name, "exec LEVEL --allow-writable-spec --spec FILE -- /bin/true", code);
         Case { file: Some(format!("scopes = [\"shared\"]\n{text}\n")), ..case.env("AWS_CONFIG_FILE", "/nowhere") }

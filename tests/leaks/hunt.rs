@@ -85,6 +85,11 @@ fn values_that_do_not_fit_are_not_repeated() {
 }
 
 #[test]
+fn what_is_made_of_values_is_not_repeated() {
+    hunt(&cases::made());
+}
+
+#[test]
 fn what_fails_late_is_not_repeated() {
     hunt(&cases::late());
 }
