@@ -278,6 +278,19 @@ mod tests {
         let denial =
             parse_denial("perform: hunter2 on resource: hunter2 User: arn:aws:s3:::hunter2", "ssm:GetParameters");
         assert!(!format!("{denial:?}").contains("hunter2"), "{denial:?}");
+        for action in ["hunter:GetParameters", "ssm:hunter2"] {
+            let denial = parse_denial(&format!("perform: {action} on"), "ssm:GetParameters");
+            assert_eq!(denial.action, "ssm:GetParameters", "{action}");
+        }
+    }
+
+    /// More calls at once make it worse, but only after a throttle.
+    #[test]
+    fn a_status_that_is_a_throttle() {
+        for (status, want) in [(429, true), (408, false), (500, false), (503, false)] {
+            let error = classify_response(Api::GetParameters, None, "", Some(status), None);
+            assert!(matches!(&error, AttemptError::Transient(cause) if cause.throttled == want), "{error:?}");
+        }
     }
 
     #[test]

@@ -112,6 +112,7 @@ mod tests {
             ("LimitExceededException", Some(400), ErrorClass::Throttled),
             ("RequestTimeoutException", Some(400), ErrorClass::Transient),
             ("InternalFailure", None, ErrorClass::Transient),
+            ("InternalFailure", Some(400), ErrorClass::Transient),
             ("UnheardException", Some(500), ErrorClass::Transient),
             ("AccessDeniedException", Some(503), ErrorClass::Transient),
             ("UnheardException", Some(408), ErrorClass::Transient),

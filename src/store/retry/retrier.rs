@@ -263,6 +263,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_silence_before_the_deadline_is_the_cause() {
+        let retrier = Retrier::new(Duration::from_secs(25));
+        let mut tries = 0;
+        let result: Result<(), _> = retrier
+            .retry("x", SERVICE, async || {
+                tries += 1;
+                if tries > 1 {
+                    std::future::pending::<()>().await;
+                }
+                Err(AttemptError::Transient(Retryable::new("busy")))
+            })
+            .await;
+        let Err(AttemptError::DeadlineExceeded(failure)) = result else { panic!("it gave up: {result:?}") };
+        assert!(failure.to_string().contains("last: no complete answer within 10.0 s"), "{failure}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_pause_beyond_the_deadline_is_respected_too() {
         let retrier = Retrier::new(Duration::from_secs(5));
         let started = Instant::now();
