@@ -166,6 +166,17 @@ fn settings_of_aws_that_say_nothing_are_78() {
         .env("AWS_USE_DUALSTACK_ENDPOINT", "")
         .output()
         .expect(0);
+    // An endpoint that is named has no twin for FIPS or dual stack: not another one in its place.
+    for name in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
+        stepzero(&fake, keyed).env(name, "True").output().expect(78).says(&["no endpoint of Systems Manager", name]);
+    }
+    // The endpoint of AWS in the place of the fake. Nobody is at the proxy that leads to it.
+    fake.clear_log();
+    let ignoring = stepzero(&fake, ["exec", "--timeout", "1s", "--parameter", "shared.newrelic_key", "true"])
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+        .env("HTTPS_PROXY", "http://127.1.2.3:7");
+    ignoring.output().expect(75).says(&["127.1.2.3:7"]);
+    assert!(fake.calls("GetParameters").is_empty());
     // Nothing to fetch, nobody to ask with them. Nor are an application's own anybody's matter.
     run(&["exec", "--references", "true"]).output().expect(0);
     stepzero(&fake, keyed).env("LC_ODD", odd).output().expect(0);

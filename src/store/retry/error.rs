@@ -284,6 +284,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_this_machine_lacks_is_told_at_once() {
+        let classified =
+            |code| classify_http(&HttpError::Connect("host".into(), std::io::Error::from_raw_os_error(code)));
+        for code in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN] {
+            let error = classified(code);
+            assert!(matches!(&error, AttemptError::Fatal(failure) if failure.exit == Exit::OsErr), "{error:?}");
+        }
+        assert!(matches!(classified(libc::ECONNREFUSED), AttemptError::Transient(_)));
+    }
+
     /// More calls at once make it worse, but only after a throttle.
     #[test]
     fn a_status_that_is_a_throttle() {
