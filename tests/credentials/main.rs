@@ -200,7 +200,8 @@ fn what_goes_wrong_names_the_place() {
     let words = ["the web identity", "no such file", "AWS_WEB_IDENTITY_TOKEN_FILE"];
     absent.output().expect(77).says(&words);
     let broken = TempFile::config("[default\nregion");
-    machine.run(&[]).env("AWS_CONFIG_FILE", broken.arg()).output().expect(78).says(&["AWS configuration files"]);
+    let words = ["AWS configuration files", &format!("{}: line 1", broken.arg())];
+    machine.run(&[]).env("AWS_CONFIG_FILE", broken.arg()).output().expect(78).says(&words);
     let stray = [("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT"), ("AWS_SECRET_ACCESS_KEY", "hunter2\nx")];
     let ran = machine.run(&[]).envs(stray).output();
     ran.refused(77, &["secret access key", "the environment", "newline"]).hides(&["hunter2"]);

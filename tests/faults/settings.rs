@@ -34,7 +34,7 @@ fn the_sdk_s_own_settings_change_nothing() {
 
 #[test]
 fn settings_that_say_nothing_sensible_are_refused_without_a_panic() {
-    let cases: [(&str, &str, i32, &[&str]); 16] = [
+    let cases: [(&str, &str, i32, &[&str]); 17] = [
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:99999", 78, &["port", "65535"]),
         ("AWS_ENDPOINT_URL", "http://[::1]:99999", 78, &["port", "65535"]),
         ("ALL_PROXY", "socks5://127.0.0.1:1", 78, &["only http:// proxies"]),
@@ -49,6 +49,7 @@ fn settings_that_say_nothing_sensible_are_refused_without_a_panic() {
         ("AWS_REGION", "aws-global", 78, &["AWS_REGION: \"aws-global\" is not a Region"]),
         ("AWS_ENDPOINT_URL_SSM", "127.0.0.1:99", 78, &["https://127.0.0.1:99", "AWS_ENDPOINT_URL_SSM"]),
         ("AWS_ENDPOINT_URL", "not a url", 78, &["AWS_ENDPOINT_URL"]),
+        ("AWS_ENDPOINT_URL", "ftp://127.0.0.1:99", 78, &["AWS_ENDPOINT_URL"]),
         ("AWS_CA_BUNDLE", "/nowhere.pem", 78, &["AWS_CA_BUNDLE", "/nowhere.pem"]),
         ("STEPZERO_TIMEOUT", "garbage", 78, &["STEPZERO_TIMEOUT"]),
     ];
