@@ -84,7 +84,9 @@ fi
 
 # Rust: what is here, if it has the target's standard library; else Debian's.
 export RUSTC="${RUSTC:-rustc}" CARGO="${CARGO:-cargo}"
-flags="-C target-feature=+crt-static" library=
+# The crate getrandom looks for getrandom(2) with dlsym(3), which a static program has not, and then reads /dev/urandom, which an
+# empty root has not. The flag has it call getrandom(2), which Linux has since 3.17.
+flags='-C target-feature=+crt-static --cfg=getrandom_backend="linux_getrandom"' library=
 if ! command -v "$CARGO" > /dev/null || [ ! -d "$("$RUSTC" --print target-libdir --target "$target")" ]; then
     RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo
     dpkg-query --show rustc-web cargo-web > /dev/null 2>&1 || install_packages rustc-web cargo-web

@@ -125,7 +125,7 @@ impl Chain {
         let provider = provider.profile_files(for_sdk(&from.files, &keys)).build();
         let provided = provider.provide_credentials().await;
         if matches!(provided, Err(CredentialsError::CredentialsNotLoaded(_))) {
-            no_half_role(from, &chain).map_err(AttemptError::Fatal)?;
+            no_half_profile(from, &chain).map_err(AttemptError::Fatal)?;
         }
         self.explained("the profile", provided)
     }
@@ -218,8 +218,8 @@ impl Chain {
     }
 }
 
-/// CONFIG when the profile that gave nothing is only half set up for a role: to go on would be as somebody else.
-fn no_half_role(from: &FromProfile, chain: &RoleChain<'_>) -> Result<(), Failure> {
+/// An error when the profile that gave nothing is only half set up: to go on would be as somebody else.
+fn no_half_profile(from: &FromProfile, chain: &RoleChain<'_>) -> Result<(), Failure> {
     if !chain.roles.is_empty() {
         let what = "the profile names a role, but its source_profile does not exist";
         return Err(Failure::new(Exit::Config, what).help("look at role_arn and source_profile in ~/.aws/config"));
@@ -228,6 +228,11 @@ fn no_half_role(from: &FromProfile, chain: &RoleChain<'_>) -> Result<(), Failure
     if chosen.is_some_and(|profile| profile.get("source_profile").is_some()) {
         let what = format!("profile {} has source_profile, but no role_arn", printable(&from.chosen));
         return Err(Failure::new(Exit::Config, what).help("set both, or none"));
+    }
+    let sso = ["sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name", "login_session"];
+    if let Some(key) = sso.iter().find(|key| chosen.is_some_and(|profile| profile.get(key).is_some())) {
+        let what = format!("profile {} has {key}, but gives no credentials", printable(&from.chosen));
+        return Err(Failure::new(Exit::NoPerm, what).help(SSO));
     }
     Ok(())
 }
