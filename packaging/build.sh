@@ -29,7 +29,8 @@ install_packages() {
 # apt with lists of its own that have arm64 as well, so that this machine does not become one of two architectures.
 foreign_apt() {
     apt-get -qq -o Dir::State::Lists="$foreign/lists" -o Dir::Cache="$foreign/cache" -o Acquire::Languages=none \
-        -o APT::Architectures::=amd64 -o APT::Architectures::=arm64 -o APT::Sandbox::User=root "$@"
+        -o APT::Architectures::=amd64 -o APT::Architectures::=arm64 -o APT::Sandbox::User=root \
+        -o Acquire::Retries=3 "$@"
 }
 
 # unpack DIR PACKAGE...: packages of arm64, into a directory that is made anew. At the end it has a file `complete`, with the
