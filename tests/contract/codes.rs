@@ -47,7 +47,7 @@ fn a_wrong_command_line_is_64() {
     // To a newcomer, who typed nothing, the help comes first.
     let empty: [&str; 0] = [];
     let ran = offline(empty).output().expect(64).says(&[
-        "Usage: stepzero <COMMAND>",
+        " <COMMAND>",
         "  exec ",
         "\nstepzero: which command?\n",
     ]);
