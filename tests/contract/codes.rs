@@ -46,11 +46,7 @@ fn a_wrong_command_line_is_64() {
     }
     // To a newcomer, who typed nothing, the help comes first.
     let empty: [&str; 0] = [];
-    let ran = offline(empty).output().expect(64).says(&[
-        " <COMMAND>",
-        "  exec ",
-        "\nstepzero: which command?\n",
-    ]);
+    let ran = offline(empty).output().expect(64).says(&[" <COMMAND>", "  exec ", "\nstepzero: which command?\n"]);
     assert!(ran.output.stdout.is_empty(), "{ran}");
 }
 
