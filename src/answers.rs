@@ -23,7 +23,7 @@ pub enum LoadReply {
     TooMany(usize),
     Denied(Denial),
     /// Not waited for after a denial.
-    Open,
+    NotFetched,
     /// There was no answer until the deadline.
     GaveUp(Failure),
 }
@@ -37,7 +37,7 @@ pub enum Reply {
     /// This name, or another one of its call: only `check` finds out which.
     Denied(Denial),
     /// Not waited for after a denial.
-    Open,
+    NotFetched,
     /// There was no answer until the deadline.
     GaveUp(Failure),
 }

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, FromArgMatches as _, Subcommand, ValueEnum};
 
 use crate::error::{Exit, Failure};
-use crate::setting::{self, Credentials, Existing, Format, Separator};
+use crate::setting::{self, CredentialMode, Existing, Format, Separator};
 
 const ABOUT: &str = "Start a command with its secrets: parameters from AWS SSM Parameter Store become environment variables, then \
 stepzero becomes the command. Nothing is written to disk.";
@@ -127,8 +127,8 @@ pub struct Options {
     pub profile: Option<String>,
     /// auto: environment, profile, container, IMDS; instance-profile: IMDS alone, whatever the environment says
     /// [env: STEPZERO_CREDENTIALS] [default: auto]
-    #[arg(long, value_name = "SOURCE", value_parser = words(&Credentials::WORDS, Credentials::parse), hide_possible_values = true, help_heading = "AWS")]
-    pub credentials: Option<Credentials>,
+    #[arg(long, value_name = "SOURCE", value_parser = words(&CredentialMode::WORDS, CredentialMode::parse), hide_possible_values = true, help_heading = "AWS")]
+    pub credentials: Option<CredentialMode>,
     #[command(flatten)]
     pub role: RoleOptions,
     /// One deadline over everything before the exec [env: STEPZERO_TIMEOUT] [default: 120s]

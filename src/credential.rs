@@ -62,10 +62,10 @@ pub fn serve(armed: Option<Armed>, options: Options, units: &Path, inherited: &I
 }
 
 fn answer(connection: &UnixStream, options: Options, units: &Path, inherited: &Inherited) -> Result<(), Failures> {
-    let wanted = wanted(connection)?;
-    let about = format!("for the credential {} of {}", printable(&wanted.credential), wanted.unit.0);
+    let request = request(connection)?;
+    let about = format!("for the credential {} of {}", printable(&request.credential), request.unit.0);
     let named = |failures: Failures| failures.map(|failure| failure.detail(about.clone()));
-    let value = value(&wanted, options, units, inherited).map_err(named)?;
+    let value = value(&request, options, units, inherited).map_err(named)?;
     let bytes = match &value {
         Some(Value::Fetched(secret)) => secret.expose(),
         Some(Value::Default(text)) => text.as_bytes(),
@@ -80,13 +80,13 @@ fn answer(connection: &UnixStream, options: Options, units: &Path, inherited: &I
 
 /// What the peer asks for.
 #[derive(Debug, PartialEq, Eq)]
-struct Wanted {
+struct CredentialRequest {
     unit: Unit,
     credential: String,
 }
 
 /// Only root's word counts: any user can connect from any abstract address.
-fn wanted(connection: &UnixStream) -> Result<Wanted, Failure> {
+fn request(connection: &UnixStream) -> Result<CredentialRequest, Failure> {
     if sys::peer_uid(connection) != Some(0) {
         let failure = Failure::new(Exit::NoPerm, "the peer is not root: only systemd gets credentials");
         return Err(failure.help("say SocketMode=0600 in the socket unit"));
@@ -100,7 +100,7 @@ fn wanted(connection: &UnixStream) -> Result<Wanted, Failure> {
 }
 
 /// `RANDOM/unit/UNIT/CREDENTIAL`.
-fn parse(address: &str) -> Result<Wanted, BadName> {
+fn parse(address: &str) -> Result<CredentialRequest, BadName> {
     let parts: Vec<&str> = address.split('/').collect();
     let [random, "unit", unit, credential] = parts[..] else {
         return Err(BadName("it is not RANDOM/unit/UNIT/CREDENTIAL".into()));
@@ -111,7 +111,7 @@ fn parse(address: &str) -> Result<Wanted, BadName> {
     if credential.is_empty() || !credential.chars().all(|c| c.is_ascii_graphic()) {
         return Err(BadName("the credential's name is not made of printable characters".into()));
     }
-    Ok(Wanted { unit: Unit::new(unit)?, credential: credential.to_owned() })
+    Ok(CredentialRequest { unit: Unit::new(unit)?, credential: credential.to_owned() })
 }
 
 /// The name of a service, which becomes a file name: no slash, no leading dot, only what systemd.unit(5) allows.
@@ -143,14 +143,19 @@ impl Unit {
 }
 
 /// The value, as `exec` would find it for the variable of that name; `None` for an optional one that nobody has.
-fn value(wanted: &Wanted, options: Options, units: &Path, inherited: &Inherited) -> Result<Option<Value>, Failures> {
-    let paths = wanted.unit.specs(units);
+fn value(
+    request: &CredentialRequest,
+    options: Options,
+    units: &Path,
+    inherited: &Inherited,
+) -> Result<Option<Value>, Failures> {
+    let paths = request.unit.specs(units);
     // When there is none, the error names its own.
     let path = paths.iter().find(|path| path.symlink_metadata().is_ok()).or(paths.first()).cloned();
     let (spec, fetch_options) = steps::read_spec(Options { spec: path, ..options }, inherited)?;
     // The service's environment is not this one's: nothing is inherited, kept or referred to.
     let nobody = Inherited::default();
-    let plan = Rc::new(Plan::new(only(&wanted.credential, spec)?, &nobody)?);
+    let plan = Rc::new(Plan::new(only(&request.credential, spec)?, &nobody)?);
     let fetched = steps::fetch(&plan, fetch_options, inherited, OnDenial::Stop)?;
     let outcomes = resolve::outcomes(&plan, fetched.answers, &nobody);
     steps::log_outcomes(&outcomes);

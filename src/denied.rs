@@ -89,7 +89,7 @@ fn wanting<'a>(plan: &'a Plan, denial: &Denial) -> Option<Wanting<'a>> {
     let mut asked = by_variables.chain(by_expansions).flat_map(|(wanted_for, candidates)| {
         candidates.iter().flat_map(move |candidate| {
             let wanted_for = wanted_for.clone();
-            let ids = candidate.bare.into_iter().chain([candidate.request]);
+            let ids = candidate.unlabelled.into_iter().chain([candidate.request]);
             ids.map(move |id| (wanted_for.clone(), candidate, plan.request(id)))
         })
     });
@@ -98,6 +98,6 @@ fn wanting<'a>(plan: &'a Plan, denial: &Denial) -> Option<Wanting<'a>> {
         return Some(Wanting::Load(load));
     }
     let (wanted_for, candidate, request) =
-        asked.find(|(.., request)| fits(request.name().folded(), &request.to_string()))?;
+        asked.find(|(.., request)| fits(request.name().without_leading_slash(), &request.to_string()))?;
     Some(Wanting::Name { name: request.to_string(), wanted_for, scope: candidate.scope.as_ref() })
 }

@@ -24,13 +24,13 @@ pub struct ParameterName(String);
 /// `/X` and `X` are the same root parameter.
 impl PartialEq for ParameterName {
     fn eq(&self, other: &Self) -> bool {
-        self.folded() == other.folded()
+        self.without_leading_slash() == other.without_leading_slash()
     }
 }
 
 impl std::hash::Hash for ParameterName {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.folded().hash(state);
+        self.without_leading_slash().hash(state);
     }
 }
 
@@ -63,7 +63,7 @@ impl ParameterName {
     }
 
     /// The name as it stands in an ARN, after `parameter/`: without the leading slash.
-    pub fn folded(&self) -> &str {
+    pub fn without_leading_slash(&self) -> &str {
         self.0.strip_prefix('/').unwrap_or(&self.0)
     }
 

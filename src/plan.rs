@@ -79,7 +79,7 @@ pub struct Candidate {
     pub scope: Option<Scope>,
     pub request: RequestId,
     /// For a label on a key: the same parameter without it, to tell a missing label from a missing parameter.
-    pub bare: Option<RequestId>,
+    pub unlabelled: Option<RequestId>,
     /// From the inherited variable: the shape of the line of the spec is not for it.
     pub is_reference: bool,
     /// The field that a reference names.

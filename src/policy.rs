@@ -8,7 +8,7 @@
 //! (<https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html>).
 #![forbid(unsafe_code)]
 
-mod place;
+mod arn;
 mod writer;
 
 use serde_json::{Value as Json, json};
@@ -17,7 +17,7 @@ use crate::cli::{PolicyFormat, PolicyOptions};
 use crate::error::Failures;
 use crate::parameter::{PUBLIC_PREFIX, Request, SECRET_PREFIX, Subject};
 use crate::plan::Plan;
-use place::Place;
+use arn::ArnParts;
 
 /// A managed policy holds at most so many characters, white space not counted.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
@@ -33,14 +33,14 @@ pub struct Document {
 /// Makes the policy. `region` is where the parameters are; it and what the options leave open become placeholders, or
 /// CloudFormation's pseudo parameters.
 pub fn document(plan: &Plan, options: &PolicyOptions, region: Option<&str>) -> Result<Document, Failures> {
-    let place = Place::new(options, region)?;
-    let needs = Needs::new(plan, options.whole_scopes, &place);
+    let parts = ArnParts::new(options, region)?;
+    let needs = Needs::new(plan, options.whole_scopes, &parts);
     let (statements, left_out) = match options.writer {
-        true => writer::statements(&needs, &options.kms_key, &place),
-        false => (statements(&needs, &options.kms_key, &place), Vec::new()),
+        true => writer::statements(&needs, &options.kms_key, &parts),
+        false => (statements(&needs, &options.kms_key, &parts), Vec::new()),
     };
     let policy = json!({ "Version": "2012-10-17", "Statement": statements });
-    let mut warnings = warnings(plan, &policy, &place);
+    let mut warnings = warnings(plan, &policy, &parts);
     if !left_out.is_empty() {
         warnings
             .push(format!("left out, because PutParameter in this account cannot write it: {}", left_out.join(", ")));
@@ -71,43 +71,43 @@ struct Needs {
 }
 
 impl Needs {
-    fn new(plan: &Plan, whole_scopes: bool, place: &Place) -> Self {
+    fn new(plan: &Plan, whole_scopes: bool, parts: &ArnParts) -> Self {
         let mut needs = Needs::default();
         if whole_scopes {
             for scope in &plan.scopes {
-                needs.parameter(place.parameter(scope.name_of("*").trim_start_matches('/')), &place.account);
+                needs.parameter(parts.parameter(scope.name_of("*").trim_start_matches('/')), &parts.account);
             }
         }
         for request in &plan.requests {
-            needs.request(request, place);
+            needs.request(request, parts);
         }
         for load in &plan.loads {
             let path = load.path.trim_start_matches('/');
             if format!("{}/", load.path).starts_with(PUBLIC_PREFIX) {
-                add(&mut needs.paths, place.public(path));
+                add(&mut needs.paths, parts.public(path));
                 continue;
             }
-            add(&mut needs.paths, place.parameter(path));
+            add(&mut needs.paths, parts.parameter(path));
             let below = if path.is_empty() { "*".to_owned() } else { format!("{path}/*") };
-            needs.encrypts(place.parameter(&below), &place.account);
+            needs.encrypts(parts.parameter(&below), &parts.account);
         }
         needs
     }
 
-    fn request(&mut self, request: &Request, place: &Place) {
+    fn request(&mut self, request: &Request, parts: &ArnParts) {
         let name = request.name();
         let (arn, account) = match &request.subject {
-            Subject::Name(name) => (place.parameter(name.folded()), place.account.as_str()),
+            Subject::Name(name) => (parts.parameter(name.without_leading_slash()), parts.account.as_str()),
             Subject::Arn(arn) => (arn.as_str().to_owned(), arn.as_str().split(':').nth(4).unwrap_or_default()),
         };
         if name.is_public() {
             // AWS's own: of no account, and never encrypted.
-            let arn = if account.is_empty() { arn } else { place.public(name.folded()) };
+            let arn = if account.is_empty() { arn } else { parts.public(name.without_leading_slash()) };
             return add(&mut self.parameters, arn);
         }
         if let Some(id) = name.as_str().strip_prefix(SECRET_PREFIX) {
             add(&mut self.parameters, arn);
-            add(&mut self.secrets, place.arn("secretsmanager", account, &format!("secret:{id}-??????")));
+            add(&mut self.secrets, parts.arn("secretsmanager", account, &format!("secret:{id}-??????")));
             add(&mut self.accounts, account.to_owned());
         } else {
             self.parameter(arn, account);
@@ -133,11 +133,11 @@ fn add(list: &mut Vec<String>, arn: String) {
     }
 }
 
-fn statements(needs: &Needs, keys: &[String], place: &Place) -> Vec<Json> {
+fn statements(needs: &Needs, keys: &[String], parts: &ArnParts) -> Vec<Json> {
     let read = allow("ReadParameters", &["ssm:GetParameters"], &needs.parameters);
     let list = allow("ReadPaths", &["ssm:GetParametersByPath"], &needs.paths);
     let secrets = allow("ReadSecrets", &["secretsmanager:GetSecretValue"], &needs.secrets);
-    let decrypt = with_keys("Decrypt", &["kms:Decrypt"], needs, keys, place);
+    let decrypt = with_keys("Decrypt", &["kms:Decrypt"], needs, keys, parts);
     [read, list, secrets, decrypt].into_iter().flatten().collect()
 }
 
@@ -149,18 +149,18 @@ fn allow(sid: &str, actions: &[&str], resources: &[String]) -> Option<Json> {
 }
 
 /// These keys, or any of the accounts, for what is encrypted and for nothing else.
-fn with_keys(sid: &str, actions: &[&str], needs: &Needs, keys: &[String], place: &Place) -> Option<Json> {
-    let any: Vec<String> = needs.accounts.iter().map(|account| place.arn("kms", account, "key/*")).collect();
+fn with_keys(sid: &str, actions: &[&str], needs: &Needs, keys: &[String], parts: &ArnParts) -> Option<Json> {
+    let any: Vec<String> = needs.accounts.iter().map(|account| parts.arn("kms", account, "key/*")).collect();
     // Without accounts there is nothing that is encrypted.
     let keys = if keys.is_empty() || any.is_empty() { &any } else { keys };
     let mut statement = allow(sid, actions, keys)?;
-    statement["Condition"] = bounds(needs, place);
+    statement["Condition"] = bounds(needs, parts);
     Some(statement)
 }
 
 /// A key only as Parameter Store uses it, and only for these parameters. A secret has a service and a context
 /// key of its own; `IfExists` lets one statement hold for both, because each always carries its own key.
-fn bounds(needs: &Needs, place: &Place) -> Json {
+fn bounds(needs: &Needs, parts: &ArnParts) -> Json {
     const PARAMETER: &str = "kms:EncryptionContext:PARAMETER_ARN";
     const SECRET: &str = "kms:EncryptionContext:SecretARN";
     let (parameters, secrets) = (&needs.encrypted, &needs.secrets);
@@ -168,7 +168,7 @@ fn bounds(needs: &Needs, place: &Place) -> Json {
     let mut bound = serde_json::Map::new();
     for (key, service, arns) in [(PARAMETER, "ssm", parameters), (SECRET, "secretsmanager", secrets)] {
         if !arns.is_empty() {
-            via.extend(place.via(service));
+            via.extend(parts.via(service));
             bound.insert(key.into(), texts(arns));
         }
     }
@@ -206,11 +206,11 @@ fn template(policy: &Json, name: &str, what: &str) -> Json {
     })
 }
 
-fn warnings(plan: &Plan, policy: &Json, place: &Place) -> Vec<String> {
+fn warnings(plan: &Plan, policy: &Json, parts: &ArnParts) -> Vec<String> {
     let mut warnings = Vec::new();
     // A policy for public parameters alone has no account in it.
     let text = policy.to_string();
-    let open = place.open.iter().filter(|option| text.contains(&format!("<{}>", option.trim_start_matches("--"))));
+    let open = parts.open.iter().filter(|option| text.contains(&format!("<{}>", option.trim_start_matches("--"))));
     let open: Vec<&str> = open.copied().collect();
     if !open.is_empty() {
         warnings.push(format!("the policy has placeholders: fill them in, or say {}", open.join(" and ")));

@@ -84,7 +84,7 @@ pub enum Unmet {
     Missing(Vec<String>),
     Denied(Vec<Denial>),
     /// Not waited for, because another one was denied.
-    Open,
+    NotFetched,
     /// A template, one part of which cannot be had: that one says why.
     Part(EnvName),
     Failure(Failure),
@@ -119,7 +119,7 @@ pub fn outcomes(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Out
             LoadReply::TooMany(pages) => Unmet::Failure(loaded::too_many(load, pages)),
             LoadReply::Denied(denial) => Unmet::Denied(vec![denial]),
             LoadReply::GaveUp(failure) => Unmet::Failure(failure),
-            LoadReply::Open => Unmet::Open,
+            LoadReply::NotFetched => Unmet::NotFetched,
         };
         loaded.fail(&group, unmet);
     }
@@ -187,7 +187,7 @@ impl Errors {
                     }
                 }
             }
-            Unmet::Open => self.open = true,
+            Unmet::NotFetched => self.open = true,
             Unmet::Part(_) => {}
             Unmet::Failure(failure) => {
                 // Every call that got no answer until the deadline says so: once is enough.

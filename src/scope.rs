@@ -107,7 +107,7 @@ pub fn expand(
 }
 
 fn by_default(separator: Separator, placeholders: Placeholders<'_>) -> Result<Vec<Scope>, Vec<Failure>> {
-    let origin = Origin::Setting("the default scopes");
+    let origin = Origin::Variable("the default scopes");
     let list = if separator == Separator::Dot { DOTTED } else { SLASHED };
     let patterns: Vec<_> = list.iter().map(|pattern| ((*pattern).to_owned(), origin.clone())).collect();
     let mut scopes = filled(&patterns, placeholders)?;

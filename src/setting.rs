@@ -24,7 +24,7 @@ pub enum Origin {
     /// An option of the command line.
     Flag(&'static str),
     /// An environment variable of stepzero's own.
-    Setting(&'static str),
+    Variable(&'static str),
     /// A place in the spec file; line and column count from 1.
     File { path: Rc<str>, line: usize, column: usize },
     /// An inherited variable whose value is a reference.
@@ -40,7 +40,7 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Flag(name) | Origin::Setting(name) => f.write_str(name),
+            Origin::Flag(name) | Origin::Variable(name) => f.write_str(name),
             Origin::File { path, line, column } => write!(f, "{path}:{line}:{column}"),
             Origin::Reference => f.write_str("--references"),
         }
@@ -53,7 +53,7 @@ pub struct Aws {
     pub region: Option<String>,
     pub endpoint_url: Option<String>,
     pub profile: Option<String>,
-    pub credentials: Credentials,
+    pub credentials: CredentialMode,
     /// Assumed with the credentials that are found.
     pub role: Option<Role>,
 }
@@ -112,7 +112,7 @@ impl Existing {
 
 /// Where credentials come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Credentials {
+pub enum CredentialMode {
     /// Environment, profile, web identity, container, IMDS: the first that has some.
     #[default]
     Auto,
@@ -120,9 +120,9 @@ pub enum Credentials {
     InstanceProfile,
 }
 
-impl Credentials {
+impl CredentialMode {
     pub const WORDS: [(&str, Self); 2] =
-        [("auto", Credentials::Auto), ("instance-profile", Credentials::InstanceProfile)];
+        [("auto", CredentialMode::Auto), ("instance-profile", CredentialMode::InstanceProfile)];
 
     pub fn parse(text: &str) -> Result<Self, String> {
         word(text, &Self::WORDS)

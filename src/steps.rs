@@ -17,7 +17,7 @@ use crate::resolve::{self, Outcome, Resolved};
 use crate::setting::Aws;
 use crate::spec::Spec;
 use crate::spec::entry::Load;
-use crate::store::{self, Fetched, OnDenial, Stopped, Wanted};
+use crate::store::{self, FetchRequest, Fetched, OnDenial, Stopped};
 use crate::{denied, log, sys};
 
 /// A spec is written by hand; a file that is larger is not one.
@@ -78,8 +78,8 @@ pub fn fetch(
     }
     Failures::check(inherited.wrong_settings())?;
     let paths: Vec<PathRequest> = plan.loads.iter().map(Load::request).collect();
-    let wanted = Wanted { requests: &plan.requests, paths: &paths, on_denial };
-    let fetched = store::fetch(wanted, options.aws, options.timeout, |region| plan.in_region(region));
+    let request = FetchRequest { requests: &plan.requests, paths: &paths, on_denial };
+    let fetched = store::fetch(request, options.aws, options.timeout, |region| plan.in_region(region));
     fetched.map_err(|stopped| match stopped {
         Stopped::Failed(failure) => failure.into(),
         Stopped::Denied(denial) => denied::failure(&denial, plan).into(),

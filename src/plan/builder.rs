@@ -84,7 +84,7 @@ impl<'a> Builder<'a> {
             Some(selector) => request.with(selector)?,
             None => request,
         };
-        Ok(Candidate { scope: None, request: self.ask(request), bare: None, is_reference: false, field: None })
+        Ok(Candidate { scope: None, request: self.ask(request), unlabelled: None, is_reference: false, field: None })
     }
 
     fn in_scopes(&mut self, key: &str, selector: Option<&Selector>) -> Result<Vec<Candidate>, BadName> {
@@ -99,8 +99,8 @@ impl<'a> Builder<'a> {
             let name = ParameterName::new(&scope.name_of(key))?;
             let request = self.ask(Request::named(name.clone(), selector.cloned()));
             let labelled = matches!(selector, Some(Selector::Label(_)));
-            let bare = labelled.then(|| self.ask(Request::named(name, None)));
-            candidates.push(Candidate { scope: Some(scope), request, bare, is_reference: false, field: None });
+            let unlabelled = labelled.then(|| self.ask(Request::named(name, None)));
+            candidates.push(Candidate { scope: Some(scope), request, unlabelled, is_reference: false, field: None });
         }
         Ok(candidates)
     }
@@ -122,7 +122,7 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let (request, field) = (self.ask(reference.request), reference.field);
-            let candidate = Candidate { scope: None, request, bare: None, is_reference: true, field };
+            let candidate = Candidate { scope: None, request, unlabelled: None, is_reference: true, field };
             if let Some(variable) = written {
                 // Without a match the inherited variable would stay, and that is the reference: resolved, or an error.
                 variable.candidates.push(candidate);

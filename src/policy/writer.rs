@@ -7,21 +7,21 @@
 
 use serde_json::Value as Json;
 
-use super::place::Place;
+use super::arn::ArnParts;
 use super::{Needs, allow, with_keys};
 
 /// The statements, and what no `PutParameter` writes: secrets, AWS's own parameters, and those of other accounts, because
 /// it takes no ARN.
-pub fn statements(needs: &Needs, keys: &[String], place: &Place) -> (Vec<Json>, Vec<String>) {
-    let here = place.parameter("");
+pub fn statements(needs: &Needs, keys: &[String], parts: &ArnParts) -> (Vec<Json>, Vec<String>) {
+    let here = parts.parameter("");
     let own = |arn: &&String| arn.starts_with(&here);
     // What can be encrypted is what is neither a secret nor AWS's, and of a path what lies below it.
     let written: Vec<String> = needs.encrypted.iter().filter(own).cloned().collect();
     let foreign = needs.parameters.iter().filter(|arn| !written.contains(arn));
     let left_out = foreign.chain(needs.paths.iter().filter(|arn| !own(arn))).cloned().collect();
-    let accounts = if written.is_empty() { Vec::new() } else { vec![place.account.clone()] };
+    let accounts = if written.is_empty() { Vec::new() } else { vec![parts.account.clone()] };
     let needs = Needs { encrypted: written, accounts, ..Needs::default() };
     let put = allow("WriteParameters", &["ssm:PutParameter"], &needs.encrypted);
-    let encrypt = with_keys("Encrypt", &["kms:Encrypt", "kms:GenerateDataKey"], &needs, keys, place);
+    let encrypt = with_keys("Encrypt", &["kms:Encrypt", "kms:GenerateDataKey"], &needs, keys, parts);
     ([put, encrypt].into_iter().flatten().collect(), left_out)
 }

@@ -101,7 +101,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Ok(Resolved::LeftAlone) => "left alone",
         Err(Unmet::Missing(_)) => "missing",
         Err(Unmet::Denied(_)) => "denied",
-        Err(Unmet::Failure(_) | Unmet::Part(_) | Unmet::Open) => "unusable",
+        Err(Unmet::Failure(_) | Unmet::Part(_) | Unmet::NotFetched) => "unusable",
     }
 }
 
@@ -134,7 +134,7 @@ fn outcome_json(outcome: &Outcome) -> Json {
             ("denied", denied.into())
         }
         Err(Unmet::Failure(failure)) => ("reason", failure.what().into()),
-        Ok(_) | Err(Unmet::Open) => return json,
+        Ok(_) | Err(Unmet::NotFetched) => return json,
     };
     json[name] = detail;
     json

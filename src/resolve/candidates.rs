@@ -71,16 +71,17 @@ fn won(
     }))
 }
 
-/// The names of a variable in their order, each after its bare form where a label is wanted.
+/// The names of a variable in their order, each after the one without a label where a label is wanted.
 fn asked(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Vec<Asked> {
-    let ids = variable.candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
+    let ids =
+        variable.candidates.iter().flat_map(|candidate| candidate.unlabelled.into_iter().chain([candidate.request]));
     let asked = ids.map(|id| Asked {
         parameter: plan.request(id).to_string(),
         answer: match reply(replies, id) {
             Reply::Found(_) => Answer::Found,
             Reply::Missing => Answer::Missing,
             Reply::Denied(denial) => Answer::Denied(denial.clone()),
-            Reply::GaveUp(_) | Reply::Open => Answer::None,
+            Reply::GaveUp(_) | Reply::NotFetched => Answer::None,
         },
     });
     asked.collect()
@@ -102,7 +103,7 @@ pub fn winner<'a>(
     candidates: &'a [Candidate],
     replies: &'a [Reply],
 ) -> Result<Found<'a>, Unmet> {
-    let ids = candidates.iter().flat_map(|candidate| candidate.bare.into_iter().chain([candidate.request]));
+    let ids = candidates.iter().flat_map(|candidate| candidate.unlabelled.into_iter().chain([candidate.request]));
     let denials = ids.filter_map(|id| match reply(replies, id) {
         Reply::Denied(denial) => Some(denial.clone()),
         _ => None,
@@ -112,11 +113,11 @@ pub fn winner<'a>(
         return Err(Unmet::Denied(denials));
     }
     // Nor is anything started without an answer that was asked for.
-    let asked = candidates.iter().flat_map(|candidate| [Some(candidate.request), candidate.bare]);
+    let asked = candidates.iter().flat_map(|candidate| [Some(candidate.request), candidate.unlabelled]);
     for id in asked.flatten() {
         match reply(replies, id) {
             Reply::GaveUp(failure) => return Err(Unmet::Failure(failure.clone())),
-            Reply::Open => return Err(Unmet::Open),
+            Reply::NotFetched => return Err(Unmet::NotFetched),
             _ => {}
         }
     }
@@ -124,12 +125,12 @@ pub fn winner<'a>(
         if let Reply::Found(parameter) = reply(replies, candidate.request) {
             return Ok(Some((candidate, parameter)));
         }
-        if let Some(Reply::Found(bare)) = candidate.bare.map(|bare| reply(replies, bare)) {
+        if let Some(Reply::Found(found)) = candidate.unlabelled.map(|id| reply(replies, id)) {
             let what = format!(
                 "{wanted_for}: {} does not exist, but {} does (version {})",
                 plan.request(candidate.request),
-                printable(&bare.name),
-                bare.version
+                printable(&found.name),
+                found.version
             );
             return Err(Unmet::Failure(
                 Failure::new(Exit::NoInput, what)

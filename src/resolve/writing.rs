@@ -33,6 +33,6 @@ pub fn command(plan: &Plan, variable: &EnvName) -> Option<String> {
 
 /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html#API_PutParameter_RequestParameters>
 fn is_reserved(name: &ParameterName) -> bool {
-    let start = name.folded().get(..3).unwrap_or_default();
+    let start = name.without_leading_slash().get(..3).unwrap_or_default();
     ["aws", "ssm"].iter().any(|reserved| start.eq_ignore_ascii_case(reserved))
 }

@@ -14,7 +14,7 @@ use super::{many, source};
 use crate::environment::Target;
 use crate::error::{Exit, Failure, Failures};
 use crate::name::EnvName;
-use crate::setting::{Credentials, Existing, Origin, Separator, duration};
+use crate::setting::{CredentialMode, Existing, Origin, Separator, duration};
 
 /// What a spec file says. An unset value is `None`, so that the next in the order of precedence speaks.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub struct File {
     pub existing: Option<Existing>,
     pub timeout: Option<std::time::Duration>,
     pub region: Option<(String, Origin)>,
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<CredentialMode>,
     pub role: RoleSpec,
     pub entries: Vec<Entry>,
     pub loads: Vec<Load>,
@@ -86,7 +86,7 @@ fn read(table: &mut Table<'_, '_>, beside: Beside<'_>, errors: &mut Vec<Failure>
         existing: parsed(table, "existing", Existing::parse, errors),
         timeout: parsed(table, "timeout", duration, errors),
         region: table.string("region", errors).map(place),
-        credentials: parsed(table, "credentials", Credentials::parse, errors),
+        credentials: parsed(table, "credentials", CredentialMode::parse, errors),
         role: RoleSpec::read(table, errors),
         entries: entries(table, beside, errors),
         loads: many::loads(table, errors),

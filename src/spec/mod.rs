@@ -22,7 +22,7 @@ use crate::error::{Exit, Failure, Failures, printable};
 use crate::name::Segment;
 use crate::region;
 use crate::scope::Placeholders;
-use crate::setting::{self, Aws, Credentials, Origin, Separator};
+use crate::setting::{self, Aws, CredentialMode, Origin, Separator};
 use entry::{Entry, Expand, Load};
 use file::File;
 
@@ -111,7 +111,7 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
     // A variable that a flag replaces is not looked at.
     let timeout = options.timeout.or_else(|| setting(inherited, "STEPZERO_TIMEOUT", setting::duration, &mut errors));
     let credentials =
-        options.credentials.or_else(|| setting(inherited, "STEPZERO_CREDENTIALS", Credentials::parse, &mut errors));
+        options.credentials.or_else(|| setting(inherited, "STEPZERO_CREDENTIALS", CredentialMode::parse, &mut errors));
     let region = options.region.map(|region| (region, Origin::Flag("--region"))).or(file.region);
     let spec = Spec {
         project,
@@ -150,7 +150,7 @@ fn pick(
     flag.map(|value| (value, Origin::Flag(flag_name)))
         .or_else(|| {
             let value = inherited.value(variable)?;
-            Some((value.to_string_lossy().into_owned(), Origin::Setting(variable)))
+            Some((value.to_string_lossy().into_owned(), Origin::Variable(variable)))
         })
         .or(file)
 }

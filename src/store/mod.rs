@@ -8,7 +8,7 @@ mod progress;
 mod retry;
 mod ssm;
 
-pub use ssm::fetch::{OnDenial, Wanted};
+pub use ssm::fetch::{FetchRequest, OnDenial};
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub enum Stopped {
 /// Fetches what is wanted, with memory locked where that is allowed. All of it, or a failure by the deadline. `accepts`
 /// judges the Region, once it is known.
 pub fn fetch(
-    wanted: Wanted<'_>,
+    request: FetchRequest<'_>,
     aws: Aws,
     timeout: Duration,
     accepts: impl FnOnce(&str) -> Result<(), Failure>,
@@ -50,7 +50,7 @@ pub fn fetch(
     crate::notify::open();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
     let retrier = Retrier::new(timeout);
-    let fetching = progress::reported(&retrier, answers(wanted, aws, &retrier, accepts));
+    let fetching = progress::reported(&retrier, answers(request, aws, &retrier, accepts));
     let (answers, waited) = runtime.block_on(fetching);
     // It closes the connections, whose descriptors the command's files may need, and waits for no thread.
     runtime.shutdown_background();
@@ -58,7 +58,7 @@ pub fn fetch(
 }
 
 async fn answers(
-    wanted: Wanted<'_>,
+    request: FetchRequest<'_>,
     aws: Aws,
     retrier: &Retrier,
     accepts: impl FnOnce(&str) -> Result<(), Failure>,
@@ -68,7 +68,7 @@ async fn answers(
     let tls = Tls::new(anchors, settings.key_exchange().map_err(AttemptError::Fatal)?);
     let http = Http::new(Connector::new(tls), Routes::new(settings.direct_authorities()));
     crate::sys::lock_memory().iter().for_each(|missing| crate::log::debug(format_args!("{missing}")));
-    ssm::fetch::all(&settings, &http, retrier, wanted, accepts).await
+    ssm::fetch::all(&settings, &http, retrier, request, accepts).await
 }
 
 /// Why the runtime does not start: for want of descriptors, or because a call is refused.

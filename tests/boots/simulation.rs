@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
-use crate::store::retry::error::{AttemptError, Retryable};
+use crate::store::retry::error::{AttemptError, Cause};
 use crate::store::retry::retrier::{Retrier, SERVICE};
 
 /// How many machines, with how many calls each, against how many calls a second.
@@ -142,7 +142,7 @@ impl Store {
         if taken {
             Ok(())
         } else {
-            Err(AttemptError::Transient(Retryable { throttled: true, ..Retryable::new("ThrottlingException") }))
+            Err(AttemptError::Transient(Cause { throttled: true, ..Cause::new("ThrottlingException") }))
         }
     }
 

@@ -1,8 +1,7 @@
-//! Who we are: the chain of the AWS SDKs under `auto`, or the instance profile alone. A place that is only half set up ends the
+//! Who we are: the chain of the AWS SDKs under `auto`, or the instance profile alone. A source that is only half set up ends the
 //! chain: to pass over it would be to go on as somebody else.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -12,48 +11,46 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 
 use crate::error::{Exit, Failure, printable};
-use crate::setting::Credentials as Setting;
+use crate::setting::CredentialMode;
 use crate::store::auth::container::Container;
 use crate::store::auth::explain::{SSO, explain, no_role};
 use crate::store::auth::imds::Imds;
-use crate::store::auth::place::{FromProfile, Place, places};
 use crate::store::auth::process;
-use crate::store::auth::profile::{RoleChain, Source};
+use crate::store::auth::profile::RoleSource;
 use crate::store::auth::role::AssumedRole;
 use crate::store::auth::sdk_http::SdkHttp;
+use crate::store::auth::source::{CredentialSource, FromProfile, sources};
 use crate::store::config::clock::Clock;
-use crate::store::config::files::{for_sdk, has_an_end};
+use crate::store::config::files::{TokenFile, for_sdk};
 use crate::store::config::settings::Settings;
 use crate::store::net::http::Http;
-use crate::store::retry::error::{AttemptError, Retryable};
+use crate::store::retry::error::{AttemptError, Cause};
 
-/// The places where credentials can be, in order.
+/// The sources of credentials, in order.
 pub struct Chain {
     /// Before IMDS.
-    places: Vec<Place>,
+    sources: Vec<CredentialSource>,
     imds: Option<Rc<Imds>>,
     /// Assumed with what they give.
     role: Option<AssumedRole>,
     http: Http,
     clock: Clock,
     uses_sso: bool,
-    /// The files of tokens that the SDK reads itself: in which place, what names them, and where they are.
-    token_files: Vec<(&'static str, &'static str, PathBuf)>,
 }
 
 impl Chain {
-    /// The chain of these settings. `region` is for STS, which only some places ask.
+    /// The chain of these settings. `region` is for STS, which only some sources ask.
     pub fn new(settings: &Settings, region: Option<&str>, http: &Http, clock: &Clock, imds: Option<Rc<Imds>>) -> Self {
-        let (places, uses_sso) = match settings.aws.credentials {
-            Setting::InstanceProfile => (Vec::new(), false),
-            Setting::Auto => (places(settings, region, http, clock), settings.profile_uses_sso()),
+        let (sources, uses_sso) = match settings.aws.credentials {
+            CredentialMode::InstanceProfile => (Vec::new(), false),
+            CredentialMode::Auto => (sources(settings, region, http, clock), settings.profile_uses_sso()),
         };
         let (http, clock) = (http.clone(), clock.clone());
         let role = AssumedRole::new(settings, region, SdkHttp { http: http.clone(), clock: clock.clone() });
-        Chain { places, imds, role, http, clock, uses_sso, token_files: settings.token_files() }
+        Chain { sources, imds, role, http, clock, uses_sso }
     }
 
-    /// One try, and a second one when STS refused what was signed at the wrong time.
+    /// One attempt, and a second one when STS refused what was signed at the wrong time.
     pub async fn load(&self) -> Result<Credentials, AttemptError> {
         let loaded = match self.identity().await {
             Err(AttemptError::Unauthenticated(_)) if self.clock.follow_server() => self.identity().await,
@@ -62,7 +59,7 @@ impl Chain {
         loaded.map_err(|error| no_role(error, self.role_needs_mfa()))
     }
 
-    /// Those of the first place, or of the role that is assumed with them.
+    /// Those of the first source, or of the role that is assumed with them.
     async fn identity(&self) -> Result<Credentials, AttemptError> {
         let first = self.first().await?;
         match &self.role {
@@ -71,12 +68,12 @@ impl Chain {
         }
     }
 
-    /// Those of the first place that has some.
+    /// Those of the first source that has some.
     async fn first(&self) -> Result<Credentials, AttemptError> {
-        for place in &self.places {
-            match self.ask(place).await? {
-                Some(credentials) => return checked(place.name(), credentials),
-                None => crate::log::debug(format_args!("no credentials in {}", place.name())),
+        for source in &self.sources {
+            match self.ask(source).await? {
+                Some(credentials) => return checked(source.name(), credentials),
+                None => crate::log::debug(format_args!("no credentials in {}", source.name())),
             }
         }
         let Some(imds) = &self.imds else {
@@ -85,49 +82,51 @@ impl Chain {
         checked("the instance profile", imds.credentials().await?)
     }
 
-    /// `None` when this place has none.
-    async fn ask(&self, place: &Place) -> Result<Option<Credentials>, AttemptError> {
-        for (_, named_by, path) in self.token_files.iter().filter(|(reader, ..)| *reader == place.name()) {
-            has_an_end(named_by, path).map_err(AttemptError::Fatal)?;
-        }
-        let provided = match place {
-            Place::Half(failure) => return Err(AttemptError::Fatal(failure.clone())),
-            Place::Container(container) => return Ok(Some(container.credentials(&self.http).await?)),
-            Place::Environment => EnvironmentVariableCredentialsProvider::new().provide_credentials().await,
-            Place::WebIdentity(provider) => provider.provide_credentials().await,
-            Place::Profile(profile) => return self.ask_profile(profile).await,
+    /// `None` when this source has none.
+    async fn ask(&self, source: &CredentialSource) -> Result<Option<Credentials>, AttemptError> {
+        let provided = match source {
+            CredentialSource::Half(failure) => return Err(AttemptError::Fatal(failure.clone())),
+            CredentialSource::Container(container) => return Ok(Some(container.credentials(&self.http).await?)),
+            CredentialSource::Environment => EnvironmentVariableCredentialsProvider::new().provide_credentials().await,
+            CredentialSource::WebIdentity(identity) => {
+                identity.token_file.check().map_err(AttemptError::Fatal)?;
+                identity.provider.provide_credentials().await
+            }
+            CredentialSource::Profile(profile) => self.ask_profile(profile).await?,
         };
-        self.explained(place.name(), provided)
+        self.explained(source, provided)
     }
 
-    async fn ask_profile(&self, from: &FromProfile) -> Result<Option<Credentials>, AttemptError> {
-        let chain = RoleChain::new(&from.profiles, &from.chosen);
+    /// What the SDK says of the profile, where its first source gives credentials.
+    async fn ask_profile(&self, from: &FromProfile) -> Result<Result<Credentials, CredentialsError>, AttemptError> {
+        from.token_files.iter().try_for_each(TokenFile::check).map_err(AttemptError::Fatal)?;
+        let chain = &from.chain;
         let mut provider = ProfileFileCredentialsProvider::builder().configure(&from.sdk).profile_name(&from.chosen);
         let mut keys = String::new();
         match &chain.source {
-            Source::Sdk => {}
-            Source::Process(profile, command) => {
+            RoleSource::Sdk => {}
+            RoleSource::Process { profile, command } => {
                 let first = run_process(profile, command).await?;
                 if chain.roles.is_empty() {
-                    return Ok(Some(first));
+                    return Ok(Ok(first));
                 }
                 keys = chain.beginning_with(&checked("the profile", first)?);
             }
-            Source::Named(profile, word) => {
+            RoleSource::Named { profile, word } => {
                 let source = source_name(profile, word);
                 let first = self.ask_named(word, &source).await.map_err(|error| of_source(error, &source))?;
                 if chain.roles.is_empty() {
-                    return Ok(Some(first));
+                    return Ok(Ok(first));
                 }
-                provider = provider.with_custom_provider((*word).to_owned(), checked("the profile", first)?);
+                provider = provider.with_custom_provider(word.clone(), checked("the profile", first)?);
             }
         }
         let provider = provider.profile_files(for_sdk(&from.files, &keys)).build();
         let provided = provider.provide_credentials().await;
         if matches!(provided, Err(CredentialsError::CredentialsNotLoaded(_))) {
-            no_half_profile(from, &chain).map_err(AttemptError::Fatal)?;
+            no_half_profile(from).map_err(AttemptError::Fatal)?;
         }
-        self.explained("the profile", provided)
+        Ok(provided)
     }
 
     /// The credentials that a role is assumed with, by the word of `credential_source`.
@@ -137,7 +136,7 @@ impl Chain {
             "Environment" => {
                 let provided = EnvironmentVariableCredentialsProvider::new().provide_credentials().await;
                 let missing = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set";
-                self.explained("the environment", provided)?.ok_or_else(|| wrong(Exit::NoPerm, missing))
+                self.explained(&CredentialSource::Environment, provided)?.ok_or_else(|| wrong(Exit::NoPerm, missing))
             }
             "Ec2InstanceMetadata" => match &self.imds {
                 Some(imds) => imds.credentials().await,
@@ -145,7 +144,7 @@ impl Chain {
             },
             "EcsContainer" => match self.container() {
                 Some(container) => container.credentials(&self.http).await,
-                // One that is half set up is not among the places, and says what it lacks.
+                // One that is half set up is not among the sources, and says what it lacks.
                 None => Err(match Container::from_environment() {
                     Err(failure) => AttemptError::Fatal(failure),
                     Ok(_) => wrong(Exit::Config, "no AWS_CONTAINER_CREDENTIALS_* variable says where that is"),
@@ -156,31 +155,32 @@ impl Chain {
     }
 
     fn container(&self) -> Option<&Container> {
-        self.places.iter().find_map(|place| match place {
-            Place::Container(container) => Some(container.as_ref()),
+        self.sources.iter().find_map(|source| match source {
+            CredentialSource::Container(container) => Some(container.as_ref()),
             _ => None,
         })
     }
 
     fn explained(
         &self,
-        place: &'static str,
+        source: &CredentialSource,
         provided: Result<Credentials, CredentialsError>,
     ) -> Result<Option<Credentials>, AttemptError> {
         match provided {
             Ok(credentials) => Ok(Some(credentials)),
             Err(CredentialsError::CredentialsNotLoaded(_)) => Ok(None),
-            Err(error) => Err(explain(place, &error, self.uses_sso)),
+            Err(error) => Err(explain(source, &error, self.uses_sso)),
         }
     }
 
     fn role_needs_mfa(&self) -> bool {
-        self.places.iter().any(|place| match place {
-            Place::Profile(from) => {
-                let chain = RoleChain::new(&from.profiles, &from.chosen);
-                chain.roles.iter().any(|role| role.get("mfa_serial").is_some())
-            }
-            _ => false,
+        self.profile().is_some_and(|profile| profile.chain.needs_mfa())
+    }
+
+    fn profile(&self) -> Option<&FromProfile> {
+        self.sources.iter().find_map(|source| match source {
+            CredentialSource::Profile(profile) => Some(profile.as_ref()),
+            _ => None,
         })
     }
 
@@ -198,11 +198,8 @@ impl Chain {
     }
 
     fn absence(&self, imds: &Imds) -> Failure {
-        let named = self.places.iter().find_map(|place| match place {
-            Place::Profile(from) => match RoleChain::new(&from.profiles, &from.chosen).source {
-                Source::Named(profile, word) => Some(source_name(profile, word)),
-                _ => None,
-            },
+        let named = self.profile().and_then(|profile| match &profile.chain.source {
+            RoleSource::Named { profile, word } => Some(source_name(profile, word)),
             _ => None,
         });
         named.into_iter().fold(imds.absence(), Failure::detail)
@@ -219,8 +216,8 @@ impl Chain {
 }
 
 /// An error when the profile that gave nothing is only half set up: to go on would be as somebody else.
-fn no_half_profile(from: &FromProfile, chain: &RoleChain<'_>) -> Result<(), Failure> {
-    if !chain.roles.is_empty() {
+fn no_half_profile(from: &FromProfile) -> Result<(), Failure> {
+    if !from.chain.roles.is_empty() {
         let what = "the profile names a role, but its source_profile does not exist";
         return Err(Failure::new(Exit::Config, what).help("look at role_arn and source_profile in ~/.aws/config"));
     }
@@ -254,7 +251,7 @@ fn source_name(profile: &str, word: &str) -> String {
 fn of_source(error: AttemptError, source: &str) -> AttemptError {
     match error {
         AttemptError::Transient(cause) => {
-            AttemptError::Transient(Retryable { what: format!("{source}: {}", cause.what), ..cause })
+            AttemptError::Transient(Cause { what: format!("{source}: {}", cause.what), ..cause })
         }
         AttemptError::Fatal(failure) if !failure.what().starts_with(source) => {
             AttemptError::Fatal(failure.detail(source))
@@ -264,7 +261,7 @@ fn of_source(error: AttemptError, source: &str) -> AttemptError {
 }
 
 /// A line break in a key would panic the SDK when it makes the header of it.
-fn checked(place: &str, credentials: Credentials) -> Result<Credentials, AttemptError> {
+fn checked(source: &str, credentials: Credentials) -> Result<Credentials, AttemptError> {
     // A credential_process can say that there is no token by an empty one.
     let credentials = match credentials.session_token() {
         Some("") => {
@@ -282,12 +279,12 @@ fn checked(place: &str, credentials: Credentials) -> Result<Credentials, Attempt
     for (part, text) in parts {
         if text.is_some_and(|text| !visible(text)) {
             let what =
-                format!("the {part} from {place} has a space, a line break or another character that none can have");
+                format!("the {part} from {source} has a space, a line break or another character that none can have");
             return Err(AttemptError::Fatal(
                 Failure::new(Exit::NoPerm, what).help("look for a stray newline where it was set"),
             ));
         }
     }
-    crate::log::debug(format_args!("credentials from {place}"));
+    crate::log::debug(format_args!("credentials from {source}"));
     Ok(credentials)
 }

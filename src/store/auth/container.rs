@@ -17,7 +17,7 @@ use crate::store::auth::document;
 use crate::store::config::settings::variable;
 use crate::store::net::http::Http;
 use crate::store::net::no_proxy::bare;
-use crate::store::retry::error::{AttemptError, Retryable, classify_http};
+use crate::store::retry::error::{AttemptError, Cause, classify_http};
 
 const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
@@ -101,14 +101,14 @@ impl Container {
         }
         let request = request.body(Bytes::new());
         let request = request.map_err(|_| {
-            AttemptError::Transient(Retryable::new("the request to the container's endpoint cannot be made"))
+            AttemptError::Transient(Cause::new("the request to the container's endpoint cannot be made"))
         })?;
         let endpoint = format!("the container's credential endpoint ({})", self.uri.host().unwrap_or_default());
         let answer = match timeout(REQUEST_LIMIT, http.send(request)).await {
             Ok(answer) => answer.map_err(|error| classify_http(&error))?,
             Err(_) => {
                 let what = format!("{endpoint} did not answer within {} s", REQUEST_LIMIT.as_secs());
-                return Err(AttemptError::Transient(Retryable::new(what)));
+                return Err(AttemptError::Transient(Cause::new(what)));
             }
         };
         if !is_unknown(answer.status()) {
@@ -117,11 +117,11 @@ impl Container {
         match answer.status() {
             StatusCode::OK => {
                 let read = document::from_endpoint(answer.body(), "the container");
-                read.map_err(|why| AttemptError::Transient(Retryable::new(format!("{endpoint}: {why}"))))
+                read.map_err(|why| AttemptError::Transient(Cause::new(format!("{endpoint}: {why}"))))
             }
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Err(refusal(&endpoint, status)),
             status if is_unknown(status) && self.is_unknown_for(ARRIVAL) => Err(refusal(&endpoint, status)),
-            status => Err(AttemptError::Transient(Retryable::new(format!("{endpoint} answered {}", status.as_u16())))),
+            status => Err(AttemptError::Transient(Cause::new(format!("{endpoint} answered {}", status.as_u16())))),
         }
     }
 

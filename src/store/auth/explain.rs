@@ -1,4 +1,4 @@
-//! Why a place gave no credentials, from what the SDK says of it: to be tried again, or not.
+//! Why a source gave no credentials, from what the SDK says of it: to be tried again, or not.
 
 use std::error::Error;
 
@@ -9,41 +9,43 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
 use crate::error::{Exit, Failure, io_text, printable};
+use crate::store::auth::source::CredentialSource;
 use crate::store::net::error::HttpError;
-use crate::store::retry::error::{AttemptError, Retryable, classify, classify_http, classify_modelled};
+use crate::store::retry::error::{AttemptError, Cause, classify, classify_http, classify_modelled};
 
 pub const SSO: &str =
     "stepzero does not speak SSO or `aws login`: run `eval \"$(aws configure export-credentials --format env)\"` first";
 
 const SSO_OR_MFA: &str = "run `eval \"$(aws configure export-credentials --format env)\"` first, which asks for it";
 
-/// Sorts the error of a place. Where the profile is for SSO, that is the cause.
-pub fn explain(place: &'static str, error: &CredentialsError, uses_sso: bool) -> AttemptError {
+/// Classifies the error of a source. Where the profile is for SSO, that is the cause.
+pub fn explain(source: &CredentialSource, error: &CredentialsError, uses_sso: bool) -> AttemptError {
+    let name = source.name();
     if matches!(error, CredentialsError::ProviderTimedOut(_)) {
-        return AttemptError::Transient(Retryable::new(format!("{place} gave no credentials in time")));
+        return AttemptError::Transient(Cause::new(format!("{name} gave no credentials in time")));
     }
     if let Some(error) = classify_sources(error) {
         return error;
     }
     if matches!(error, CredentialsError::InvalidConfiguration(_)) {
         if uses_sso {
-            let what = format!("{place} gives credentials by SSO or `aws login` only");
+            let what = format!("{name} gives credentials by SSO or `aws login` only");
             return AttemptError::Fatal(Failure::new(Exit::NoPerm, what).help(SSO));
         }
-        let failure = Failure::new(Exit::Config, format!("{place} is not set up to give credentials"));
+        let failure = Failure::new(Exit::Config, format!("{name} is not set up to give credentials"));
         let failure = match error.source() {
             Some(why) => failure.detail(printable(&why.to_string())),
             None => failure,
         };
         return AttemptError::Fatal(failure.help("look at the AWS_* variables and ~/.aws/config"));
     }
-    let failure = Failure::new(Exit::NoPerm, format!("{place} gave no credentials"));
+    let failure = Failure::new(Exit::NoPerm, format!("{name} gave no credentials"));
     let failure = match file_error(error) {
         Some(error) => failure.detail(format!("a file of it cannot be read: {}", io_text(error))),
         None => failure,
     };
-    AttemptError::Fatal(failure.help(match place {
-        "the web identity" => "look at AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN",
+    AttemptError::Fatal(failure.help(match source {
+        CredentialSource::WebIdentity(_) => "look at AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN",
         _ => "run `aws sts get-caller-identity` with the same environment",
     }))
 }

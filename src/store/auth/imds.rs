@@ -16,7 +16,7 @@ use crate::error::{Exit, Failure};
 use crate::store::auth::document;
 use crate::store::config::settings::ImdsAddresses;
 use crate::store::net::http::Http;
-use crate::store::retry::error::{AttemptError, Retryable};
+use crate::store::retry::error::{AttemptError, Cause};
 
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const REGION: &str = "/latest/meta-data/placement/region";
@@ -29,7 +29,7 @@ const BURST: Duration = Duration::from_secs(8);
 /// An IMDS that has never answered for so long is not there.
 const ABSENT_AFTER: Duration = Duration::from_secs(10);
 /// How often expired credentials are rejected before they are used all the same: in an outage AWS accepts them for longer.
-const EXPIRED_TRIES: u32 = 3;
+const MAX_EXPIRED: u32 = 3;
 
 /// What IMDS told so far. Used from one task.
 pub struct Imds {
@@ -67,7 +67,7 @@ impl Imds {
         }
     }
 
-    /// One try for the Region of this instance.
+    /// One attempt for the Region of this instance.
     pub async fn region(&self) -> Result<String, AttemptError> {
         let text = self.get(REGION, "the Region").await?;
         let region = text.trim();
@@ -77,7 +77,7 @@ impl Imds {
         Err(failed("IMDS answered something that is no Region"))
     }
 
-    /// One try for the credentials of the instance profile's role.
+    /// One attempt for the credentials of the instance profile's role.
     pub async fn credentials(&self) -> Result<Credentials, AttemptError> {
         let known = self.role.borrow().clone();
         let role = match known {
@@ -92,7 +92,7 @@ impl Imds {
         let credentials = document::from_endpoint(text.as_bytes(), "instance profile")
             .map_err(|why| failed(format!("IMDS: {why}")))?;
         let expired = credentials.expiry().is_some_and(|expiry| expiry <= SystemTime::now());
-        if expired && self.expired.get() < EXPIRED_TRIES {
+        if expired && self.expired.get() < MAX_EXPIRED {
             self.expired.set(self.expired.get() + 1);
             return Err(failed("IMDS hands out credentials that have expired"));
         }
@@ -157,7 +157,7 @@ impl Imds {
                 Err(failed("IMDS refuses its own session token (status 401)"))
             }
             StatusCode::NOT_FOUND if path == ROLES => Err(AttemptError::Transient(
-                Retryable::new("IMDS knows no role (status 404)").help("attach an instance profile to this instance"),
+                Cause::new("IMDS knows no role (status 404)").help("attach an instance profile to this instance"),
             )),
             status => Err(failed(format!("IMDS answered {} for {what}", status.as_u16()))),
         }
@@ -173,7 +173,7 @@ impl Imds {
         let token = body.trim();
         let good = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         if status == StatusCode::FORBIDDEN {
-            let cause = Retryable::new("IMDS answered 403 for a session token");
+            let cause = Cause::new("IMDS answered 403 for a session token");
             return Err(AttemptError::Transient(
                 cause.help("IMDS is switched off for this instance (HttpEndpoint), or a proxy is in the way"),
             ));
@@ -272,5 +272,5 @@ impl Imds {
 }
 
 fn failed(what: impl Into<String>) -> AttemptError {
-    AttemptError::Transient(Retryable::new(what))
+    AttemptError::Transient(Cause::new(what))
 }

@@ -7,27 +7,27 @@ use aws_config::profile::{Profile, ProfileSet};
 use aws_credential_types::Credentials;
 
 /// The profiles from the one that is chosen to the one with the first credentials.
-pub struct RoleChain<'a> {
+pub struct RoleChain {
     /// Each names a role that is assumed with the credentials of the next.
-    pub roles: Vec<&'a Profile>,
-    pub source: Source<'a>,
+    pub roles: Vec<Profile>,
+    pub source: RoleSource,
 }
 
 /// Where the first credentials come from.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Source<'a> {
-    /// `credential_process`: the profile's name, and the command.
-    Process(&'a str, &'a str),
-    /// `credential_source`: the profile's name, and the word.
-    Named(&'a str, &'a str),
+pub enum RoleSource {
+    /// `credential_process`.
+    Process { profile: String, command: String },
+    /// `credential_source`, and the word that it says.
+    Named { profile: String, word: String },
     /// Keys, a web identity, or what the SDK refuses.
     Sdk,
 }
 
-impl<'a> RoleChain<'a> {
+impl RoleChain {
     /// Follows `source_profile` as the SDK does.
-    pub fn new(profiles: &'a ProfileSet, chosen: &str) -> Self {
-        let mut roles: Vec<&Profile> = Vec::new();
+    pub fn new(profiles: &ProfileSet, chosen: &str) -> Self {
+        let mut roles: Vec<Profile> = Vec::new();
         let mut next = profiles.get_profile(chosen);
         while let Some(profile) = next {
             // A ring, or a chain that ends early: the SDK's to refuse, or to begin with the keys.
@@ -40,9 +40,9 @@ impl<'a> RoleChain<'a> {
             if !is_role {
                 return RoleChain { roles, source: base(profile) };
             }
-            roles.push(profile);
+            roles.push(profile.clone());
             match (profile.get("source_profile"), profile.get("credential_source")) {
-                (None, Some(word)) => return RoleChain { roles, source: Source::Named(profile.name(), word) },
+                (None, Some(word)) => return RoleChain { roles, source: named(profile, word) },
                 (Some(source), None) if source == profile.name() => {
                     return RoleChain { roles, source: base(profile) };
                 }
@@ -50,7 +50,12 @@ impl<'a> RoleChain<'a> {
                 _ => break,
             }
         }
-        RoleChain { roles, source: Source::Sdk }
+        RoleChain { roles, source: RoleSource::Sdk }
+    }
+
+    /// Whether one of the roles is to be assumed with a second factor.
+    pub fn needs_mfa(&self) -> bool {
+        self.roles.iter().any(|role| role.get("mfa_serial").is_some())
     }
 
     /// The text of a credentials file in which a new profile with these keys is the `source_profile` of the last role. Merged
@@ -70,12 +75,18 @@ impl<'a> RoleChain<'a> {
 
 /// Where a profile gets credentials of its own: one without `role_arn`, or that names itself as `source_profile`. The order
 /// is the SDK's.
-fn base(profile: &Profile) -> Source<'_> {
+fn base(profile: &Profile) -> RoleSource {
     let sdk_first = ["web_identity_token_file", "sso_session", "sso_start_url", "sso_account_id", "login_session"];
     let is_sdk_first = sdk_first.iter().any(|key| profile.get(key).is_some());
     match (profile.get("credential_source"), profile.get("credential_process")) {
-        (Some(word), _) => Source::Named(profile.name(), word),
-        (None, Some(command)) if !is_sdk_first => Source::Process(profile.name(), command),
-        _ => Source::Sdk,
+        (Some(word), _) => named(profile, word),
+        (None, Some(command)) if !is_sdk_first => {
+            RoleSource::Process { profile: profile.name().to_owned(), command: command.to_owned() }
+        }
+        _ => RoleSource::Sdk,
     }
+}
+
+fn named(profile: &Profile, word: &str) -> RoleSource {
+    RoleSource::Named { profile: profile.name().to_owned(), word: word.to_owned() }
 }

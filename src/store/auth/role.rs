@@ -15,7 +15,7 @@ use crate::error::printable;
 use crate::setting::Role;
 use crate::store::auth::sdk_http::SdkHttp;
 use crate::store::config::settings::Settings;
-use crate::store::retry::error::{AttemptError, Retryable, classify};
+use crate::store::retry::error::{AttemptError, Cause, classify};
 
 /// STS, and what it is asked for.
 pub struct AssumedRole {
@@ -42,7 +42,7 @@ impl AssumedRole {
         Some(AssumedRole { role, sts: sts.build() })
     }
 
-    /// One try.
+    /// One attempt.
     pub async fn assume(&self, with: Credentials) -> Result<Credentials, AttemptError> {
         let sts = Client::from_conf(self.sts.to_builder().credentials_provider(with).build());
         let asked = sts
@@ -53,9 +53,8 @@ impl AssumedRole {
             .send();
         // In a box, because it is large, and rarely needed.
         let answer = Box::pin(asked).await.map_err(|error| classify(&error))?;
-        let credentials = credentials(&answer).ok_or_else(|| {
-            AttemptError::Transient(Retryable::new("STS answered 200 with something that is no answer"))
-        })?;
+        let credentials = credentials(&answer)
+            .ok_or_else(|| AttemptError::Transient(Cause::new("STS answered 200 with something that is no answer")))?;
         let who = answer.assumed_role_user().map_or(self.role.arn.as_str(), |user| user.arn());
         crate::log::debug(format_args!("assumed the role {}, as {}", self.role.arn, printable(who)));
         Ok(credentials)

@@ -95,16 +95,24 @@ pub fn why(error: &io::Error) -> String {
     }
 }
 
-/// A file that the SDK reads itself: CONFIG when it is a pipe, a device or too large, which it would read without an end.
-/// What else is wrong with it, the SDK tells.
-pub fn has_an_end(named_by: &str, path: &Path) -> Result<(), Failure> {
-    let why = match std::fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => "is not a regular file",
-        Ok(metadata) if metadata.len() > LIMIT => "is larger than 4 MiB",
-        _ => return Ok(()),
-    };
-    let what = format!("{named_by}: {} {why}", printable(&path.to_string_lossy()));
-    Err(Failure::new(Exit::Config, what).help("name the file of the token, which is read anew for each renewal"))
+/// The file of a web identity's token, which the SDK reads itself, and the variable or key that names it.
+pub struct TokenFile {
+    pub named_by: &'static str,
+    pub path: PathBuf,
+}
+
+impl TokenFile {
+    /// CONFIG when it is a pipe, a device or too large, which the SDK would read without an end. What else is wrong with it,
+    /// the SDK tells.
+    pub fn check(&self) -> Result<(), Failure> {
+        let why = match std::fs::metadata(&self.path) {
+            Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => "is not a regular file",
+            Ok(metadata) if metadata.len() > LIMIT => "is larger than 4 MiB",
+            _ => return Ok(()),
+        };
+        let what = format!("{}: {} {why}", self.named_by, printable(&self.path.to_string_lossy()));
+        Err(Failure::new(Exit::Config, what).help("name the file of the token, which is read anew for each renewal"))
+    }
 }
 
 /// What botocore reads, by the rules of Python's configparser, so that the SDK reads the same: a first line of a section

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -14,9 +13,9 @@ use rustls::RootCertStore;
 
 use crate::error::{Exit, Failure, printable};
 use crate::region::fault;
-use crate::setting::{Aws, Credentials as Source, KeyExchange};
+use crate::setting::{Aws, CredentialMode, KeyExchange};
 use crate::store::config::bundle::Bundle;
-use crate::store::config::files::{self, ProfileFile};
+use crate::store::config::files::{self, ProfileFile, TokenFile};
 
 /// Where IMDS is asked.
 #[derive(Clone, Debug)]
@@ -42,13 +41,13 @@ impl Settings {
     /// Reads the profile files, but not under `--credentials instance-profile`, unless `--profile` asks for it.
     /// A file that is a pipe is waited for until the deadline.
     pub async fn load(aws: Aws, deadline: Instant) -> Result<Self, Failure> {
-        let files = if aws.credentials == Source::Auto || aws.profile.is_some() {
+        let files = if aws.credentials == CredentialMode::Auto || aws.profile.is_some() {
             Vec::from(files::profile_files(deadline)?)
         } else {
             Vec::new()
         };
         let profiles = profiles(&aws, &files).await?;
-        if aws.credentials == Source::Auto || aws.profile.is_some() {
+        if aws.credentials == CredentialMode::Auto || aws.profile.is_some() {
             exists(&profiles)?;
         }
         let from_profile = || {
@@ -109,21 +108,18 @@ impl Settings {
     /// Whether STS is asked for credentials, which needs the Region first.
     pub fn asks_sts(&self) -> bool {
         let by_chain = || variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() || self.profile_assumes_role();
-        self.aws.role.is_some() || self.aws.credentials == Source::Auto && by_chain()
+        self.aws.role.is_some() || self.aws.credentials == CredentialMode::Auto && by_chain()
     }
 
     pub fn profile_assumes_role(&self) -> bool {
         self.profile().is_some_and(|profile| profile.get("role_arn").is_some())
     }
 
-    /// The files of tokens: the place in the chain that reads each, what names it, and where it is.
-    pub fn token_files(&self) -> Vec<(&'static str, &'static str, PathBuf)> {
+    /// The files of tokens that the profile, and those that it assumes its role with, name.
+    pub fn token_files_of_profile(&self) -> Vec<TokenFile> {
         let key = "web_identity_token_file";
         let named = self.profile_and_its_sources().filter_map(|profile| profile.get(key));
-        let by_profiles = named.map(|path| ("the profile", key, path.into()));
-        let by_variable =
-            variable("AWS_WEB_IDENTITY_TOKEN_FILE").map(|(name, path)| ("the web identity", name, path.into()));
-        by_profiles.chain(by_variable).collect()
+        named.map(|path| TokenFile { named_by: key, path: path.into() }).collect()
     }
 
     /// Whether the profile, or one that it assumes a role with, is for SSO.
@@ -150,8 +146,8 @@ impl Settings {
 
     /// Whether an IMDS that stays silent is taken as not there. On an instance whose profile is the only source, it is
     /// waited for.
-    pub fn gives_up_on_imds(&self) -> bool {
-        self.aws.credentials == Source::Auto
+    pub fn imds_can_be_absent(&self) -> bool {
+        self.aws.credentials == CredentialMode::Auto
     }
 
     /// Those that are named in the place of the compiled-in ones. CONFIG when the file cannot be used.
@@ -190,7 +186,7 @@ fn imds_addresses(aws: &Aws, profiles: &ProfileSet) -> Result<Option<ImdsAddress
     let setting = |name: &'static str, key: &'static str| {
         variable(name).or_else(|| profiles.get(key).map(|value| (key, value.to_owned())))
     };
-    let is_auto = aws.credentials == Source::Auto;
+    let is_auto = aws.credentials == CredentialMode::Auto;
     if is_auto && variable("AWS_EC2_METADATA_DISABLED").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true")) {
         return Ok(None);
     }

@@ -13,29 +13,38 @@ use crate::error::{Exit, Failure};
 use crate::store::net::error::HttpError;
 use crate::store::retry::error_class::ErrorClass;
 
-/// A call of an AWS service. Each variant has the name of its operation.
+/// An operation of an AWS service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Api {
+pub enum Operation {
     GetParameters,
     GetParametersByPath,
     AssumeRole,
 }
 
-impl Api {
+impl Operation {
+    /// As AWS names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::GetParameters => "GetParameters",
+            Operation::GetParametersByPath => "GetParametersByPath",
+            Operation::AssumeRole => "AssumeRole",
+        }
+    }
+
     /// The service, for messages.
     pub fn service(self) -> &'static str {
         match self {
-            Api::GetParameters | Api::GetParametersByPath => "Parameter Store",
-            Api::AssumeRole => "STS",
+            Operation::GetParameters | Operation::GetParametersByPath => "Parameter Store",
+            Operation::AssumeRole => "STS",
         }
     }
 
     /// The IAM action that permits it.
     fn action(self) -> &'static str {
         match self {
-            Api::GetParameters => "ssm:GetParameters",
-            Api::GetParametersByPath => "ssm:GetParametersByPath",
-            Api::AssumeRole => "sts:AssumeRole",
+            Operation::GetParameters => "ssm:GetParameters",
+            Operation::GetParametersByPath => "ssm:GetParametersByPath",
+            Operation::AssumeRole => "sts:AssumeRole",
         }
     }
 }
@@ -44,9 +53,9 @@ impl Api {
 #[derive(Debug)]
 pub enum AttemptError {
     /// It can be over in a moment.
-    Transient(Retryable),
+    Transient(Cause),
     /// The credentials were refused: fetched anew once.
-    Unauthenticated(Retryable),
+    Unauthenticated(Cause),
     /// AWS denies an action on a resource.
     AccessDenied(Denial),
     /// The deadline passed: TEMPFAIL, unless somebody else finds something permanent.
@@ -55,9 +64,9 @@ pub enum AttemptError {
     Fatal(Failure),
 }
 
-/// Why something has to be tried again.
+/// Why an attempt failed that can be made again.
 #[derive(Clone, Debug, Default)]
-pub struct Retryable {
+pub struct Cause {
     pub what: String,
     pub help: Option<String>,
     /// The server asked for at least this pause.
@@ -66,13 +75,13 @@ pub struct Retryable {
     pub throttled: bool,
 }
 
-impl Retryable {
+impl Cause {
     pub fn new(what: impl Into<String>) -> Self {
-        Retryable { what: what.into(), ..Retryable::default() }
+        Cause { what: what.into(), ..Cause::default() }
     }
 
     pub fn help(self, help: impl Into<String>) -> Self {
-        Retryable { help: Some(help.into()), ..self }
+        Cause { help: Some(help.into()), ..self }
     }
 
     /// Where it is not tried again.
@@ -114,30 +123,26 @@ fn arn(word: &str) -> Option<String> {
 
 /// Classifies the failure of a call that the SDK made, to STS.
 pub fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> AttemptError {
-    let service = Api::AssumeRole.service();
+    let service = Operation::AssumeRole.service();
     match error {
         SdkError::ServiceError(context) => {
             let (code, message) = (context.err().code(), context.err().message().unwrap_or(""));
             let status = Some(context.raw().status().as_u16());
             let header = |name: &str| context.raw().headers().get(name);
-            classify_response(Api::AssumeRole, code, message, status, pause(header))
+            classify_response(Operation::AssumeRole, code, message, status, pause(header))
         }
         SdkError::DispatchFailure(failure) => {
             let source = failure.as_connector_error().and_then(|error| std::error::Error::source(error));
             match source.and_then(|source| source.downcast_ref::<HttpError>()) {
                 Some(error) => classify_http(error),
-                None => AttemptError::Transient(Retryable::new(format!("{service} cannot be asked"))),
+                None => AttemptError::Transient(Cause::new(format!("{service} cannot be asked"))),
             }
         }
         SdkError::ResponseError(context) => {
             let status = context.raw().status().as_u16();
-            AttemptError::Transient(Retryable::new(format!(
-                "{service} answered {status} with something that is no answer"
-            )))
+            AttemptError::Transient(Cause::new(format!("{service} answered {status} with something that is no answer")))
         }
-        SdkError::TimeoutError(_) => {
-            AttemptError::Transient(Retryable::new(format!("{service} did not answer in time")))
-        }
+        SdkError::TimeoutError(_) => AttemptError::Transient(Cause::new(format!("{service} did not answer in time"))),
         _ => AttemptError::Fatal(
             Failure::new(Exit::Config, format!("a request to {service} cannot be made"))
                 .help("look at the Region, the endpoint and the AWS_* variables"),
@@ -153,10 +158,10 @@ pub fn classify_http(error: &HttpError) -> AttemptError {
                 .help("name the certificate authority with AWS_CA_BUNDLE=FILE or SSL_CERT_FILE=FILE (PEM)"),
         ),
         HttpError::Proxy(_) => AttemptError::Transient(
-            Retryable::new(error.to_string())
+            Cause::new(error.to_string())
                 .help("HTTPS_PROXY, HTTP_PROXY and NO_PROXY say which proxy is used, and for what"),
         ),
-        HttpError::LargeHello(_) => AttemptError::Transient(Retryable::new(error.to_string()).help(
+        HttpError::LargeHello(_) => AttemptError::Transient(Cause::new(error.to_string()).help(
             "the server, or a firewall or proxy before it, fails on it: have that mended, and until then set \
              STEPZERO_KEY_EXCHANGE=classical",
         )),
@@ -165,16 +170,16 @@ pub fn classify_http(error: &HttpError) -> AttemptError {
                 .help("look at HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT, at NO_PROXY, and at the proxy's own rules"),
         ),
         HttpError::Resolve(host) => AttemptError::Transient(match region_of(host) {
-            Some(region) => Retryable::new(error.to_string()).help(format!(
+            Some(region) => Cause::new(error.to_string()).help(format!(
                 "is there a Region {region}? If so, look at the name servers of this host, or allow more time with --timeout"
             )),
-            None => Retryable::new(error.to_string()),
+            None => Cause::new(error.to_string()),
         }),
         HttpError::Malformed(_) => AttemptError::Fatal(Failure::new(Exit::Config, error.to_string())),
         _ if error.is_exhaustion() => {
             AttemptError::Fatal(Failure::new(Exit::OsErr, error.to_string()).help("raise the limit (ulimit -n, -v, -u)"))
         }
-        _ => AttemptError::Transient(Retryable::new(error.to_string())),
+        _ => AttemptError::Transient(Cause::new(error.to_string())),
     }
 }
 
@@ -186,12 +191,12 @@ fn region_of(host: &str) -> Option<&str> {
 
 /// Classifies an error of STS whose answer the SDK did not keep.
 pub fn classify_modelled<E: ProvideErrorMetadata>(error: &E) -> AttemptError {
-    classify_response(Api::AssumeRole, error.code(), error.message().unwrap_or(""), None, None)
+    classify_response(Operation::AssumeRole, error.code(), error.message().unwrap_or(""), None, None)
 }
 
 /// Classifies a service's error by its code, or else by its status.
 pub fn classify_response(
-    api: Api,
+    operation: Operation,
     code: Option<&str>,
     message: &str,
     status: Option<u16>,
@@ -200,16 +205,16 @@ pub fn classify_response(
     // `com.amazon.coral.service#ThrottlingException`
     let code = code.map_or("", |code| code.rsplit('#').next().unwrap_or(code));
     let code = if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) { code } else { "" };
-    let (service, said) = (api.service(), said(code, status));
-    let cause = Retryable { pause, ..Retryable::new(format!("{service} answered {said}")) };
+    let (service, said) = (operation.service(), said(code, status));
+    let cause = Cause { pause, ..Cause::new(format!("{service} answered {said}")) };
     match ErrorClass::of(code, status) {
-        ErrorClass::Throttled => AttemptError::Transient(Retryable { throttled: true, ..cause }.help(
+        ErrorClass::Throttled => AttemptError::Transient(Cause { throttled: true, ..cause }.help(
             "the quota is \"GetParameter, GetParameters, GetParametersByPath transactions per second\" of Systems Manager \
              (40 by default); it can be raised, or higher throughput switched on",
         )),
-        ErrorClass::Transient => AttemptError::Transient(Retryable { throttled: status == Some(429), ..cause }),
+        ErrorClass::Transient => AttemptError::Transient(Cause { throttled: status == Some(429), ..cause }),
         ErrorClass::AccessDenied => {
-            let default = if code.starts_with('K') { "kms:Decrypt" } else { api.action() };
+            let default = if code.starts_with('K') { "kms:Decrypt" } else { operation.action() };
             AttemptError::AccessDenied(parse_denial(message, default))
         }
         ErrorClass::KmsKeyUnusable => AttemptError::AccessDenied(Denial {
@@ -299,7 +304,7 @@ mod tests {
     #[test]
     fn a_status_that_is_a_throttle() {
         for (status, want) in [(429, true), (408, false), (500, false), (503, false)] {
-            let error = classify_response(Api::GetParameters, None, "", Some(status), None);
+            let error = classify_response(Operation::GetParameters, None, "", Some(status), None);
             assert!(matches!(&error, AttemptError::Transient(cause) if cause.throttled == want), "{error:?}");
         }
     }
@@ -321,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_code_that_is_none_is_not_repeated() {
-        let answered = |code: &str| match classify_response(Api::GetParameters, Some(code), "", Some(400), None) {
+        let answered = |code: &str| match classify_response(Operation::GetParameters, Some(code), "", Some(400), None) {
             AttemptError::Transient(cause) => cause.what,
             other => format!("{other:?}"),
         };

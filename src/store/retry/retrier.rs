@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{Exit, Failure};
-use crate::store::retry::error::{AttemptError, Retryable};
+use crate::store::retry::error::{AttemptError, Cause};
 
 /// How long one attempt may take, and how the pauses between attempts grow.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ pub struct Retrier {
 #[derive(Debug, Default)]
 struct Progress {
     what: &'static str,
-    tries: u32,
+    attempts: u32,
     cause: Option<String>,
 }
 
@@ -65,19 +65,19 @@ impl Retrier {
     }
 
     /// Tries until it works, until it fails for good, or until the deadline: then TEMPFAIL with the last cause, the number
-    /// of tries and the time. A cut attempt counts as one that failed.
+    /// of attempts and the time. A cut attempt counts as one that failed.
     pub async fn retry<T>(
         &self,
         what: &'static str,
         backoff: Backoff,
         mut attempt: impl AsyncFnMut() -> Result<T, AttemptError>,
     ) -> Result<T, AttemptError> {
-        let mut last: Option<Retryable> = None;
+        let mut last: Option<Cause> = None;
         let mut gate = None;
         self.begin(what);
-        let mut tries = 0;
+        let mut attempts = 0;
         loop {
-            tries += 1;
+            attempts += 1;
             let limit = backoff.attempt.min(self.remaining());
             let cause = match timeout(limit, attempt()).await {
                 Ok(Err(AttemptError::Transient(cause))) => cause,
@@ -85,18 +85,18 @@ impl Retrier {
                 // That the deadline cut it says less than what went wrong before.
                 Err(_) => match last.take() {
                     Some(before) if self.remaining().is_zero() => before,
-                    _ => Retryable::new(format!("no complete answer within {:.1} s", limit.as_secs_f64())),
+                    _ => Cause::new(format!("no complete answer within {:.1} s", limit.as_secs_f64())),
                 },
             };
-            crate::log::debug(format_args!("{what}: try {tries}: {}", cause.what));
-            self.failed(what, tries, &cause);
+            crate::log::debug(format_args!("{what}: try {attempts}: {}", cause.what));
+            self.failed(what, attempts, &cause);
             let pause = match cause.throttled {
                 true => self.after_throttle(backoff, &cause, &mut gate).await,
-                false => delay(backoff, tries, &cause, self.remaining()),
+                false => delay(backoff, attempts, &cause, self.remaining()),
             };
             sleep(pause.min(self.remaining())).await;
             if self.remaining().is_zero() {
-                return Err(AttemptError::DeadlineExceeded(self.gave_up(what, tries, cause)));
+                return Err(AttemptError::DeadlineExceeded(self.gave_up(what, attempts, cause)));
             }
             last = Some(cause);
         }
@@ -106,7 +106,7 @@ impl Retrier {
     async fn after_throttle<'a>(
         &'a self,
         backoff: Backoff,
-        cause: &Retryable,
+        cause: &Cause,
         gate: &mut Option<MutexGuard<'a, u32>>,
     ) -> Duration {
         let throttles = match gate {
@@ -125,9 +125,9 @@ impl Retrier {
         delay(backoff, **throttles, cause, self.remaining())
     }
 
-    fn gave_up(&self, what: &str, tries: u32, cause: Retryable) -> Failure {
-        let (tries, seconds) = (count(tries), self.started.elapsed().as_secs_f64());
-        let failure = Failure::new(Exit::TempFail, format!("gave up on {what} after {tries} in {seconds:.1} s"))
+    fn gave_up(&self, what: &str, attempts: u32, cause: Cause) -> Failure {
+        let (attempts, seconds) = (count(attempts), self.started.elapsed().as_secs_f64());
+        let failure = Failure::new(Exit::TempFail, format!("gave up on {what} after {attempts} in {seconds:.1} s"))
             .detail(format!("last: {}", cause.what));
         match cause.help {
             Some(help) => failure.help(help),
@@ -145,8 +145,8 @@ impl Retrier {
         }
     }
 
-    fn failed(&self, what: &'static str, tries: u32, cause: &Retryable) {
-        *self.progress.borrow_mut() = Progress { what, tries, cause: Some(cause.what.clone()) };
+    fn failed(&self, what: &'static str, attempts: u32, cause: &Cause) {
+        *self.progress.borrow_mut() = Progress { what, attempts, cause: Some(cause.what.clone()) };
     }
 
     /// What is waited for, in a line.
@@ -154,13 +154,13 @@ impl Retrier {
         let progress = self.progress.borrow();
         let left = self.remaining().as_secs();
         let cause = progress.cause.as_deref().unwrap_or("no answer yet");
-        format!("waiting for {}: {cause} ({}, {left} s left)", progress.what, count(progress.tries.max(1)))
+        format!("waiting for {}: {cause} ({}, {left} s left)", progress.what, count(progress.attempts.max(1)))
     }
 }
 
 /// The pause after so many failures: full jitter, at least what the server asked for. A pause that would outlast the deadline
 /// leaves a second for one last attempt, unless the server does not want one.
-fn delay(backoff: Backoff, failures: u32, cause: &Retryable, remaining: Duration) -> Duration {
+fn delay(backoff: Backoff, failures: u32, cause: &Cause, remaining: Duration) -> Duration {
     // A throttle is known to last; anything else can be over in a moment.
     let base = if cause.throttled { backoff.base * 2 } else { backoff.base };
     let ceiling = base.saturating_mul(1 << (failures - 1).min(16)).min(backoff.cap);
@@ -176,8 +176,8 @@ fn delay(backoff: Backoff, failures: u32, cause: &Retryable, remaining: Duration
     }
 }
 
-fn count(tries: u32) -> String {
-    if tries == 1 { "1 try".into() } else { format!("{tries} tries") }
+fn count(attempts: u32) -> String {
+    if attempts == 1 { "1 try".into() } else { format!("{attempts} tries") }
 }
 
 #[cfg(test)]
@@ -187,11 +187,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_tries_until_it_works() {
         let retrier = Retrier::new(Duration::from_secs(120));
-        let mut tries = 0;
+        let mut attempts = 0;
         let result = retrier
             .retry("x", SERVICE, async || {
-                tries += 1;
-                if tries < 5 { Err(AttemptError::Transient(Retryable::new("busy"))) } else { Ok(tries) }
+                attempts += 1;
+                if attempts < 5 { Err(AttemptError::Transient(Cause::new("busy"))) } else { Ok(attempts) }
             })
             .await;
         assert!(matches!(result, Ok(5)));
@@ -202,7 +202,7 @@ mod tests {
         let retrier = Retrier::new(Duration::from_secs(7));
         let started = Instant::now();
         let result: Result<(), _> =
-            retrier.retry("SSM", SERVICE, async || Err(AttemptError::Transient(Retryable::new("busy")))).await;
+            retrier.retry("SSM", SERVICE, async || Err(AttemptError::Transient(Cause::new("busy")))).await;
         let Err(AttemptError::DeadlineExceeded(failure)) = result else { panic!("it gave up: {result:?}") };
         assert_eq!(failure.exit, Exit::TempFail);
         assert!(failure.to_string().contains("last: busy"), "{failure}");
@@ -213,11 +213,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_attempt_is_cut_and_a_permanent_failure_ends_it() {
         let retrier = Retrier::new(Duration::from_secs(60));
-        let mut tries = 0;
+        let mut attempts = 0;
         let result: Result<(), _> = retrier
             .retry("x", SERVICE, async || {
-                tries += 1;
-                if tries == 1 {
+                attempts += 1;
+                if attempts == 1 {
                     std::future::pending::<()>().await;
                 }
                 Err(AttemptError::Fatal(Failure::new(Exit::NoPerm, "denied")))
@@ -230,16 +230,12 @@ mod tests {
     async fn the_server_s_pause_is_respected() {
         let retrier = Retrier::new(Duration::from_secs(60));
         let started = Instant::now();
-        let mut tries = 0;
+        let mut attempts = 0;
         let _: Result<(), _> = retrier
             .retry("x", SERVICE, async || {
-                tries += 1;
+                attempts += 1;
                 let pause = Some(Duration::from_secs(9));
-                if tries == 1 {
-                    Err(AttemptError::Transient(Retryable { pause, ..Retryable::new("busy") }))
-                } else {
-                    Ok(())
-                }
+                if attempts == 1 { Err(AttemptError::Transient(Cause { pause, ..Cause::new("busy") })) } else { Ok(()) }
             })
             .await;
         assert!(started.elapsed() >= Duration::from_secs(9));
@@ -248,14 +244,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_deadline_s_cut_does_not_hide_the_cause() {
         let retrier = Retrier::new(Duration::from_secs(8));
-        let mut tries = 0;
+        let mut attempts = 0;
         let result: Result<(), _> = retrier
             .retry("x", SERVICE, async || {
-                tries += 1;
-                if tries > 1 {
+                attempts += 1;
+                if attempts > 1 {
                     std::future::pending::<()>().await;
                 }
-                Err(AttemptError::Transient(Retryable::new("busy").help("wait")))
+                Err(AttemptError::Transient(Cause::new("busy").help("wait")))
             })
             .await;
         let Err(AttemptError::DeadlineExceeded(failure)) = result else { panic!("it gave up: {result:?}") };
@@ -265,14 +261,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silence_before_the_deadline_is_the_cause() {
         let retrier = Retrier::new(Duration::from_secs(25));
-        let mut tries = 0;
+        let mut attempts = 0;
         let result: Result<(), _> = retrier
             .retry("x", SERVICE, async || {
-                tries += 1;
-                if tries > 1 {
+                attempts += 1;
+                if attempts > 1 {
                     std::future::pending::<()>().await;
                 }
-                Err(AttemptError::Transient(Retryable::new("busy")))
+                Err(AttemptError::Transient(Cause::new("busy")))
             })
             .await;
         let Err(AttemptError::DeadlineExceeded(failure)) = result else { panic!("it gave up: {result:?}") };
@@ -283,17 +279,14 @@ mod tests {
     async fn a_pause_beyond_the_deadline_is_respected_too() {
         let retrier = Retrier::new(Duration::from_secs(5));
         let started = Instant::now();
-        let mut tries = 0;
+        let mut attempts = 0;
         let result: Result<(), _> = retrier
             .retry("x", SERVICE, async || {
-                tries += 1;
-                Err(AttemptError::Transient(Retryable {
-                    pause: Some(Duration::from_secs(3600)),
-                    ..Retryable::new("busy")
-                }))
+                attempts += 1;
+                Err(AttemptError::Transient(Cause { pause: Some(Duration::from_secs(3600)), ..Cause::new("busy") }))
             })
             .await;
         assert!(result.is_err());
-        assert_eq!((tries, started.elapsed().as_secs()), (1, 5));
+        assert_eq!((attempts, started.elapsed().as_secs()), (1, 5));
     }
 }

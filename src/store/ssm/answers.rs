@@ -67,7 +67,7 @@ fn matches(request: &Request, item: &Unmatched) -> bool {
         Subject::Name(name) => {
             let bare = item.parameter.name.split(':').next().unwrap_or("");
             // Most items answer another request: the grammar is looked at last.
-            let alike = bare.strip_prefix('/').unwrap_or(bare) == name.folded();
+            let alike = bare.strip_prefix('/').unwrap_or(bare) == name.without_leading_slash();
             item.parameter.name == name.as_str() || (alike && ParameterName::new(bare).is_ok())
         }
     };

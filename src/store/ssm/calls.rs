@@ -9,7 +9,7 @@ use crate::answers::{Kind, LoadReply, Parameter, Reply};
 use crate::error::{Exit, Failure, printable};
 use crate::parameter::{PathRequest, Request};
 use crate::store::net::connection::Connection;
-use crate::store::retry::error::{Api, AttemptError, Retryable};
+use crate::store::retry::error::{AttemptError, Cause, Operation};
 use crate::store::ssm::answers::{Unmatched, match_call};
 use crate::store::ssm::client::{self, Output};
 use crate::store::ssm::session::Session;
@@ -33,7 +33,7 @@ impl SignedConnection<'_> {
             let items = items.ok_or_else(|| garbled("a parameter without name, type, version or value"))?;
             match_call(asked, items, &answer.invalid_parameters.unwrap_or_default()).map_err(garbled)
         };
-        self.session.call(self.connection, Api::GetParameters, &body, read).await
+        self.session.call(self.connection, Operation::GetParameters, &body, read).await
     }
 
     /// All pages of a path, or nothing.
@@ -74,7 +74,7 @@ impl SignedConnection<'_> {
                 .ok_or_else(|| garbled("a parameter without its parts, or of another path"))?;
             Ok((items.into_iter().map(|item| item.parameter).collect(), answer.next_token))
         };
-        self.session.call(self.connection, Api::GetParametersByPath, &body, read).await
+        self.session.call(self.connection, Operation::GetParametersByPath, &body, read).await
     }
 }
 
@@ -90,7 +90,7 @@ fn is_below(path: &str, name: &str) -> bool {
 
 /// A malformed or incomplete answer. The next one may be whole.
 fn garbled(why: &str) -> AttemptError {
-    AttemptError::Transient(Retryable::new(format!("Parameter Store's answer is not usable: {why}")))
+    AttemptError::Transient(Cause::new(format!("Parameter Store's answer is not usable: {why}")))
 }
 
 /// `None` when one of them lacks a part.

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Exit, Failure};
 use crate::secret::Secret;
 use crate::store::config::clock::Clock;
-use crate::store::retry::error::{Api, AttemptError, Retryable, classify_response, pause};
+use crate::store::retry::error::{AttemptError, Cause, Operation, classify_response, pause};
 
 /// Systems Manager in one Region.
 pub struct Client {
@@ -55,19 +55,24 @@ fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D
 
 impl Client {
     /// The signed request. CONFIG when it cannot be made.
-    pub fn request(&self, credentials: &Credentials, api: Api, body: String) -> Result<Request<Bytes>, AttemptError> {
-        self.signed(credentials, api, body).ok_or_else(|| {
-            let what = format!("a request to {} cannot be made", api.service());
+    pub fn request(
+        &self,
+        credentials: &Credentials,
+        operation: Operation,
+        body: String,
+    ) -> Result<Request<Bytes>, AttemptError> {
+        self.signed(credentials, operation, body).ok_or_else(|| {
+            let what = format!("a request to {} cannot be made", operation.service());
             let help = "look at the Region, the endpoint and the credentials";
             AttemptError::Fatal(Failure::new(Exit::Config, what).help(help))
         })
     }
 
-    fn signed(&self, credentials: &Credentials, api: Api, body: String) -> Option<Request<Bytes>> {
+    fn signed(&self, credentials: &Credentials, operation: Operation, body: String) -> Option<Request<Bytes>> {
         let mut request = Request::post(&self.endpoint)
             .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
             .header(header::USER_AGENT, concat!("stepzero/", env!("CARGO_PKG_VERSION")))
-            .header("x-amz-target", format!("AmazonSSM.{api:?}"))
+            .header("x-amz-target", format!("AmazonSSM.{}", operation.name()))
             .body(Bytes::from(body))
             .ok()?;
         let identity = Identity::from(credentials.clone());
@@ -90,15 +95,15 @@ impl Client {
 }
 
 /// What the whole answer to a request says.
-pub fn read<T: DeserializeOwned>(api: Api, answer: &Response<Bytes>) -> Result<T, AttemptError> {
+pub fn read<T: DeserializeOwned>(operation: Operation, answer: &Response<Bytes>) -> Result<T, AttemptError> {
     if !answer.status().is_success() {
-        return Err(refusal(api, answer));
+        return Err(refusal(operation, answer));
     }
     // What is wrong with it could quote it.
     serde_json::from_slice(answer.body()).map_err(|_| {
         let status = answer.status().as_u16();
-        let what = format!("{} answered {status} with something that is no answer", api.service());
-        AttemptError::Transient(Retryable::new(what))
+        let what = format!("{} answered {status} with something that is no answer", operation.service());
+        AttemptError::Transient(Cause::new(what))
     })
 }
 
@@ -112,14 +117,14 @@ impl Refusal {
     }
 }
 
-fn refusal(api: Api, answer: &Response<Bytes>) -> AttemptError {
+fn refusal(operation: Operation, answer: &Response<Bytes>) -> AttemptError {
     let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
     let body = Refusal(serde_json::from_slice(answer.body()).unwrap_or_default());
     let code = header("x-amzn-errortype").or(body.text(&["__type", "code"]));
     let code = code.map(|code| code.split(':').next().unwrap_or(code));
     let status = Some(answer.status().as_u16());
     classify_response(
-        api,
+        operation,
         code,
         body.text(&["message", "Message", "errorMessage"]).unwrap_or(""),
         status,

@@ -33,7 +33,7 @@ pub enum OnDenial {
 
 /// What is asked for.
 #[derive(Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct FetchRequest<'a> {
     pub requests: &'a [Request],
     pub paths: &'a [PathRequest],
     pub on_denial: OnDenial,
@@ -44,7 +44,7 @@ pub async fn all(
     settings: &Settings,
     http: &Http,
     retrier: &Retrier,
-    wanted: Wanted<'_>,
+    request: FetchRequest<'_>,
     accepts: impl FnOnce(&str) -> Result<(), Failure>,
 ) -> Result<Answers, AttemptError> {
     let activity = Activity::new();
@@ -59,14 +59,14 @@ pub async fn all(
     let calling = async {
         let endpoint = endpoint.wait().await;
         let answers = Answers {
-            replies: wanted.requests.iter().map(|_| Reply::Open).collect(),
-            loads: wanted.paths.iter().map(|_| LoadReply::Open).collect(),
+            replies: request.requests.iter().map(|_| Reply::NotFetched).collect(),
+            loads: request.paths.iter().map(|_| LoadReply::NotFetched).collect(),
         };
         let route = http.route(endpoint).map_err(|error| classify_http(&error))?;
-        let fetch = Fetch { http, route, opened: &opened, wanted, answers: answers.into() };
-        let names = (0..wanted.requests.len()).step_by(NAMES_PER_CALL);
-        let names = names.map(|from| Call::Names(from..wanted.requests.len().min(from + NAMES_PER_CALL)));
-        let calls = names.chain((0..wanted.paths.len()).map(Call::Path)).collect();
+        let fetch = Fetch { http, route, opened: &opened, request, answers: answers.into() };
+        let names = (0..request.requests.len()).step_by(NAMES_PER_CALL);
+        let names = names.map(|from| Call::Names(from..request.requests.len().min(from + NAMES_PER_CALL)));
+        let calls = names.chain((0..request.paths.len()).map(Call::Path)).collect();
         workers::run(&fetch, calls, &activity).await?;
         Ok(fetch.answers.into_inner())
     };
@@ -78,7 +78,7 @@ struct Fetch<'a, 's> {
     http: &'a Http,
     route: Route,
     opened: &'a SetOnce<Session<'s>>,
-    wanted: Wanted<'a>,
+    request: FetchRequest<'a>,
     answers: RefCell<Answers>,
 }
 
@@ -121,10 +121,10 @@ impl Fetch<'_, '_> {
     async fn names(&self, line: &mut SignedConnection<'_>, range: Range<usize>) -> Result<Next, AttemptError> {
         let mut left = vec![range];
         while let Some(range) = left.pop() {
-            let asked = &self.wanted.requests[range.clone()];
+            let asked = &self.request.requests[range.clone()];
             let replies = match line.get_parameters(asked).await {
                 Ok(replies) => replies,
-                Err(AttemptError::AccessDenied(_)) if self.wanted.on_denial == OnDenial::Bisect && range.len() > 1 => {
+                Err(AttemptError::AccessDenied(_)) if self.request.on_denial == OnDenial::Bisect && range.len() > 1 => {
                     let middle = range.start + range.len() / 2;
                     left.extend([middle..range.end, range.start..middle]);
                     continue;
@@ -138,7 +138,7 @@ impl Fetch<'_, '_> {
             };
             let is_denied = replies.iter().any(|reply| matches!(reply, Reply::Denied(_)));
             self.answers.borrow_mut().replies.splice(range, replies);
-            if is_denied && self.wanted.on_denial == OnDenial::Stop {
+            if is_denied && self.request.on_denial == OnDenial::Stop {
                 return Ok(Next::Stop);
             }
         }
@@ -146,7 +146,7 @@ impl Fetch<'_, '_> {
     }
 
     async fn path(&self, line: &mut SignedConnection<'_>, at: usize) -> Result<Next, AttemptError> {
-        let asked = &self.wanted.paths[at];
+        let asked = &self.request.paths[at];
         let reply = match line.get_parameters_by_path(asked).await {
             Ok(reply) => reply,
             Err(AttemptError::AccessDenied(denial)) => {
@@ -157,16 +157,16 @@ impl Fetch<'_, '_> {
         };
         let is_denied = matches!(reply, LoadReply::Denied(_));
         self.answers.borrow_mut().loads[at] = reply;
-        Ok(if is_denied && self.wanted.on_denial == OnDenial::Stop { Next::Stop } else { Next::Continue })
+        Ok(if is_denied && self.request.on_denial == OnDenial::Stop { Next::Stop } else { Next::Continue })
     }
 
     /// The deadline has passed, for the other calls as well.
     fn gave_up(&self, failure: &Failure) -> Next {
         let mut answers = self.answers.borrow_mut();
-        for reply in answers.replies.iter_mut().filter(|reply| matches!(reply, Reply::Open)) {
+        for reply in answers.replies.iter_mut().filter(|reply| matches!(reply, Reply::NotFetched)) {
             *reply = Reply::GaveUp(failure.clone());
         }
-        for load in answers.loads.iter_mut().filter(|load| matches!(load, LoadReply::Open)) {
+        for load in answers.loads.iter_mut().filter(|load| matches!(load, LoadReply::NotFetched)) {
             *load = LoadReply::GaveUp(failure.clone());
         }
         Next::Stop

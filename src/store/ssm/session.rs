@@ -16,7 +16,7 @@ use crate::store::config::endpoint::EndpointConfig;
 use crate::store::config::settings::Settings;
 use crate::store::net::connection::Connection;
 use crate::store::net::http::Http;
-use crate::store::retry::error::{Api, AttemptError, Retryable, classify_http};
+use crate::store::retry::error::{AttemptError, Cause, Operation, classify_http};
 use crate::store::retry::retrier::{LOCAL, Retrier, SERVICE};
 use crate::store::ssm::client::{self, Client, Output};
 use crate::store::ssm::workers::Activity;
@@ -51,7 +51,7 @@ impl<'a> Session<'a> {
         endpoint: &SetOnce<Uri>,
     ) -> Result<Self, AttemptError> {
         let imds = settings.imds.clone();
-        let imds = imds.map(|place| Rc::new(Imds::new(http.clone(), place, settings.gives_up_on_imds())));
+        let imds = imds.map(|addresses| Rc::new(Imds::new(http.clone(), addresses, settings.imds_can_be_absent())));
         let locating = locate(settings, imds.as_deref(), retrier, endpoint);
         let clock = Clock::default();
         let chain = |region| Chain::new(settings, region, http, &clock, imds.clone());
@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
     pub async fn call<R>(
         &self,
         connection: &mut Connection,
-        api: Api,
+        operation: Operation,
         body: &serde_json::Value,
         read: impl Fn(Output) -> Result<R, AttemptError>,
     ) -> Result<R, AttemptError> {
@@ -86,13 +86,13 @@ impl<'a> Session<'a> {
             let epoch = Cell::new(0);
             let attempt = async || {
                 epoch.set(self.epoch.get());
-                let request = self.client.request(&self.credentials.borrow(), api, body.to_string())?;
+                let request = self.client.request(&self.credentials.borrow(), operation, body.to_string())?;
                 let answer = connection.send(request).await.map_err(|error| classify_http(&error))?;
                 self.activity.answered();
                 self.client.clock.note_date(&answer);
-                read(client::read(api, &answer)?)
+                read(client::read(operation, &answer)?)
             };
-            match self.retrier.retry(api.service(), SERVICE, attempt).await {
+            match self.retrier.retry(operation.service(), SERVICE, attempt).await {
                 // In a box, because it is large and rare.
                 Err(AttemptError::Unauthenticated(cause)) => Box::pin(self.after_refusal(epoch.get(), &cause)).await?,
                 done => return done,
@@ -102,7 +102,7 @@ impl<'a> Session<'a> {
 
     /// Follows the server's clock, or fetches the credentials anew, each once; then it is NOPERM. `epoch` is that of the
     /// refused call. `Ok` means that the call can be made again.
-    async fn after_refusal(&self, epoch: u32, cause: &Retryable) -> Result<(), AttemptError> {
+    async fn after_refusal(&self, epoch: u32, cause: &Cause) -> Result<(), AttemptError> {
         let mut done = self.repairs.lock().await;
         if self.epoch.get() != epoch {
             return Ok(());
@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn rejected(&self, cause: &Retryable) -> Failure {
+    fn rejected(&self, cause: &Cause) -> Failure {
         let failure = Failure::new(Exit::NoPerm, "AWS rejects the credentials")
             .detail(format!("{}, also after fetching them anew", cause.what));
         let behind = self.client.clock.skew_seconds().unsigned_abs();

@@ -4,7 +4,7 @@ use crate::cli::{PolicyFormat, PolicyOptions};
 use crate::error::{Exit, Failure, Failures, printable};
 
 /// The parts of the ARNs.
-pub struct Place {
+pub struct ArnParts {
     pub partition: String,
     pub region: String,
     pub account: String,
@@ -12,7 +12,7 @@ pub struct Place {
     pub open: Vec<&'static str>,
 }
 
-impl Place {
+impl ArnParts {
     pub fn new(options: &PolicyOptions, region: Option<&str>) -> Result<Self, Failures> {
         Failures::check(wrong(options))?;
         let mut open = Vec::new();
@@ -31,7 +31,7 @@ impl Place {
         let partition = or(options.partition.as_deref().or(implied), "--partition", "<partition>", "Partition");
         let region = or(region, "--region", "<region>", "Region");
         let account = or(options.account.as_deref(), "--account", "<account>", "AccountId");
-        Ok(Place { partition, region, account, open })
+        Ok(ArnParts { partition, region, account, open })
     }
 
     pub fn arn(&self, service: &str, account: &str, resource: &str) -> String {
