@@ -52,7 +52,8 @@ use store::{Fetched, OnDenial};
 pub fn run(arguments: impl Iterator<Item = OsString>) -> i32 {
     let inheritance = sys::begin();
     match dispatch(&inheritance, &arguments.collect::<Vec<_>>()) {
-        Ok(()) => 0,
+        Ok(Verdict::Same) => 0,
+        Ok(Verdict::Different) => 1,
         Err(failures) => {
             log::fail(&failures);
             failures.exit() as i32
@@ -60,11 +61,18 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> i32 {
     }
 }
 
-fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<(), Failures> {
+/// What a command found that did what it was asked. Most have nothing to compare: that is the same.
+enum Verdict {
+    Same,
+    #[expect(dead_code, reason = "for the commands that compare")]
+    Different,
+}
+
+fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<Verdict, Failures> {
     let armed = if arguments.get(1).is_some_and(|arg| arg == "credential") { credential::arm() } else { None };
     let command = match cli::parse(arguments) {
         Ok(Parsed::Command(command)) => command,
-        Ok(Parsed::Help(text)) => return print(&text),
+        Ok(Parsed::Help(text)) => return print(&text).map(|()| Verdict::Same),
         Ok(Parsed::Nothing(help)) => {
             log::page(&help);
             return Err(Failure::new(Exit::Usage, "which command?").help("say one of the commands above").into());
@@ -76,7 +84,7 @@ fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<()
     };
     let inherited = Inherited::new(sys::environment());
     sys::forget_empty_settings();
-    match command {
+    let done = match command {
         Command::Exec(typed) => match exec(*typed, inherited, inheritance)? {},
         Command::Plan { options, format } => {
             let (plan, _) = steps::prepare(*options, &inherited)?;
@@ -90,7 +98,8 @@ fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<()
             clap_complete::generate(shell, &mut cli::definition(), "stepzero", &mut script);
             print(&String::from_utf8_lossy(&script))
         }
-    }
+    };
+    done.map(|()| Verdict::Same)
 }
 
 /// Plan, find the command, fetch, resolve, become the command.
