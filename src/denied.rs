@@ -89,8 +89,7 @@ fn wanting<'a>(plan: &'a Plan, denial: &Denial) -> Option<Wanting<'a>> {
     let mut asked = by_variables.chain(by_expansions).flat_map(|(wanted_for, candidates)| {
         candidates.iter().flat_map(move |candidate| {
             let wanted_for = wanted_for.clone();
-            let ids = candidate.unlabelled.into_iter().chain([candidate.request]);
-            ids.map(move |id| (wanted_for.clone(), candidate, plan.request(id)))
+            candidate.requests().map(move |id| (wanted_for.clone(), candidate, plan.request(id)))
         })
     });
     let fits = |name: &str, text: &str| named == Some(name) || named.is_none() && only == Some(text);

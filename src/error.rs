@@ -160,10 +160,6 @@ impl Failures {
     pub fn map(self, change: impl FnMut(Failure) -> Failure) -> Self {
         Failures(self.0.into_iter().map(change).collect())
     }
-
-    pub fn into_vec(self) -> Vec<Failure> {
-        self.0
-    }
 }
 
 impl From<Failure> for Failures {
@@ -226,7 +222,7 @@ mod tests {
         let at = |place: &str| Failure::new(Exit::Config, "nothing fills it").detail(place).help("say it");
         let other = at("c").help("say another");
         let merged = Failures::check(vec![at("a"), other.clone(), at("b"), at("a")]).expect_err("there are some");
-        assert_eq!(merged.into_vec(), [at("a").detail("b"), other]);
+        assert_eq!(merged.0, [at("a").detail("b"), other]);
     }
 
     #[test]

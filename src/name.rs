@@ -188,8 +188,8 @@ impl Selector {
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Selector::Version(version) => write!(f, ":{version}"),
-            Selector::Label(text) | Selector::SecretVersion(text) => write!(f, ":{text}"),
+            Selector::Version(version) => write!(f, "{version}"),
+            Selector::Label(text) | Selector::SecretVersion(text) => f.write_str(text),
         }
     }
 }

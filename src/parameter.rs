@@ -92,6 +92,11 @@ pub struct Arn {
     pub name: ParameterName,
 }
 
+/// The number of an AWS account, as ARNs have it.
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.chars().all(|c| c.is_ascii_digit())
+}
+
 impl Arn {
     fn new(text: &str) -> Result<Self, BadName> {
         let wrong = |why: &str| BadName(format!("the ARN \"{}\" {why}", printable(text)));
@@ -101,8 +106,7 @@ impl Arn {
         };
         let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         let is_public = account.is_empty() && resource.starts_with(&format!("parameter{PUBLIC_PREFIX}"));
-        let owned = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
-        if !word(partition) || !word(region) || !(owned || is_public) {
+        if !word(partition) || !word(region) || !(is_account(account) || is_public) {
             return Err(wrong("has no partition, Region and account of 12 digits"));
         }
         if let Some(fault) = crate::region::fault(region) {
@@ -212,7 +216,7 @@ impl fmt::Display for Request {
             Subject::Name(name) => f.write_str(name.as_str())?,
             Subject::Arn(arn) => f.write_str(arn.as_str())?,
         }
-        self.selector.as_ref().map_or(Ok(()), |selector| selector.fmt(f))
+        self.selector.as_ref().map_or(Ok(()), |selector| write!(f, ":{selector}"))
     }
 }
 

@@ -86,6 +86,13 @@ pub struct Candidate {
     pub field: Option<JsonPath>,
 }
 
+impl Candidate {
+    /// All that is asked for it.
+    pub fn requests(&self) -> impl Iterator<Item = RequestId> {
+        self.unlabelled.into_iter().chain([self.request])
+    }
+}
+
 impl Plan {
     /// Makes the plan. Reports everything that is wrong at once.
     pub fn new(spec: Spec, inherited: &Inherited) -> Result<Self, Failures> {

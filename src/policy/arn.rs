@@ -2,6 +2,7 @@
 
 use crate::cli::{PolicyFormat, PolicyOptions};
 use crate::error::{Exit, Failure, Failures, printable};
+use crate::parameter::is_account;
 
 /// The parts of the ARNs.
 pub struct ArnParts {
@@ -58,7 +59,7 @@ impl ArnParts {
 fn wrong(options: &PolicyOptions) -> Vec<Failure> {
     let usage = |what: String, help: &str| Failure::new(Exit::Usage, what).help(help);
     let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-    let account = options.account.iter().filter(|text| text.len() != 12 || !text.chars().all(|c| c.is_ascii_digit()));
+    let account = options.account.iter().filter(|text| !is_account(text));
     let account =
         account.map(|text| usage(format!("--account: \"{}\" is not an account", printable(text)), "it has 12 digits"));
     let partition = options.partition.iter().filter(|text| !word(text));

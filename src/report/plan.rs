@@ -35,7 +35,7 @@ fn plan_text(plan: &Plan) -> String {
         rows.extend(lines(shown(variable), source(plan, variable), asked, if_absent(variable)));
     }
     for load in &plan.loads {
-        let label = load.label.as_ref().map(ToString::to_string).unwrap_or_default();
+        let label = load.label.as_ref().map(|label| format!(":{label}")).unwrap_or_default();
         let path = format!("{}/*{}{label}", load.path.trim_end_matches('/'), if load.recursive { "*" } else { "" });
         let source = format!("path, {}", load.origin);
         rows.extend(lines(brought(&load.naming, &load.filter), source, vec![path], if_empty(load.optional)));
@@ -119,7 +119,7 @@ fn plan_json(plan: &Plan) -> Json {
         let mut json = many_json(&load.origin, &load.naming, &load.filter, load.optional);
         json["path"] = load.path.clone().into();
         json["recursive"] = load.recursive.into();
-        let label = load.label.as_ref().map(|label| label.to_string().trim_start_matches(':').to_owned());
+        let label = load.label.as_ref().map(ToString::to_string);
         json["label"] = label.into();
         json
     });

@@ -73,8 +73,7 @@ fn won(
 
 /// The names of a variable in their order, each after the one without a label where a label is wanted.
 fn asked(plan: &Plan, variable: &Variable, replies: &[Reply]) -> Vec<Asked> {
-    let ids =
-        variable.candidates.iter().flat_map(|candidate| candidate.unlabelled.into_iter().chain([candidate.request]));
+    let ids = variable.candidates.iter().flat_map(Candidate::requests);
     let asked = ids.map(|id| Asked {
         parameter: plan.request(id).to_string(),
         answer: match reply(replies, id) {
@@ -103,8 +102,8 @@ pub fn winner<'a>(
     candidates: &'a [Candidate],
     replies: &'a [Reply],
 ) -> Result<Found<'a>, Unmet> {
-    let ids = candidates.iter().flat_map(|candidate| candidate.unlabelled.into_iter().chain([candidate.request]));
-    let denials = ids.filter_map(|id| match reply(replies, id) {
+    let ids = || candidates.iter().flat_map(Candidate::requests);
+    let denials = ids().filter_map(|id| match reply(replies, id) {
         Reply::Denied(denial) => Some(denial.clone()),
         _ => None,
     });
@@ -113,8 +112,7 @@ pub fn winner<'a>(
         return Err(Unmet::Denied(denials));
     }
     // Nor is anything started without an answer that was asked for.
-    let asked = candidates.iter().flat_map(|candidate| [Some(candidate.request), candidate.unlabelled]);
-    for id in asked.flatten() {
+    for id in ids() {
         match reply(replies, id) {
             Reply::GaveUp(failure) => return Err(Unmet::Failure(failure.clone())),
             Reply::NotFetched => return Err(Unmet::NotFetched),

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::table::Table;
 use crate::cli::RoleOptions;
 use crate::error::{Exit, Failure, printable};
+use crate::parameter::is_account;
 use crate::setting::{Origin, Role};
 
 /// What CloudTrail shows of a session that nobody named.
@@ -106,13 +107,12 @@ fn is_role(text: &str) -> bool {
     let fields: Vec<&str> = text.splitn(6, ':').collect();
     let ["arn", partition, "iam", "", account, resource] = fields[..] else { return false };
     let is_partition = partition.starts_with("aws") && partition.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-    let is_account = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
     let Some((path, name)) = resource.strip_prefix("role/").map(|rest| rest.rsplit_once('/').unwrap_or(("", rest)))
     else {
         return false;
     };
     let is_path = path.len() <= 510 && path.chars().all(|c| c.is_ascii_graphic());
-    is_partition && is_account && is_path && (1..=64).contains(&name.len()) && name.chars().all(is_word)
+    is_partition && is_account(account) && is_path && (1..=64).contains(&name.len()) && name.chars().all(is_word)
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ fn an_empty_path_is_an_error_unless_optional() {
     Given::spec(LOAD).fails(&fake, 66, &["no parameter under /app", "spec.toml:2:8", "optional = true"]);
     Given::spec(&app("optional = true")).exec(&fake).expect(0);
     // A label that nothing has is empty too.
-    Given::spec("[[load]]\npath = \"/other\"\nlabel = \"current\"\n").fails(&fake, 66, &["with the label :current"]);
+    Given::spec("[[load]]\npath = \"/other\"\nlabel = \"current\"\n").fails(&fake, 66, &["with the label current"]);
     stepzero(&fake, ["exec", "--load", "/app", "--", "env"]).output().expect(66).says(&["--load"]);
 }
 

@@ -9,6 +9,8 @@ use aws_smithy_types::date_time::Format;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use crate::store::retry::error::is_error_code;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Document {
@@ -28,7 +30,7 @@ pub fn from_endpoint(text: &[u8], place: &'static str) -> Result<Credentials, St
     let document = parse(text).ok_or("the credentials are not JSON")?;
     match document.code.as_deref() {
         None | Some("Success") => {}
-        Some(code) if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) => {
+        Some(code) if is_error_code(code) => {
             return Err(format!(
                 "the role cannot be assumed: {code}; does its trust policy name this service (ec2.amazonaws.com, ecs-tasks.amazonaws.com, pods.eks.amazonaws.com)?"
             ));

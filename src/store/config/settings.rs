@@ -41,13 +41,10 @@ impl Settings {
     /// Reads the profile files, but not under `--credentials instance-profile`, unless `--profile` asks for it.
     /// A file that is a pipe is waited for until the deadline.
     pub async fn load(aws: Aws, deadline: Instant) -> Result<Self, Failure> {
-        let files = if aws.credentials == CredentialMode::Auto || aws.profile.is_some() {
-            Vec::from(files::profile_files(deadline)?)
-        } else {
-            Vec::new()
-        };
+        let reads_profiles = aws.credentials == CredentialMode::Auto || aws.profile.is_some();
+        let files = if reads_profiles { Vec::from(files::profile_files(deadline)?) } else { Vec::new() };
         let profiles = profiles(&aws, &files).await?;
-        if aws.credentials == CredentialMode::Auto || aws.profile.is_some() {
+        if reads_profiles {
             exists(&profiles)?;
         }
         let from_profile = || {

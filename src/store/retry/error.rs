@@ -204,7 +204,7 @@ pub fn classify_response(
 ) -> AttemptError {
     // `com.amazon.coral.service#ThrottlingException`
     let code = code.map_or("", |code| code.rsplit('#').next().unwrap_or(code));
-    let code = if code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic()) { code } else { "" };
+    let code = if is_error_code(code) { code } else { "" };
     let (service, said) = (operation.service(), said(code, status));
     let cause = Cause { pause, ..Cause::new(format!("{service} answered {said}")) };
     match ErrorClass::of(code, status) {
@@ -234,6 +234,11 @@ pub fn classify_response(
                 .help("trying again would not change it: look at the Region, the endpoint and the account"),
         ),
     }
+}
+
+/// Whether it looks like one of AWS's error codes: anything else is not repeated in a message.
+pub fn is_error_code(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphabetic())
 }
 
 /// The status is not known of every error.

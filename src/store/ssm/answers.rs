@@ -72,7 +72,7 @@ fn matches(request: &Request, item: &Unmatched) -> bool {
         }
     };
     let selector = match (&request.selector, &item.selector) {
-        (Some(wanted), Some(given)) => given.trim_start_matches(':') == wanted.to_string().trim_start_matches(':'),
+        (Some(wanted), Some(given)) => given.trim_start_matches(':') == wanted.to_string(),
         (None, Some(_)) => false,
         (_, None) => true,
     };

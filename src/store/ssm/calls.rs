@@ -61,9 +61,7 @@ impl SignedConnection<'_> {
         let mut body =
             json!({ "Path": asked.path, "Recursive": asked.recursive, "WithDecryption": true, "MaxResults": 10 });
         if let Some(label) = &asked.label {
-            let label = label.to_string();
-            let label = label.trim_start_matches(':');
-            body["ParameterFilters"] = json!([{ "Key": "Label", "Option": "Equals", "Values": [label] }]);
+            body["ParameterFilters"] = json!([{ "Key": "Label", "Option": "Equals", "Values": [label.to_string()] }]);
         }
         if let Some(token) = token {
             body["NextToken"] = json!(token);
