@@ -181,7 +181,7 @@ fn only(credential: &str, mut spec: Spec) -> Result<Spec, Failures> {
     let is_part = |name: &EnvName| {
         wanted.iter().any(|entry| match &entry.source {
             ValueSource::Template(template) => template.variables().any(|part| part == name),
-            ValueSource::Stored(_) => false,
+            ValueSource::Stored(_) | ValueSource::Absent => false,
         })
     };
     parts.retain(|entry| is_part(&entry.variable));

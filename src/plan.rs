@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use crate::environment::Target;
 use crate::environment::{EnvironmentRules, Inherited};
 use crate::error::{Exit, Failure, Failures, count, printable};
-use crate::name::EnvName;
+use crate::name::{EnvName, Selector};
 use crate::parameter::{NAMES_PER_CALL, ParameterName, Request, Subject};
 use crate::scope::{self, Placeholders, Scope};
 use crate::secret::JsonPath;
@@ -39,6 +39,13 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(pub usize);
 
+/// A version that is asked for, and the latest one of the same parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Pin {
+    pub pinned: RequestId,
+    pub latest: RequestId,
+}
+
 /// One variable of the command.
 #[derive(Debug)]
 pub struct Variable {
@@ -46,7 +53,7 @@ pub struct Variable {
     pub origin: Origin,
     /// The key that is looked for; `None` when there is one full name.
     pub key: Option<String>,
-    /// In order: the first that exists wins. None for a template.
+    /// In order: the first that exists wins. None for a template, and for what the spec says is absent.
     pub candidates: Vec<Candidate>,
     pub template: Option<Template>,
     pub absent: Absent,
@@ -133,6 +140,25 @@ impl Plan {
         Ok(Plan { scopes, requests, loads, expansions, variables, kept, rules: spec.rules })
     }
 
+    /// Asks for the latest version too, beside each that is asked for by its number or id.
+    pub fn ask_for_latest(&mut self) -> Vec<Pin> {
+        let mut pins = Vec::new();
+        for at in 0..self.requests.len() {
+            let pinned = &self.requests[at];
+            if !matches!(pinned.selector, Some(Selector::Version(_) | Selector::SecretVersion(_))) {
+                continue;
+            }
+            let bare = Request { selector: None, ..pinned.clone() };
+            let known = self.requests.iter().position(|request| *request == bare);
+            let latest = known.unwrap_or(self.requests.len());
+            if known.is_none() {
+                self.requests.push(bare);
+            }
+            pins.push(Pin { pinned: RequestId(at), latest: RequestId(latest) });
+        }
+        pins
+    }
+
     /// CONFIG when parameters are asked for by an ARN of another Region, all of which it names: AWS would refuse them
     /// without a word about the Region.
     pub fn in_region(&self, here: &str) -> Result<(), Failure> {
@@ -165,7 +191,7 @@ impl Plan {
     }
 
     pub fn request(&self, id: RequestId) -> &Request {
-        // A RequestId is only made by the Builder of the same plan, from an index of `requests`.
+        // A RequestId is only made by the Builder of the same plan, or by the plan, from an index of `requests`.
         &self.requests[id.0]
     }
 }
@@ -206,6 +232,7 @@ fn describe(entry: &Entry) -> String {
         ValueSource::Stored(Source::Key(key)) => key.as_str(),
         ValueSource::Stored(Source::Parameter(text) | Source::Secret(text)) => text,
         ValueSource::Template(_) => "a template",
+        ValueSource::Absent => "what is absent",
     };
     format!("{} {}", entry.origin, printable(text))
 }

@@ -44,6 +44,7 @@ impl<'a> Builder<'a> {
     /// One line of the spec, or one flag.
     pub fn variable(&mut self, entry: Entry) -> Result<Variable, Failure> {
         let (key, candidates, template) = match entry.source {
+            ValueSource::Absent => (None, Vec::new(), None),
             ValueSource::Template(template) => (None, Vec::new(), Some(template)),
             ValueSource::Stored(source) => {
                 let candidates = self.candidates(&source, entry.selector, &entry.origin)?;

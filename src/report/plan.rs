@@ -97,7 +97,8 @@ fn source(plan: &Plan, variable: &Variable) -> String {
         (Some(key), _) => format!("key {key}"),
         (None, _) if variable.is_reference() => "reference".to_owned(),
         (None, Some(candidate)) if plan.request(candidate.request).name().is_secret() => "secret".to_owned(),
-        (None, _) => "parameter".to_owned(),
+        (None, Some(_)) => "parameter".to_owned(),
+        (None, None) => "absent".to_owned(),
     };
     format!("{kind}, {}", variable.origin)
 }

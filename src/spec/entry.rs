@@ -55,6 +55,8 @@ pub enum ValueSource {
     Stored(Source),
     /// Made of the values of other variables.
     Template(Template),
+    /// Nobody has it, and nobody is asked: `default` or `optional` says what comes of it.
+    Absent,
 }
 
 /// What happens when nobody has the parameter.

@@ -33,32 +33,19 @@ pub fn entry(
         DeValue::Table(inner) => {
             let mut table = Table::new(text.clone(), value.span(), inner);
             let before = errors.len();
-            if template::is_one(inner) {
-                let source = template::read(&mut table, beside, errors);
-                let (absent, target) = (absent(&mut table, errors), mode(&mut table, target, errors));
-                table.finish(errors);
-                let entry = Entry { absent, target, ..Entry::new(variable, origin, ValueSource::Template(source?)) };
-                return (errors.len() == before).then_some(entry);
-            }
-            let source = source(&mut table, errors);
-            let is_secret = matches!(source, Some(Source::Secret(_)));
-            let selector = selector(&mut table, is_secret, errors);
-            let absent = absent(&mut table, errors);
-            let shape = shape(&mut table, matches!(target, Target::File { .. }), errors);
-            let target = mode(&mut table, target, errors);
-            let private = table.bool("private", errors).unwrap_or(false);
-            // A misspelt source is one mistake, and it is told as an unknown key.
-            no_source(&table, errors);
-            table.finish(errors);
-            let entry = Entry {
-                selector,
-                absent,
-                shape,
-                target,
-                private,
-                ..Entry::new(variable, origin, ValueSource::Stored(source?))
+            // Where nothing more is said, nobody has it.
+            let plain = Entry { target, ..Entry::new(variable, origin, ValueSource::Absent) };
+            let entry = if template::is_one(inner) {
+                let source = template::read(&mut table, beside, errors).map(ValueSource::Template);
+                let entry = common(&mut table, plain, errors);
+                source.map(|source| Entry { source, ..entry })
+            } else if inner.contains_key("absent") {
+                Some(nobody(&mut table, plain, errors))
+            } else {
+                stored(&mut table, plain, errors)
             };
-            (errors.len() == before).then_some(entry)
+            table.finish(errors);
+            entry.filter(|_| errors.len() == before)
         }
         other => {
             let found = other.type_str();
@@ -69,6 +56,39 @@ pub fn entry(
             None
         }
     }
+}
+
+/// A value of the store.
+fn stored(table: &mut Table<'_, '_>, plain: Entry, errors: &mut Vec<Failure>) -> Option<Entry> {
+    let source = source(table, errors);
+    let is_secret = matches!(source, Some(Source::Secret(_)));
+    let selector = selector(table, is_secret, errors);
+    let shape = shape(table, matches!(plain.target, Target::File { .. }), errors);
+    let entry = common(table, plain, errors);
+    let private = table.bool("private", errors).unwrap_or(false);
+    // A misspelt source is one mistake, and it is told as an unknown key.
+    no_source(table, errors);
+    source.map(|source| Entry { source: ValueSource::Stored(source), selector, shape, private, ..entry })
+}
+
+/// `absent = true`: nobody has it, and nobody is asked. A lock says so of what nobody had when it was made.
+fn nobody(table: &mut Table<'_, '_>, plain: Entry, errors: &mut Vec<Failure>) -> Entry {
+    let before = errors.len();
+    let is_said = table.bool("absent", errors) == Some(true);
+    let entry = common(table, plain, errors);
+    let private = table.bool("private", errors).unwrap_or(false);
+    if errors.len() == before && (!is_said || entry.absent == Absent::Fail) {
+        let what =
+            "`absent` is true or not there, and says what then comes: a `default`, or nothing by `optional = true`";
+        errors.push(table.text.failure(&table.span, what));
+    }
+    Entry { private, ..entry }
+}
+
+/// What every entry can say, wherever its value comes from.
+fn common(table: &mut Table<'_, '_>, plain: Entry, errors: &mut Vec<Failure>) -> Entry {
+    let (absent, target) = (absent(table, errors), mode(table, plain.target, errors));
+    Entry { absent, target, ..plain }
 }
 
 fn at<T>(text: &Text<'_>, span: &Range<usize>, made: Result<T, BadName>, errors: &mut Vec<Failure>) -> Option<T> {
