@@ -46,7 +46,10 @@ pub enum Reply {
 #[derive(Debug)]
 pub struct Parameter {
     pub name: String,
+    /// 0 for a secret of Secrets Manager, whose versions have no numbers.
     pub version: i64,
+    /// Of a secret of Secrets Manager: the id of its version.
+    pub version_id: Option<String>,
     pub kind: Kind,
     pub value: Rc<Secret>,
 }

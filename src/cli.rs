@@ -50,6 +50,14 @@ pub enum Command {
         #[command(flatten)]
         policy: PolicyOptions,
     },
+    /// Fetch as exec would, and write a spec that names each parameter in full with its version
+    Lock {
+        #[command(flatten)]
+        options: Box<Options>,
+        /// Say how a lock differs from the store, and end with 1 if it does; with options that name something, from a new lock
+        #[arg(long, value_name = "FILE")]
+        check: Option<PathBuf>,
+    },
     /// Answer systemd's LoadCredential=NAME:SOCKET with one value
     Credential {
         #[command(flatten)]
@@ -76,8 +84,8 @@ pub struct Exec {
     pub command: Vec<OsString>,
 }
 
-/// What exec, plan, check, policy and credential have in common.
-#[derive(Debug, Default, Args)]
+/// What exec, plan, check, policy, lock and credential have in common.
+#[derive(Clone, Debug, Default, Args)]
 pub struct Options {
     /// A TOML file that says which variable gets which parameter [env: STEPZERO_SPEC]
     #[arg(short, long, value_name = "FILE")]
@@ -167,7 +175,7 @@ pub struct Behind {
 }
 
 /// A role for the fetch.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct RoleOptions {
     /// A role to assume for the fetch, with whatever credentials there are: arn:aws:iam::123456789012:role/reader
     #[arg(long, value_name = "ARN", help_heading = "AWS")]

@@ -181,9 +181,7 @@ pub fn printable(text: &str) -> String {
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        let redirects =
-            matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if c.is_control() || redirects {
+        if is_steering(c) {
             // Writing to a String cannot fail.
             let _ = write!(safe, "{}", c.escape_default());
         } else {
@@ -191,6 +189,13 @@ pub fn escaped(text: &str) -> String {
         }
     }
     safe
+}
+
+/// Whether a character steers a terminal: a control character, or one that changes the direction or is not seen.
+pub fn is_steering(c: char) -> bool {
+    let redirects =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    c.is_control() || redirects
 }
 
 /// The operating system's words, without Rust's "(os error N)".

@@ -16,6 +16,7 @@ pub mod environment;
 pub mod error;
 mod exec;
 mod foreign;
+mod lock;
 mod log;
 pub mod name;
 mod notify;
@@ -39,6 +40,7 @@ pub mod template;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::path::Path;
 
 pub use sys::arguments;
 
@@ -64,7 +66,6 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> i32 {
 /// What a command found that did what it was asked. Most have nothing to compare: that is the same.
 enum Verdict {
     Same,
-    #[expect(dead_code, reason = "for the commands that compare")]
     Different,
 }
 
@@ -92,6 +93,11 @@ fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<Ve
         }
         Command::Check { options, format } => check(*options, format, &inherited),
         Command::Policy { options, policy } => write_policy(*options, &policy, &inherited),
+        Command::Lock { options, check: None } => {
+            let lock = lock::make(*options, &inherited)?;
+            print(&lock.text(arguments))
+        }
+        Command::Lock { options, check: Some(file) } => return check_lock(*options, &file, &inherited),
         Command::Credential { options, units } => credential::serve(armed, *options, &units, &inherited),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -124,6 +130,13 @@ fn check(options: Options, format: Format, inherited: &Inherited) -> Result<(), 
     print(&report::check(&outcomes, format))?;
     let environment = steps::bind(&plan, outcomes, inherited.clone())?;
     Ok(exec::fits(&exec::Command::default(), &environment, sys::stack_limit)?)
+}
+
+/// How the store differs from a lock.
+fn check_lock(options: Options, file: &Path, inherited: &Inherited) -> Result<Verdict, Failures> {
+    let lines = lock::check(file, options, inherited)?;
+    print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())?;
+    Ok(if lines.is_empty() { Verdict::Same } else { Verdict::Different })
 }
 
 /// What the plan needs from IAM. A template is for any Region, unless one is said; a policy is for the one that is set here.

@@ -71,6 +71,8 @@ pub struct Won {
     pub field: Option<String>,
     pub scope: Option<String>,
     pub version: i64,
+    /// Of a secret: the id of its version.
+    pub version_id: Option<String>,
     pub kind: Kind,
     /// Less specific parameters that exist too.
     pub overrode: Vec<String>,

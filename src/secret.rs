@@ -71,6 +71,17 @@ impl Secret {
         Ok(fields.collect())
     }
 
+    /// Where this is a whole secret of Secrets Manager, as Parameter Store shows it: the id of its version. AWS's pages have
+    /// the name of the field in both cases.
+    pub fn version_id(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Whole {
+            #[serde(alias = "VersionId", rename = "versionId")]
+            version_id: Option<String>,
+        }
+        serde_json::from_str::<Whole>(self.json().ok()?).ok()?.version_id
+    }
+
     /// The text as a JSON parser takes it.
     fn json(&self) -> Result<&str, Unusable> {
         let text = std::str::from_utf8(self.bytes()).map_err(|_| Unusable::NotJson)?;
@@ -241,6 +252,16 @@ impl JsonPath {
     pub fn from_steps(steps: Vec<String>) -> Option<Self> {
         let is_good = !steps.is_empty() && !steps.iter().any(String::is_empty);
         is_good.then_some(JsonPath { steps, text: None })
+    }
+
+    /// As one text, where it was written as such.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// The names one by one.
+    pub fn steps(&self) -> &[String] {
+        &self.steps
     }
 
     fn find<'a>(&self, root: &'a RawValue) -> Result<&'a RawValue, Unusable> {

@@ -156,6 +156,22 @@ pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
+/// The word of a fixed list that stands for this.
+pub fn spelled<T: PartialEq>(wanted: &T, words: &[(&'static str, T)]) -> &'static str {
+    // Each list has a word for every value.
+    words.iter().find(|(_, value)| value == wanted).map_or("", |(word, _)| word)
+}
+
+/// A duration as [`duration`] reads it: seconds, with what is behind the point to the microsecond.
+pub fn spelled_duration(duration: Duration) -> String {
+    let (seconds, micros) = (duration.as_secs(), duration.subsec_micros());
+    if micros == 0 {
+        format!("{seconds}s")
+    } else {
+        format!("{seconds}.{micros:06}").trim_end_matches('0').to_owned() + "s"
+    }
+}
+
 /// `120s`, `2m`, `500ms`, `0.5s`, `1m30s`, or a bare number of seconds. More than zero, at most a day.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("\"{}\" is not a duration such as 120s, 2m, 0.5s or 500ms", crate::error::printable(text));
@@ -212,6 +228,8 @@ mod tests {
             ("0.0010000000000000000000000s", 1),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+            let spelled = spelled_duration(Duration::from_millis(millis));
+            assert_eq!(duration(&spelled), Ok(Duration::from_millis(millis)), "{spelled}");
         }
         for text in [
             "",

@@ -32,14 +32,25 @@ pub struct FetchOptions {
 
 /// The plan for these options. Sets up the log.
 pub fn prepare(options: Options, inherited: &Inherited) -> Result<(Rc<Plan>, FetchOptions), Failures> {
+    let (spec, fetch_options) = begin(options, inherited)?;
+    let plan = plan(spec, &fetch_options, inherited)?;
+    Ok((Rc::new(plan), fetch_options))
+}
+
+/// What these options and their spec say. Sets up the log.
+pub fn begin(options: Options, inherited: &Inherited) -> Result<(Spec, FetchOptions), Failures> {
     log::init(log::Settings { verbose: options.verbose, quiet: options.quiet, format: options.log_format });
-    let (spec, fetch_options) = read_spec(options, inherited)?;
+    read_spec(options, inherited)
+}
+
+/// The plan for a spec.
+pub fn plan(spec: Spec, fetch_options: &FetchOptions, inherited: &Inherited) -> Result<Plan, Failures> {
     let plan = Plan::new(spec, inherited)?;
     warn_of_names(&plan);
     if let Some(region) = &fetch_options.aws.region {
         plan.in_region(region)?;
     }
-    Ok((Rc::new(plan), fetch_options))
+    Ok(plan)
 }
 
 /// A name that no shell can read is allowed, because other programs can; but it is more often a slip. What is mapped from a

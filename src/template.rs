@@ -63,6 +63,18 @@ impl Template {
         Ok(Template { pieces })
     }
 
+    /// The text that is parsed to this.
+    pub fn text(&self) -> String {
+        let texts = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.replace('{', "{{").replace('}', "}}"),
+            Piece::Value { variable, encoding, .. } => match ENCODINGS.iter().find(|(_, known)| known == encoding) {
+                Some((word, _)) => format!("{{{}:{word}}}", variable.as_str()),
+                None => format!("{{{}}}", variable.as_str()),
+            },
+        });
+        texts.collect()
+    }
+
     /// The variables whose values it takes, each as often as it stands there.
     pub fn variables(&self) -> impl Iterator<Item = &EnvName> {
         self.pieces.iter().filter_map(|piece| match piece {
@@ -72,16 +84,16 @@ impl Template {
     }
 }
 
+/// What stands behind the colon; as it is, a value stands there without one.
+const ENCODINGS: [(&str, Encoding); 4] =
+    [("url", Encoding::Url), ("base64", Encoding::Base64), ("json", Encoding::Json), ("shell", Encoding::Shell)];
+
 /// `NAME` or `NAME:ENCODING`. What is wrong is not repeated: a file that was named by mistake can hold secrets.
 fn place(text: &str) -> Option<(EnvName, Encoding)> {
     let (name, encoding) = text.split_once(':').map_or((text, None), |(name, encoding)| (name, Some(encoding)));
     let encoding = match encoding {
         None => Encoding::None,
-        Some("url") => Encoding::Url,
-        Some("base64") => Encoding::Base64,
-        Some("json") => Encoding::Json,
-        Some("shell") => Encoding::Shell,
-        Some(_) => return None,
+        Some(wanted) => ENCODINGS.iter().find(|(word, _)| *word == wanted)?.1,
     };
     let is_word = !name.contains(|c: char| c.is_whitespace() || c.is_control());
     Some((EnvName::new(name).ok().filter(|_| is_word)?, encoding))
@@ -117,6 +129,8 @@ mod tests {
                 Ok(&want.iter().map(ToString::to_string).collect::<Vec<_>>()[..]),
                 "{text}"
             );
+            let written = Template::parse(text, |_| Origin::Reference).map(|template| template.text());
+            assert_eq!(written.ok().as_deref(), Some(text), "written as it was read");
         }
     }
 

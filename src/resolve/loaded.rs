@@ -14,6 +14,7 @@ use crate::resolve::Resolved;
 use crate::setting::Origin;
 use crate::spec::entry::{Expand, Load, Source};
 use crate::spec::filter::Filter;
+use crate::spec::written;
 
 /// A load or an expansion: many variables from one place.
 #[derive(Clone, Copy)]
@@ -73,12 +74,12 @@ pub struct Brought {
 
 impl Brought {
     pub fn from_load(load: &Load, parameter: Parameter) -> Self {
-        let Parameter { name, version, kind, value } = parameter;
+        let Parameter { name, version, version_id, kind, value } = parameter;
         let relative = name.strip_prefix(&load.path).unwrap_or(&name).trim_start_matches('/').to_owned();
         let label = load.label.as_ref().map(|label| format!(":{label}")).unwrap_or_default();
-        let line = format!("parameter = {}", toml_string(&format!("{name}{label}")));
+        let line = format!("parameter = {}", written::string(&format!("{name}{label}")));
         let scope = Some(load.path.clone());
-        let won = Won { parameter: name, field: None, scope, version, kind, overrode: Vec::new(), value };
+        let won = Won { parameter: name, field: None, scope, version, version_id, kind, overrode: Vec::new(), value };
         Brought { relative, line, value: Ok(won) }
     }
 
@@ -90,10 +91,12 @@ impl Brought {
         };
         let selector = match &expand.selector {
             Some(Selector::Version(version)) => format!(", version = {version}"),
-            Some(Selector::Label(text) | Selector::SecretVersion(text)) => format!(", label = {}", toml_string(text)),
+            Some(Selector::Label(text) | Selector::SecretVersion(text)) => {
+                format!(", label = {}", written::string(text))
+            }
             None => String::new(),
         };
-        let line = format!("{key} = {}{selector}, json = [{}]", toml_string(text), toml_string(&name));
+        let line = format!("{key} = {}{selector}, json = [{}]", written::string(text), written::string(&name));
         Brought { relative: name, line, value }
     }
 }
@@ -234,8 +237,7 @@ fn refusal(variable: &EnvName, why: &str, won: &Won, kind: Kind, line: &str) -> 
             (format!("{variable}, from {shown}, is refused from an expanded object: {why}"), "[[expand]]")
         }
     };
-    let bare = variable.as_str().chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    let key = if bare { variable.as_str().to_owned() } else { toml_string(variable.as_str()) };
+    let key = written::key(variable.as_str());
     Failure::new(Exit::DataErr, what).help(format!(
         "leave it out by `only` or `except` of the {table}; if it is meant, write it under [env] in the spec: {key} = {{ {line} }}"
     ))
@@ -249,9 +251,4 @@ fn collision(variable: &EnvName, first: &First, kind: Kind, second: &str) -> Fai
         _ => format!("two sources for {variable}: {both}"),
     };
     Failure::new(Exit::DataErr, what).help("rename one, or give one of them another variable under [env] in the spec")
-}
-
-/// As a TOML spec has it: what JSON escapes is escaped there in the same way.
-fn toml_string(text: &str) -> String {
-    escaped(&serde_json::Value::from(text).to_string())
 }

@@ -12,6 +12,7 @@ mod role;
 mod source;
 mod table;
 mod template;
+pub mod written;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::parameter::is_account;
 use crate::setting::{Origin, Role};
 
 /// What CloudTrail shows of a session that nobody named.
-const SESSION: &str = "stepzero";
+pub(super) const SESSION: &str = "stepzero";
 
 /// A text, and where it was written.
 type Written = Option<(String, Origin)>;

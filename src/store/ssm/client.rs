@@ -34,8 +34,7 @@ pub struct Output {
     pub next_token: Option<String>,
 }
 
-/// What of a parameter is used. The rest is skipped where it stands: of a reference to Secrets Manager, `SourceResult`
-/// holds the whole secret once more.
+/// What of a parameter is used. The rest is skipped where it stands.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Parameter {
@@ -44,6 +43,8 @@ pub struct Parameter {
     #[serde(default, deserialize_with = "secret")]
     pub value: Option<Secret>,
     pub version: Option<i64>,
+    #[serde(default, rename = "SourceResult", deserialize_with = "version_id")]
+    pub version_id: Option<String>,
     pub selector: Option<String>,
     #[serde(rename = "ARN")]
     pub arn: Option<String>,
@@ -51,6 +52,13 @@ pub struct Parameter {
 
 fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.map(Secret::new))
+}
+
+/// Of a reference to Secrets Manager, `SourceResult` is the whole secret once more, as JSON in a string, with the id of its
+/// version, which is no secret. An answer without one is whole all the same: only a lock wants it.
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/integration-ps-secretsmanager.html>
+fn version_id<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(secret(from)?.and_then(|whole| whole.version_id()))
 }
 
 impl Client {
