@@ -6,7 +6,7 @@ mod chart;
 
 use std::path::Path;
 
-use super::{Outcome, THOUSAND, Who};
+use super::{Fleet, Outcome, THOUSAND, Who};
 use chart::{Axis, Chart, Line, Role};
 
 /// The time axis ends here.
@@ -29,6 +29,18 @@ fn the_picture_and_the_figures_are_true() {
         format!("| {} | {} | {last:.1} s | {factor:.1} × |", outcome.started.len(), outcome.failed)
     };
     for figures in [figures(&ours), figures(&sdk), format!("| 1000 | 0 | {:.1} s | 1.0 × |", THOUSAND.floor())] {
+        assert!(page.contains(&figures), "not in RELIABILITY.md: {figures}");
+    }
+}
+
+/// 30 keys in four scopes are 12 calls, and their lock is 3.
+#[test]
+fn the_figures_of_a_lock_are_true() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("RELIABILITY.md"));
+    let page = page.expect("it is there");
+    for (what, calls) in [("the spec", 12), ("its lock", 3)] {
+        let Outcome { started, failed, longest, calls: asked } = Fleet { calls, ..THOUSAND }.boot(Who::Stepzero, 1);
+        let figures = format!("| {what} | {calls} | {} | {failed} | {longest:.1} s | {asked} |", started.len());
         assert!(page.contains(&figures), "not in RELIABILITY.md: {figures}");
     }
 }
