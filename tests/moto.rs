@@ -126,6 +126,30 @@ fn a_label_on_a_key() {
     assert_eq!(moto.values(&["-s", &spec.arg()], &["KEY"]), ["labelled"]);
 }
 
+/// The same environment by a lock, also where older versions and labels were asked for.
+#[test]
+fn a_lock_gives_the_same() {
+    let Some(moto) = moto() else { return };
+    let spec = TempFile::spec(
+        "project = \"projectA\"\nenvironment = \"production\"\n[env]\nPASSWORD = \"database_password\"\n\
+         A = { parameter = \"versioned\", version = 1 }\nB = { parameter = \"versioned\", label = \"current\" }\n\
+         C = { parameter = \"versioned\" }\nHOSTS = { parameter = \"hosts\", list = \" \" }\n\
+         NOBODY = { key = \"nobody\", default = \"d\" }\n[[load]]\npath = \"/app\"\nrecursive = true\n",
+    );
+    let names = ["PASSWORD", "A", "B", "C", "HOSTS", "NOBODY", "HOST", "PORT", "DEEP_ER_KEY"];
+    let lock = moto.run(&["lock", "-s", &spec.arg()]).output().expect(0).stdout();
+    for line in ["A = { parameter = \"versioned\", version = 1 }", "B = { parameter = \"versioned\", version = 2 }"] {
+        assert!(lock.contains(line), "{lock}");
+    }
+    let lock = TempFile::spec(&lock);
+    let values = moto.values(&["-s", &lock.arg()], &names);
+    assert_eq!(values, moto.values(&["-s", &spec.arg()], &names));
+    let check = moto.run(&["lock", "--check", &lock.arg(), "-s", &spec.arg()]).output();
+    check.prints("");
+    let newer = moto.run(&["lock", "--check", &lock.arg()]).output().expect(1).stdout();
+    assert!(newer.contains("A: versioned: version 1 is locked, the store has 3\n"), "{newer}");
+}
+
 #[test]
 fn more_names_than_fit_into_a_call() {
     let Some(moto) = moto() else { return };

@@ -107,7 +107,7 @@ fn every_command_line_is_taken() {
         let indented = prose.lines().filter(|line| line.starts_with("    "));
         let inline = prose.split('`').skip(1).step_by(2);
         for line in fenced.lines().chain(indented).chain(inline) {
-            let begins = ["exec ", "plan ", "check ", "policy "].map(|command| format!("stepzero {command}"));
+            let begins = ["exec ", "plan ", "check ", "policy ", "lock "].map(|command| format!("stepzero {command}"));
             let Some(at) = begins.iter().filter_map(|begin| line.find(begin)).min() else { continue };
             let line = line[at..].split(" #").next().unwrap_or_default().split([';', '|', '>', '\'', '"']).next();
             // Brackets and an ellipsis stand for options: a form, and no line to type.

@@ -126,6 +126,8 @@ pub fn refused() -> Vec<Case> {
         Case::new("check", &format!("check LEVEL {KEY} --load /load"), 0),
         Case::new("check as JSON", &format!("check LEVEL --format json {KEY} --load /load"), 0),
         Case::new("check with what is unusable", "check LEVEL --scope shared -k nul -k missing", 66),
+        Case::new("lock", &format!("lock LEVEL {KEY} --load /load"), 0),
+        Case::new("lock of a secret", "lock LEVEL --parameter S=/aws/reference/secretsmanager/app/secret", 0),
         Case::new("plan", &format!("plan LEVEL --existing keep {KEY}"), 0).env("CANARY", VALUE),
         exec("a reference that is none", "--references", 78).env("REF", &format!("ssm:{VALUE}")),
         exec("a reference", "--references", 0).env("REF", "ssm:shared.canary"),

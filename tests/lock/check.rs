@@ -90,7 +90,7 @@ fn added_removed_and_changed() {
     fake.put("production.a", "SecureString", "more specific");
     fake.put("shared.d", "SecureString", "no default any more");
     fake.put("/app/e", "SecureString", "one more");
-    let after = TempFile::spec(&before.replace("B = \"b\"\n", "").replace("90s", "80s"));
+    let after = TempFile::spec(before.replace("B = \"b\"\n", "").replace("90s", "80s"));
     let (code, lines) = check(&fake, &text, &["-s", &after.arg(), "--pristine"]);
     let want = [
         r#"B: the lock has { parameter = "shared.b", version = 1 }, and it is not asked for any more"#,

@@ -3,7 +3,9 @@
 use fake_aws::{Action, Fake, Fault, Put, Secret};
 use serde_json::json;
 
-use crate::common::{ARTICLE, Given, HOME, ROLE, allowing, article, denying, parameter, store};
+use crate::common::{
+    ARTICLE, Directory, Given, HOME, ROLE, Ran, allowing, article, denying, parameter, stepzero, store,
+};
 use crate::lock;
 
 #[test]
@@ -41,6 +43,34 @@ USER = { parameter = "projectA.shared.database_username", version = 1, optional 
 KEY = { parameter = "shared.newrelic_key", version = 1, mode = "0444" }
 "#;
     assert_eq!(rest, want);
+}
+
+/// The example of the page is what comes of this.
+#[test]
+fn the_page_shows_what_is_written() {
+    let fake = Fake::start();
+    for (name, versions) in
+        [("projectA.production.database_password", 7), ("shared.newrelic_key", 2), ("projectA.production.tls_key", 3)]
+    {
+        (0..versions).for_each(|_| _ = fake.put(name, "SecureString", "v"));
+    }
+    fake.secret_with(
+        Secret::new("prod/stripe", r#"{"api_key": "v"}"#).version_id("EXAMPLE1-90ab-cdef-fedc-ba987EXAMPLE"),
+    );
+    let spec = "project = \"projectA\"\nenvironment = \"production\"\ntimeout = \"90s\"\n[env]\nDATABASE_PASSWORD = \"database_password\"\n\
+                NEWRELIC_KEY = { key = \"newrelic_key\", optional = true }\nLOG_LEVEL = { key = \"log_level\", default = \"info\" }\n\
+                STRIPE = { secret = \"prod/stripe\", json = \"api_key\" }\n[files]\nTLS_KEY_FILE = \"tls_key\"\n";
+    let directory = Directory::new();
+    directory.file("web.toml", spec);
+    let run =
+        |args: &[&str]| Ran::of(stepzero(&fake, [&["lock"], args].concat()).command().current_dir(directory.path()));
+    let text = run(&["--spec", "web.toml"]).expect(0).stdout();
+    let page = include_str!("../../docs/day-two.md");
+    assert!(page.contains(&format!("```toml\n{text}```\n")), "{text}");
+    directory.file("web.lock.toml", text);
+    (0..2).for_each(|_| _ = fake.put("projectA.production.database_password", "SecureString", "v"));
+    let told = run(&["--check", "web.lock.toml"]).expect(1).stdout();
+    assert!(page.contains(&format!("```text\n{told}```\n")), "{told}");
 }
 
 /// Those that flags said as well. What is as by default, and what has no place in a spec, is not written.

@@ -73,9 +73,19 @@ const GOOD: &[&str] = &[
     "[env]\nB = { key = \"b\", private = true }\nA = { template = \"{{{B:url}}}\" }\n",
     "[env]\nB = \"b\"\n[files]\nA = { template = \"{B}\", mode = \"0444\", default = \"x\" }\n",
     "role_arn = \"arn:aws-cn:iam::123456789012:role/x\"\n",
+    "[env]\nA = { absent = true, default = \"\" }\nB = { absent = true, optional = true, private = true }\n",
+    "[files]\nA = { absent = true, default = \"x\", optional = false, mode = \"0444\" }\n",
 ];
 
 const BAD: &[&str] = &[
+    "[env]\nA = { absent = true }\n",
+    "[env]\nA = { absent = false, default = \"x\" }\n",
+    "[env]\nA = { absent = true, optional = false }\n",
+    "[env]\nA = { absent = true, optional = true, default = \"x\" }\n",
+    "[env]\nA = { absent = true, key = \"a\", default = \"x\" }\n",
+    "[env]\nA = { absent = true, default = \"x\", json = \"a\" }\n",
+    "[env]\nA = { absent = true, default = \"x\", mode = \"0444\" }\n",
+    "[env]\nA = { optional = true }\n",
     "[env]\nA = { secret = \"arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/x-AbCdEf\" }\n",
     "[files]\nA = { secret = \"prod/x:api_key::\" }\n",
     "[env]\nA = { secret = \"secretsmanager:prod/x\" }\n",
