@@ -109,6 +109,16 @@ fn settings_are_kept() {
     assert_eq!(plain.lines().nth(1), Some(""), "{plain}");
 }
 
+/// What paths and objects bring comes after the lines of the spec, in an order that does not depend on the store's.
+#[test]
+fn what_is_brought_is_sorted_by_variable() {
+    let fake = store(&[("/z/b", "v"), ("/z/a/z", "v"), ("/y/c", "v"), ("/o", r#"{"y": 1, "aa": 2}"#)]);
+    let spec = "[env]\nZ = { parameter = \"/z/b\" }\n[[load]]\npath = \"/z\"\nrecursive = true\n[[load]]\npath = \"/y\"\n[[expand]]\nparameter = \"/o\"\n";
+    let text = lock(Given::spec(spec), &fake);
+    let names: Vec<&str> = text.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    assert_eq!(names, ["Z", "AA", "A_Z", "B", "C", "Y"]);
+}
+
 /// AWS keeps no older versions of its own parameters, and an answer may not tell the version of a secret.
 #[test]
 fn what_cannot_be_locked_is_told() {
