@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use crate::error::Failure;
 use crate::secret::Secret;
@@ -47,6 +48,8 @@ pub enum Reply {
 pub struct Parameter {
     pub name: String,
     pub version: i64,
+    /// When this version was made.
+    pub modified: Option<SystemTime>,
     pub kind: Kind,
     pub value: Rc<Secret>,
 }

@@ -9,6 +9,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod answers;
+pub mod changed;
 pub mod cli;
 mod credential;
 mod denied;
@@ -39,10 +40,11 @@ pub mod template;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::time::SystemTime;
 
 pub use sys::arguments;
 
-use cli::{Command, Exec, Options, Parsed, PolicyFormat, PolicyOptions};
+use cli::{ChangedOptions, Command, Exec, Options, Parsed, PolicyFormat, PolicyOptions};
 use environment::Inherited;
 use error::{Exit, Failure, Failures, io_text};
 use setting::Format;
@@ -64,7 +66,6 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> i32 {
 /// What a command found that did what it was asked. Most have nothing to compare: that is the same.
 enum Verdict {
     Same,
-    #[expect(dead_code, reason = "for the commands that compare")]
     Different,
 }
 
@@ -93,6 +94,7 @@ fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<Ve
         Command::Check { options, format } => check(*options, format, &inherited),
         Command::Policy { options, policy } => write_policy(*options, &policy, &inherited),
         Command::Credential { options, units } => credential::serve(armed, *options, &units, &inherited),
+        Command::Changed { options, changed } => return changed_since(*options, &changed, &inherited),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut cli::definition(), "stepzero", &mut script);
@@ -124,6 +126,33 @@ fn check(options: Options, format: Format, inherited: &Inherited) -> Result<(), 
     print(&report::check(&outcomes, format))?;
     let environment = steps::bind(&plan, outcomes, inherited.clone())?;
     Ok(exec::fits(&exec::Command::default(), &environment, sys::stack_limit)?)
+}
+
+/// Fetch as exec would, and compare with what a process was started with.
+fn changed_since(options: Options, wanted: &ChangedOptions, inherited: &Inherited) -> Result<Verdict, Failures> {
+    match compare(options, wanted, inherited) {
+        // A line that is wrong is wrong from the first time on, and is no outage.
+        Err(failures) if wanted.tolerant && failures.exit() != Exit::Usage => {
+            failures.iter().for_each(|failure| log::warn(format_args!("{failure}")));
+            Ok(Verdict::Same)
+        }
+        verdict => verdict,
+    }
+}
+
+fn compare(options: Options, wanted: &ChangedOptions, inherited: &Inherited) -> Result<Verdict, Failures> {
+    let (plan, fetch_options) = steps::prepare(options, inherited)?;
+    let started = changed::Started::of(&wanted.process)?;
+    let Fetched { answers, .. } = steps::fetch(&plan, fetch_options, inherited, OnDenial::Stop)?;
+    let outcomes = resolve::outcomes(&plan, answers, inherited);
+    let sources = changed::sources(&outcomes);
+    let (bindings, errors) = resolve::bindings(&plan, outcomes);
+    Failures::check(errors)?;
+    let spread = wanted.spread.map(|span| changed::Spread::new(span, wanted.process.unit.as_deref()));
+    let comparison = changed::compare(&bindings, &sources, &started, spread.as_ref(), SystemTime::now());
+    print(&report::changed(&comparison, wanted.format))?;
+    comparison.check()?;
+    Ok(if comparison.changed.is_empty() { Verdict::Same } else { Verdict::Different })
 }
 
 /// What the plan needs from IAM. A template is for any Region, unless one is said; a policy is for the one that is set here.

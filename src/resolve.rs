@@ -10,6 +10,7 @@ mod writing;
 
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use crate::answers::{Answers, Denial, Kind, LoadReply};
 use crate::environment::Target;
@@ -71,6 +72,8 @@ pub struct Won {
     pub field: Option<String>,
     pub scope: Option<String>,
     pub version: i64,
+    /// When that version was made.
+    pub modified: Option<SystemTime>,
     pub kind: Kind,
     /// Less specific parameters that exist too.
     pub overrode: Vec<String>,

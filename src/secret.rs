@@ -11,6 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use secrecy::{ExposeSecret as _, SecretBox};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use subtle::ConstantTimeEq as _;
 
 use crate::error::printable;
 
@@ -28,7 +29,8 @@ impl Secret {
         Self::from_bytes(value.to_vec())
     }
 
-    fn from_bytes(value: Vec<u8>) -> Self {
+    /// Takes the bytes over without copying them.
+    pub fn from_bytes(value: Vec<u8>) -> Self {
         Secret(SecretBox::new(Box::new(value)))
     }
 
@@ -39,6 +41,34 @@ impl Secret {
 
     pub fn is_empty(&self) -> bool {
         self.bytes().is_empty()
+    }
+
+    /// Whether both are the same. How long it takes depends on the lengths alone.
+    pub fn equals(&self, other: &Secret) -> bool {
+        self.bytes().ct_eq(other.bytes()).into()
+    }
+
+    /// Whether it is one byte over and over, at least four times: so a program masks a value that it has read.
+    pub fn is_masked(&self) -> bool {
+        let bytes = self.bytes();
+        bytes.len() >= 4 && bytes.iter().all(|byte| *byte == bytes[0])
+    }
+
+    /// N, of the path `/proc/self/fd/N` that the variable of a file holds.
+    pub fn descriptor(&self) -> Option<u32> {
+        let digits =
+            self.bytes().strip_prefix(b"/proc/self/fd/").filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+
+    /// Of an environment as proc_pid_environ(5) has it: the entries between the NUL bytes. One without a `=` has no value.
+    pub fn environment_entries(&self) -> Vec<(Vec<u8>, Option<Secret>)> {
+        let block = self.bytes().strip_suffix(b"\0").unwrap_or(self.bytes());
+        let entries = block.split(|byte| *byte == 0).map(|entry| match entry.iter().position(|byte| *byte == b'=') {
+            Some(at) => (entry[..at].to_vec(), Some(Secret::from_slice(&entry[at + 1..]))),
+            None => (entry.to_vec(), None),
+        });
+        entries.collect()
     }
 
     /// Whether it holds a NUL byte, which ends a string of the environment.

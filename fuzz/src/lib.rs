@@ -83,7 +83,13 @@ pub fn answers(data: &[u8]) {
         // The store has each name once.
         if names.insert(name) {
             let value = Rc::new(Secret::new(value.to_owned()));
-            parameters.push(Parameter { name: format!("/x/{name}"), version: 1, kind: Kind::SecureString, value });
+            parameters.push(Parameter {
+                name: format!("/x/{name}"),
+                version: 1,
+                modified: None,
+                kind: Kind::SecureString,
+                value,
+            });
         }
     }
     let load = Load {

@@ -66,6 +66,7 @@ fn won(
         field: None,
         scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),
         version: parameter.version,
+        modified: parameter.modified,
         kind: parameter.kind,
         overrode: overrode(plan, &variable.candidates, candidate, replies),
     }))

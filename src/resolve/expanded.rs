@@ -29,6 +29,7 @@ pub fn fields(plan: &Plan, expansion: &Expansion, replies: &[Reply]) -> Result<O
             field: Some(name.clone()),
             scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),
             version: parameter.version,
+            modified: parameter.modified,
             kind: parameter.kind,
             overrode: overrode.clone(),
             value: Rc::new(value),

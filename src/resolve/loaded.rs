@@ -73,12 +73,12 @@ pub struct Brought {
 
 impl Brought {
     pub fn from_load(load: &Load, parameter: Parameter) -> Self {
-        let Parameter { name, version, kind, value } = parameter;
+        let Parameter { name, version, modified, kind, value } = parameter;
         let relative = name.strip_prefix(&load.path).unwrap_or(&name).trim_start_matches('/').to_owned();
         let label = load.label.as_ref().map(|label| format!(":{label}")).unwrap_or_default();
         let line = format!("parameter = {}", toml_string(&format!("{name}{label}")));
         let scope = Some(load.path.clone());
-        let won = Won { parameter: name, field: None, scope, version, kind, overrode: Vec::new(), value };
+        let won = Won { parameter: name, field: None, scope, version, modified, kind, overrode: Vec::new(), value };
         Brought { relative, line, value: Ok(won) }
     }
 

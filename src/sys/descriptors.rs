@@ -101,13 +101,18 @@ pub fn wait_for(fd: RawFd, events: libc::c_short, limit: Option<Duration>) -> io
     }
 }
 
+/// The name by which sealed memory is shown: the kernel takes 249 bytes (memfd_create(2)).
+pub fn memory_name(name: &str) -> &str {
+    &name[..name.floor_char_boundary(200)]
+}
+
 /// Sealed memory that holds `content`, as an inherited descriptor of at least `lowest` (memfd_create(2)).
 pub fn sealed_file(name: &str, content: &[u8], mode: u32, lowest: RawFd) -> Result<RawFd, Errno> {
     // The kernel would end the process by SIGXFSZ, without a word.
     if getrlimit(Resource::RLIMIT_FSIZE).is_ok_and(|(soft, _)| soft < content.len() as u64) {
         return Err(Errno::EFBIG);
     }
-    let name = CString::new(&name.as_bytes()[..name.len().min(200)]).map_err(|_| Errno::EINVAL)?;
+    let name = CString::new(memory_name(name)).map_err(|_| Errno::EINVAL)?;
     let base = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     // Linux 6.3 has MFD_NOEXEC_SEAL; older ones refuse the flag.
     let memory = memfd_create(name.as_c_str(), base | MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL));

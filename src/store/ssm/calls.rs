@@ -104,8 +104,8 @@ fn item(item: client::Parameter) -> Option<Unmatched> {
         "SecureString" => Kind::SecureString,
         _ => return None,
     };
-    let parameter =
-        Parameter { name: item.name?, version: item.version.unwrap_or_default(), kind, value: Rc::new(item.value?) };
+    let (version, modified) = (item.version.unwrap_or_default(), item.last_modified_date);
+    let parameter = Parameter { name: item.name?, version, modified, kind, value: Rc::new(item.value?) };
     let selector = item.selector.filter(|selector| !selector.is_empty());
     Some(Unmatched { arn: item.arn, selector, parameter })
 }
