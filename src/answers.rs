@@ -54,7 +54,7 @@ pub struct Parameter {
     pub value: Rc<Secret>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Kind {
     String,
     StringList,

@@ -141,6 +141,10 @@ pub struct Options {
     /// One deadline over everything before the exec [env: STEPZERO_TIMEOUT] [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = setting::duration, help_heading = "AWS")]
     pub timeout: Option<Duration>,
+    /// In an outage, go on with the values of an earlier start that are not older than this, such as 7d. systemd keeps them
+    /// in memory: the unit needs FileDescriptorStoreMax=1 and NotifyAccess=main
+    #[arg(long, value_name = "AGE", value_parser = setting::age)]
+    pub last_good: Option<Duration>,
     /// Accept, as root, a spec file that somebody else can write
     #[arg(long)]
     pub allow_writable_spec: bool,

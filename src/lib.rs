@@ -2,7 +2,7 @@
 //!
 //! The data goes one way: what was typed ([`cli`]) and the spec file become a [`spec::Spec`], that a [`plan::Plan`] of
 //! names, that [`answers::Answers`] (by [`store`]), those bindings ([`resolve`]), those an [`environment::Environment`], and that ends in
-//! the exec (`exec`). Values exist from `store` on, and are exposed in `exec` (and in `credential`, to systemd).
+//! the exec (`exec`). Values exist from `store` on, and are exposed in `exec` (and in `credential` and `last_good`, to systemd).
 // Each module below forbids it, which cannot be undone further down; here it can, for `sys`.
 #![deny(unsafe_code)]
 // The macros panic on a closed pipe; `log` and `report::print` write.
@@ -17,6 +17,7 @@ pub mod environment;
 pub mod error;
 mod exec;
 mod foreign;
+mod last_good;
 mod log;
 pub mod name;
 mod notify;
@@ -47,6 +48,7 @@ pub use sys::arguments;
 use cli::{ChangedOptions, Command, Exec, Options, Parsed, PolicyFormat, PolicyOptions};
 use environment::Inherited;
 use error::{Exit, Failure, Failures, io_text};
+use last_good::LastGood;
 use setting::Format;
 use store::{Fetched, OnDenial};
 
@@ -105,16 +107,29 @@ fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<Ve
 }
 
 /// Plan, find the command, fetch, resolve, become the command.
-fn exec(typed: Exec, inherited: Inherited, inheritance: &sys::Inheritance) -> Result<Infallible, Failures> {
-    let (plan, fetch_options) = steps::prepare(typed.options, &inherited)?;
+fn exec(typed: Exec, mut inherited: Inherited, inheritance: &sys::Inheritance) -> Result<Infallible, Failures> {
+    let (plan, mut fetch_options) = steps::prepare(typed.options, &inherited)?;
     let command = exec::find(typed.command, inherited.path())?;
-    let Fetched { answers, waited } = steps::fetch(&plan, fetch_options, &inherited, OnDenial::Stop)?;
-    let outcomes = resolve::outcomes(&plan, answers, &inherited);
-    steps::log_outcomes(&outcomes);
-    let environment = steps::bind(&plan, outcomes, inherited)?;
-    if waited {
-        notify::hand_over();
-    }
+    let last_good = steps::last_good(&plan, &mut fetch_options, &mut inherited)?;
+    let fetched = steps::fetch(&plan, fetch_options, &inherited, OnDenial::Stop);
+    let started = fetched.and_then(|Fetched { answers, waited }| {
+        let memory = last_good.as_ref().map(|last_good| last_good.seal(&answers)).transpose()?.flatten();
+        Ok((steps::environment(&plan, answers, &inherited)?, memory, waited))
+    });
+    let environment = match started {
+        Ok((environment, memory, waited)) => {
+            memory.iter().for_each(LastGood::leave);
+            if waited {
+                notify::hand_over("");
+            }
+            environment
+        }
+        Err(failures) => {
+            let (answers, status) = steps::in_outage(failures, last_good)?;
+            notify::hand_over(&format!("stepzero: {status}"));
+            steps::environment(&plan, answers, &inherited)?
+        }
+    };
     Err(exec::replace(command, environment, inheritance).into())
 }
 

@@ -1,9 +1,11 @@
 //! A parameter's value. The type shows nothing, cannot be copied or compared, and is wiped when dropped.
 //! What must look inside (a JSON field, a list, base64) happens here, secret in and secret out;
-//! `Secret::expose` is called where the command's environment is made (`exec`) and where systemd is answered (`credential`).
+//! `Secret::expose` is called where the command's environment is made (`exec`), where systemd is answered (`credential`), and
+//! where values are left with systemd (`last_good`).
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -123,7 +125,30 @@ impl Secret {
         STANDARD.decode(compact.bytes()).map(Secret::from_bytes).map_err(|_| Unusable::NotBase64)
     }
 
-    /// The plaintext, for the strings and sealed files of the exec and for a systemd credential, and for nothing else.
+    /// A line that is no secret, and values behind it, one after the other.
+    pub fn behind<'a>(line: &str, values: impl Iterator<Item = &'a Secret> + Clone) -> Secret {
+        // Room for all of it, so that growing does not leave a copy behind.
+        let mut whole = Vec::with_capacity(line.len() + 1 + values.clone().map(Secret::len).sum::<usize>());
+        whole.extend_from_slice(line.as_bytes());
+        whole.push(b'\n');
+        values.for_each(|value| whole.extend_from_slice(value.bytes()));
+        Secret::from_bytes(whole)
+    }
+
+    /// The line that it begins with, and what stands behind it. `None` when there is no line of text.
+    pub fn header_and_rest(&self) -> Option<(String, Secret)> {
+        let end = self.bytes().iter().position(|byte| *byte == b'\n')?;
+        let line = std::str::from_utf8(&self.bytes()[..end]).ok()?.to_owned();
+        Some((line, Secret::from_slice(&self.bytes()[end + 1..])))
+    }
+
+    /// These bytes of it, if it has them.
+    pub fn part(&self, range: Range<usize>) -> Option<Secret> {
+        self.bytes().get(range).map(Secret::from_slice)
+    }
+
+    /// The plaintext, for the strings and sealed files of the exec, for a systemd credential and for what systemd keeps, and for
+    /// nothing else.
     pub(crate) fn expose(&self) -> &[u8] {
         self.bytes()
     }

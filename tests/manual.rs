@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use common::{Given, offline};
 
-const COMMANDS: [&str; 6] = ["exec", "plan", "check", "policy", "credential", "completions"];
+const COMMANDS: [&str; 7] = ["exec", "plan", "check", "policy", "changed", "credential", "completions"];
 
 fn page(name: &str) -> String {
     let path = format!("{}/packaging/man/{name}", env!("CARGO_MANIFEST_DIR"));

@@ -106,8 +106,18 @@ pub fn memory_name(name: &str) -> &str {
     &name[..name.floor_char_boundary(200)]
 }
 
-/// Sealed memory that holds `content`, as an inherited descriptor of at least `lowest` (memfd_create(2)).
+/// Nobody changes it any more, not even its maker (F_ADD_SEALS in fcntl(2)).
+pub const SEALS: SealFlag =
+    SealFlag::F_SEAL_SEAL.union(SealFlag::F_SEAL_SHRINK).union(SealFlag::F_SEAL_GROW).union(SealFlag::F_SEAL_WRITE);
+
+/// Sealed memory that holds `content`, as an inherited descriptor of at least `lowest`.
 pub fn sealed_file(name: &str, content: &[u8], mode: u32, lowest: RawFd) -> Result<RawFd, Errno> {
+    // Without close-on-exec, so that the command inherits it.
+    fcntl(sealed_memory(name, content, mode)?, FcntlArg::F_DUPFD(lowest))
+}
+
+/// Sealed memory that holds `content` (memfd_create(2)).
+pub fn sealed_memory(name: &str, content: &[u8], mode: u32) -> Result<OwnedFd, Errno> {
     // The kernel would end the process by SIGXFSZ, without a word.
     if getrlimit(Resource::RLIMIT_FSIZE).is_ok_and(|(soft, _)| soft < content.len() as u64) {
         return Err(Errno::EFBIG);
@@ -122,8 +132,6 @@ pub fn sealed_file(name: &str, content: &[u8], mode: u32, lowest: RawFd) -> Resu
     file.write_all(content).map_err(os)?;
     file.seek(SeekFrom::Start(0)).map_err(os)?;
     fchmod(&file, Mode::from_bits_truncate(mode))?;
-    let seals = SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE;
-    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
-    // Without close-on-exec, so that the command inherits it.
-    fcntl(&file, FcntlArg::F_DUPFD(lowest))
+    fcntl(&file, FcntlArg::F_ADD_SEALS(SEALS))?;
+    Ok(file.into())
 }

@@ -133,6 +133,7 @@ no_value() {
 # --- services -----------------------------------------------------------------------------------------------------
 source tests/homes/systemd/services.sh
 source tests/homes/systemd/changed.sh
+source tests/homes/systemd/last_good.sh
 source tests/homes/systemd/credentials.sh
 source tests/homes/systemd/story.sh
 
