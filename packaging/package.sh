@@ -33,7 +33,7 @@ fi
 tree=$work/tree
 doc=$tree/usr/share/doc/stepzero
 install -D -m 0755 "$out/stepzero" "$tree/usr/bin/stepzero"
-for unit in stepzero@.service stepzero-credential.socket stepzero-credential@.service; do
+for unit in stepzero@.service stepzero-changed@.service stepzero-changed@.timer stepzero-credential.socket stepzero-credential@.service; do
     install -D -m 0644 "packaging/systemd/$unit" "$tree/usr/lib/systemd/system/$unit"
 done
 for page in stepzero.1 stepzero.toml.5; do

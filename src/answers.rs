@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use crate::error::Failure;
 use crate::secret::Secret;
@@ -50,11 +51,13 @@ pub struct Parameter {
     pub version: i64,
     /// Of a secret of Secrets Manager: the id of its version.
     pub version_id: Option<String>,
+    /// When this version was made.
+    pub modified: Option<SystemTime>,
     pub kind: Kind,
     pub value: Rc<Secret>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Kind {
     String,
     StringList,

@@ -66,6 +66,13 @@ pub enum Command {
         #[arg(long, value_name = "DIR", default_value = "/etc/stepzero/units")]
         units: PathBuf,
     },
+    /// Tell whether a running process holds what the store says now: 0 nothing changed, 1 changed
+    Changed {
+        #[command(flatten)]
+        options: Box<Options>,
+        #[command(flatten)]
+        changed: ChangedOptions,
+    },
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -84,7 +91,7 @@ pub struct Exec {
     pub command: Vec<OsString>,
 }
 
-/// What exec, plan, check, policy, lock and credential have in common.
+/// What all commands that read a spec have in common.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Options {
     /// A TOML file that says which variable gets which parameter [env: STEPZERO_SPEC]
@@ -142,6 +149,10 @@ pub struct Options {
     /// One deadline over everything before the exec [env: STEPZERO_TIMEOUT] [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = setting::duration, help_heading = "AWS")]
     pub timeout: Option<Duration>,
+    /// In an outage, go on with the values of an earlier start that are not older than this, such as 7d. systemd keeps them
+    /// in memory: the unit needs FileDescriptorStoreMax=1 and NotifyAccess=main
+    #[arg(long, value_name = "AGE", value_parser = setting::age)]
+    pub last_good: Option<Duration>,
     /// Accept, as root, a spec file that somebody else can write
     #[arg(long)]
     pub allow_writable_spec: bool,
@@ -209,6 +220,34 @@ pub struct PolicyOptions {
     /// How to print it
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub format: PolicyFormat,
+}
+
+/// What `changed` adds.
+#[derive(Debug, Args)]
+pub struct ChangedOptions {
+    #[command(flatten)]
+    pub process: ProcessOptions,
+    /// Exit with 0 and a warning when it cannot be told, for probes that restart on anything else
+    #[arg(long)]
+    pub tolerant: bool,
+    /// Report a change only after a part of this time, another one on each machine and for each unit
+    #[arg(long, value_name = "DURATION", value_parser = setting::duration)]
+    pub spread: Option<Duration>,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// Which process is looked into.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct ProcessOptions {
+    /// The process that exec has become
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pub pid: Option<u32>,
+    /// The systemd unit whose main process that is
+    #[arg(long, value_name = "NAME.service")]
+    pub unit: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

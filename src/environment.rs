@@ -65,6 +65,25 @@ impl Inherited {
         failures.collect()
     }
 
+    /// Without the passed descriptor at this index (sd_listen_fds(3)): the variables tell of the others, and go when there
+    /// are none.
+    pub fn passed_without(&mut self, index: usize, names: &[String]) {
+        let left: Vec<&str> =
+            names.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, name)| name.as_str()).collect();
+        if left.is_empty() {
+            return self.0.retain(|entry| {
+                !matches!(split(entry).0, b"LISTEN_FDS" | b"LISTEN_FDNAMES" | b"LISTEN_PID" | b"LISTEN_PIDFDID")
+            });
+        }
+        for entry in &mut self.0 {
+            match split(entry).0 {
+                b"LISTEN_FDS" => *entry = format!("LISTEN_FDS={}", left.len()).into_bytes(),
+                b"LISTEN_FDNAMES" => *entry = format!("LISTEN_FDNAMES={}", left.join(":")).into_bytes(),
+                _ => {}
+            }
+        }
+    }
+
     /// The first entry of that name, also an empty one.
     pub fn raw(&self, name: &str) -> Option<&[u8]> {
         // A name has no `=` and is not empty. Asked for each variable of a spec: no entry is looked through to its end.

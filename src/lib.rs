@@ -2,13 +2,14 @@
 //!
 //! The data goes one way: what was typed ([`cli`]) and the spec file become a [`spec::Spec`], that a [`plan::Plan`] of
 //! names, that [`answers::Answers`] (by [`store`]), those bindings ([`resolve`]), those an [`environment::Environment`], and that ends in
-//! the exec (`exec`). Values exist from `store` on, and are exposed in `exec` (and in `credential`, to systemd).
+//! the exec (`exec`). Values exist from `store` on, and are exposed in `exec` (and in `credential` and `last_good`, to systemd).
 // Each module below forbids it, which cannot be undone further down; here it can, for `sys`.
 #![deny(unsafe_code)]
 // The macros panic on a closed pipe; `log` and `report::print` write.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod answers;
+pub mod changed;
 pub mod cli;
 mod credential;
 mod denied;
@@ -16,6 +17,7 @@ pub mod environment;
 pub mod error;
 mod exec;
 mod foreign;
+mod last_good;
 mod lock;
 mod log;
 pub mod name;
@@ -41,12 +43,14 @@ pub mod template;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::SystemTime;
 
 pub use sys::arguments;
 
-use cli::{Command, Exec, Options, Parsed, PolicyFormat, PolicyOptions};
+use cli::{ChangedOptions, Command, Exec, Options, Parsed, PolicyFormat, PolicyOptions};
 use environment::Inherited;
 use error::{Exit, Failure, Failures, io_text};
+use last_good::LastGood;
 use setting::Format;
 use store::{Fetched, OnDenial};
 
@@ -99,6 +103,7 @@ fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<Ve
         }
         Command::Lock { options, check: Some(file) } => return check_lock(*options, &file, &inherited),
         Command::Credential { options, units } => credential::serve(armed, *options, &units, &inherited),
+        Command::Changed { options, changed } => return changed_since(*options, &changed, &inherited),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut cli::definition(), "stepzero", &mut script);
@@ -109,16 +114,29 @@ fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<Ve
 }
 
 /// Plan, find the command, fetch, resolve, become the command.
-fn exec(typed: Exec, inherited: Inherited, inheritance: &sys::Inheritance) -> Result<Infallible, Failures> {
-    let (plan, fetch_options) = steps::prepare(typed.options, &inherited)?;
+fn exec(typed: Exec, mut inherited: Inherited, inheritance: &sys::Inheritance) -> Result<Infallible, Failures> {
+    let (plan, mut fetch_options) = steps::prepare(typed.options, &inherited)?;
     let command = exec::find(typed.command, inherited.path())?;
-    let Fetched { answers, waited } = steps::fetch(&plan, fetch_options, &inherited, OnDenial::Stop)?;
-    let outcomes = resolve::outcomes(&plan, answers, &inherited);
-    steps::log_outcomes(&outcomes);
-    let environment = steps::bind(&plan, outcomes, inherited)?;
-    if waited {
-        notify::hand_over();
-    }
+    let last_good = steps::last_good(&plan, &mut fetch_options, &mut inherited)?;
+    let fetched = steps::fetch(&plan, fetch_options, &inherited, OnDenial::Stop);
+    let started = fetched.and_then(|Fetched { answers, waited }| {
+        let memory = last_good.as_ref().map(|last_good| last_good.seal(&answers)).transpose()?.flatten();
+        Ok((steps::environment(&plan, answers, &inherited)?, memory, waited))
+    });
+    let environment = match started {
+        Ok((environment, memory, waited)) => {
+            memory.iter().for_each(LastGood::leave);
+            if waited {
+                notify::hand_over("");
+            }
+            environment
+        }
+        Err(failures) => {
+            let (answers, status) = steps::in_outage(failures, last_good)?;
+            notify::hand_over(&format!("stepzero: {status}"));
+            steps::environment(&plan, answers, &inherited)?
+        }
+    };
     Err(exec::replace(command, environment, inheritance).into())
 }
 
@@ -137,6 +155,33 @@ fn check_lock(options: Options, file: &Path, inherited: &Inherited) -> Result<Ve
     let lines = lock::check(file, options, inherited)?;
     print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())?;
     Ok(if lines.is_empty() { Verdict::Same } else { Verdict::Different })
+}
+
+/// Fetch as exec would, and compare with what a process was started with.
+fn changed_since(options: Options, wanted: &ChangedOptions, inherited: &Inherited) -> Result<Verdict, Failures> {
+    match compare(options, wanted, inherited) {
+        // A line that is wrong is wrong from the first time on, and is no outage.
+        Err(failures) if wanted.tolerant && failures.exit() != Exit::Usage => {
+            failures.iter().for_each(|failure| log::warn(format_args!("{failure}")));
+            Ok(Verdict::Same)
+        }
+        verdict => verdict,
+    }
+}
+
+fn compare(options: Options, wanted: &ChangedOptions, inherited: &Inherited) -> Result<Verdict, Failures> {
+    let (plan, fetch_options) = steps::prepare(options, inherited)?;
+    let started = changed::Started::of(&wanted.process)?;
+    let Fetched { answers, .. } = steps::fetch(&plan, fetch_options, inherited, OnDenial::Stop)?;
+    let outcomes = resolve::outcomes(&plan, answers, inherited);
+    let sources = changed::sources(&outcomes);
+    let (bindings, errors) = resolve::bindings(&plan, outcomes);
+    Failures::check(errors)?;
+    let spread = wanted.spread.map(|span| changed::Spread::new(span, wanted.process.unit.as_deref()));
+    let comparison = changed::compare(&bindings, &sources, &started, spread.as_ref(), SystemTime::now());
+    print(&report::changed(&comparison, wanted.format))?;
+    comparison.check()?;
+    Ok(if comparison.changed.is_empty() { Verdict::Same } else { Verdict::Different })
 }
 
 /// What the plan needs from IAM. A template is for any Region, unless one is said; a policy is for the one that is set here.

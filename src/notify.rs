@@ -1,6 +1,8 @@
 //! The supervisor's side of a long wait: `sd_notify(3)` datagrams, when systemd gave a socket.
 #![forbid(unsafe_code)]
 
+pub mod fd_store;
+
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -40,9 +42,9 @@ pub fn extend(time: Duration, status: &str) {
     send(&format!("EXTEND_TIMEOUT_USEC={}\nSTATUS=stepzero: {}", time.as_micros(), status.replace('\n', " ")));
 }
 
-/// Before the exec, when a wait was told.
-pub fn hand_over() {
-    send(&format!("EXTEND_TIMEOUT_USEC={}\nSTATUS=", GENEROUS.as_micros()));
+/// Before the exec, when a wait was told. `status` is for people, until the command says one of its own.
+pub fn hand_over(status: &str) {
+    send(&format!("EXTEND_TIMEOUT_USEC={}\nSTATUS={status}", GENEROUS.as_micros()));
     if watchdog().is_some() {
         alive();
     }

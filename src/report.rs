@@ -1,10 +1,12 @@
-//! What `plan` and `check` print: a table for people, or JSON for programs (`docs/json.md`). There is no value to print.
+//! What `plan`, `check` and `changed` print: a table for people, or JSON for programs (`docs/json.md`). There is no value to print.
 #![forbid(unsafe_code)]
 
+mod changed;
 mod check;
 mod plan;
 mod table;
 
+pub use changed::changed;
 pub use check::check;
 pub use plan::plan;
 

@@ -10,6 +10,7 @@ mod writing;
 
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use crate::answers::{Answers, Denial, Kind, LoadReply};
 use crate::environment::Target;
@@ -73,6 +74,8 @@ pub struct Won {
     pub version: i64,
     /// Of a secret: the id of its version.
     pub version_id: Option<String>,
+    /// When that version was made.
+    pub modified: Option<SystemTime>,
     pub kind: Kind,
     /// Less specific parameters that exist too.
     pub overrode: Vec<String>,

@@ -1,9 +1,11 @@
 //! A parameter's value. The type shows nothing, cannot be copied or compared, and is wiped when dropped.
 //! What must look inside (a JSON field, a list, base64) happens here, secret in and secret out;
-//! `Secret::expose` is called where the command's environment is made (`exec`) and where systemd is answered (`credential`).
+//! `Secret::expose` is called where the command's environment is made (`exec`), where systemd is answered (`credential`), and
+//! where values are left with systemd (`last_good`).
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use secrecy::{ExposeSecret as _, SecretBox};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use subtle::ConstantTimeEq as _;
 
 use crate::error::printable;
 
@@ -28,7 +31,8 @@ impl Secret {
         Self::from_bytes(value.to_vec())
     }
 
-    fn from_bytes(value: Vec<u8>) -> Self {
+    /// Takes the bytes over without copying them.
+    pub fn from_bytes(value: Vec<u8>) -> Self {
         Secret(SecretBox::new(Box::new(value)))
     }
 
@@ -39,6 +43,34 @@ impl Secret {
 
     pub fn is_empty(&self) -> bool {
         self.bytes().is_empty()
+    }
+
+    /// Whether both are the same. How long it takes depends on the lengths alone.
+    pub fn equals(&self, other: &Secret) -> bool {
+        self.bytes().ct_eq(other.bytes()).into()
+    }
+
+    /// Whether it is one byte over and over, at least four times: so a program masks a value that it has read.
+    pub fn is_masked(&self) -> bool {
+        let bytes = self.bytes();
+        bytes.len() >= 4 && bytes.iter().all(|byte| *byte == bytes[0])
+    }
+
+    /// N, of the path `/proc/self/fd/N` that the variable of a file holds.
+    pub fn descriptor(&self) -> Option<u32> {
+        let digits =
+            self.bytes().strip_prefix(b"/proc/self/fd/").filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+
+    /// Of an environment as proc_pid_environ(5) has it: the entries between the NUL bytes. One without a `=` has no value.
+    pub fn environment_entries(&self) -> Vec<(Vec<u8>, Option<Secret>)> {
+        let block = self.bytes().strip_suffix(b"\0").unwrap_or(self.bytes());
+        let entries = block.split(|byte| *byte == 0).map(|entry| match entry.iter().position(|byte| *byte == b'=') {
+            Some(at) => (entry[..at].to_vec(), Some(Secret::from_slice(&entry[at + 1..]))),
+            None => (entry.to_vec(), None),
+        });
+        entries.collect()
     }
 
     /// Whether it holds a NUL byte, which ends a string of the environment.
@@ -104,7 +136,30 @@ impl Secret {
         STANDARD.decode(compact.bytes()).map(Secret::from_bytes).map_err(|_| Unusable::NotBase64)
     }
 
-    /// The plaintext, for the strings and sealed files of the exec and for a systemd credential, and for nothing else.
+    /// A line that is no secret, and values behind it, one after the other.
+    pub fn behind<'a>(line: &str, values: impl Iterator<Item = &'a Secret> + Clone) -> Secret {
+        // Room for all of it, so that growing does not leave a copy behind.
+        let mut whole = Vec::with_capacity(line.len() + 1 + values.clone().map(Secret::len).sum::<usize>());
+        whole.extend_from_slice(line.as_bytes());
+        whole.push(b'\n');
+        values.for_each(|value| whole.extend_from_slice(value.bytes()));
+        Secret::from_bytes(whole)
+    }
+
+    /// The line that it begins with, and what stands behind it. `None` when there is no line of text.
+    pub fn header_and_rest(&self) -> Option<(String, Secret)> {
+        let end = self.bytes().iter().position(|byte| *byte == b'\n')?;
+        let line = std::str::from_utf8(&self.bytes()[..end]).ok()?.to_owned();
+        Some((line, Secret::from_slice(&self.bytes()[end + 1..])))
+    }
+
+    /// These bytes of it, if it has them.
+    pub fn part(&self, range: Range<usize>) -> Option<Secret> {
+        self.bytes().get(range).map(Secret::from_slice)
+    }
+
+    /// The plaintext, for the strings and sealed files of the exec, for a systemd credential and for what systemd keeps, and for
+    /// nothing else.
     pub(crate) fn expose(&self) -> &[u8] {
         self.bytes()
     }

@@ -110,6 +110,20 @@ impl Existing {
     }
 }
 
+/// When values of an earlier start may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastGoodRule {
+    /// Older ones are not.
+    pub max_age: Duration,
+    /// How long the store is asked before.
+    pub after: Duration,
+}
+
+impl LastGoodRule {
+    /// How long the store is asked, unless it is said.
+    pub const AFTER: Duration = Duration::from_secs(15);
+}
+
 /// Where credentials come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CredentialMode {
@@ -162,9 +176,12 @@ pub fn spelled<T: PartialEq>(wanted: &T, words: &[(&'static str, T)]) -> &'stati
     words.iter().find(|(_, value)| value == wanted).map_or("", |(word, _)| word)
 }
 
-/// A duration as [`duration`] reads it: seconds, with what is behind the point to the microsecond.
+/// A duration as [`duration`] reads it: whole hours, or seconds, with what is behind the point to the microsecond.
 pub fn spelled_duration(duration: Duration) -> String {
     let (seconds, micros) = (duration.as_secs(), duration.subsec_micros());
+    if micros == 0 && seconds.is_multiple_of(3600) {
+        return format!("{}h", seconds / 3600);
+    }
     if micros == 0 {
         format!("{seconds}s")
     } else {
@@ -174,6 +191,15 @@ pub fn spelled_duration(duration: Duration) -> String {
 
 /// `120s`, `2m`, `500ms`, `0.5s`, `1m30s`, or a bare number of seconds. More than zero, at most a day.
 pub fn duration(text: &str) -> Result<Duration, String> {
+    duration_up_to(text, Duration::from_secs(86_400), "24h")
+}
+
+/// How old something may be: as a duration, of up to a year, and in days as well.
+pub fn age(text: &str) -> Result<Duration, String> {
+    duration_up_to(text, Duration::from_secs(366 * 86_400), "366d")
+}
+
+fn duration_up_to(text: &str, most: Duration, shown: &str) -> Result<Duration, String> {
     let wrong = || format!("\"{}\" is not a duration such as 120s, 2m, 0.5s or 500ms", crate::error::printable(text));
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let mut total = Duration::ZERO;
@@ -186,14 +212,15 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             "s" => 1_000_000,
             "m" => 60_000_000,
             "h" => 3_600_000_000,
+            "d" => 86_400_000_000,
             "" if digits == text.len() => 1_000_000,
             _ => return Err(wrong()),
         };
         total = total.saturating_add(amount(&rest[..digits], micros).ok_or_else(wrong)?);
         rest = &rest[unit..];
     }
-    if total.is_zero() || total > Duration::from_secs(86_400) {
-        return Err(format!("{}; it is more than zero and at most 24h", wrong()));
+    if total.is_zero() || total > most {
+        return Err(format!("{}; it is more than zero and at most {shown}", wrong()));
     }
     Ok(total)
 }

@@ -10,15 +10,16 @@ use crate::answers::Answers;
 use crate::cli::Options;
 use crate::environment::{self, Environment, Inherited};
 use crate::error::{Exit, Failure, Failures, io_text, printable};
+use crate::last_good::LastGood;
 use crate::name::EnvName;
 use crate::parameter::PathRequest;
 use crate::plan::Plan;
 use crate::resolve::{self, Outcome, Resolved};
-use crate::setting::Aws;
+use crate::setting::{Aws, LastGoodRule};
 use crate::spec::Spec;
 use crate::spec::entry::Load;
 use crate::store::{self, FetchRequest, Fetched, OnDenial, Stopped};
-use crate::{denied, log, sys};
+use crate::{denied, last_good, log, sys};
 
 /// A spec is written by hand; a file that is larger is not one.
 const SPEC_LIMIT: u64 = 1024 * 1024;
@@ -28,6 +29,7 @@ pub struct FetchOptions {
     pub aws: Aws,
     /// What is left of `--timeout`.
     pub timeout: Duration,
+    pub last_good: Option<LastGoodRule>,
 }
 
 /// The plan for these options. Sets up the log.
@@ -72,9 +74,51 @@ pub fn read_spec(options: Options, inherited: &Inherited) -> Result<(Spec, Fetch
     let (begun, trusting) = (Instant::now(), options.allow_writable_spec);
     let mut spec = Spec::new(options, inherited, |what, path, timeout| read_file(what, path, trusting, timeout))?;
     let waited = Duration::from_secs(begun.elapsed().as_secs());
-    let fetch_options =
-        FetchOptions { aws: std::mem::take(&mut spec.aws), timeout: spec.timeout.saturating_sub(waited) };
+    let timeout = spec.timeout.saturating_sub(waited);
+    let fetch_options = FetchOptions { aws: std::mem::take(&mut spec.aws), timeout, last_good: spec.last_good };
     Ok((spec, fetch_options))
+}
+
+/// The last good values of this plan, which the store is then asked for no longer than the grace. What an earlier start has left
+/// is taken out of what the command inherits.
+pub fn last_good(
+    plan: &Plan,
+    options: &mut FetchOptions,
+    inherited: &mut Inherited,
+) -> Result<Option<LastGood>, Failure> {
+    let passed = last_good::take(inherited);
+    let rule = options.last_good.filter(|_| plan.needs_aws());
+    let last_good = LastGood::open(rule, passed, fingerprint(plan, &options.aws, inherited))?;
+    options.timeout = last_good.as_ref().map_or(options.timeout, |last_good| last_good.timeout(options.timeout));
+    Ok(last_good)
+}
+
+/// What the answers depend on, without a value: the names and paths, and by which settings AWS is asked. How they become
+/// variables may change: that is worked out anew.
+fn fingerprint(plan: &Plan, aws: &Aws, inherited: &Inherited) -> String {
+    const VARIABLES: [&str; 8] = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SSM",
+        "AWS_PROFILE",
+        "AWS_REGION",
+        "AWS_ROLE_ARN",
+    ];
+    let variables: Vec<_> = VARIABLES.iter().map(|name| inherited.value(name)).collect();
+    let names: Vec<String> = plan.requests.iter().map(ToString::to_string).collect();
+    let paths: Vec<PathRequest> = plan.loads.iter().map(Load::request).collect();
+    format!("{names:?} {paths:?} {aws:?} {variables:?}")
+}
+
+/// The last good values, when there are some and the store could not answer. Else what went wrong.
+pub fn in_outage(failures: Failures, last_good: Option<LastGood>) -> Result<(Answers, String), Failures> {
+    let usable = last_good.filter(|_| failures.exit() == Exit::TempFail).and_then(LastGood::into_answers);
+    let (answers, status) = usable.ok_or_else(|| failures.clone())?;
+    failures.iter().for_each(|failure| log::warn(format_args!("{failure}")));
+    log::warn(format_args!("{status}"));
+    Ok((answers, status))
 }
 
 /// Fetches what the plan needs. A plan that needs nothing makes no client and no connection.
@@ -138,6 +182,13 @@ pub fn log_outcomes(outcomes: &[Outcome]) {
             _ => {}
         }
     }
+}
+
+/// From the answers to the command's environment.
+pub fn environment(plan: &Plan, answers: Answers, inherited: &Inherited) -> Result<Environment, Failures> {
+    let outcomes = resolve::outcomes(plan, answers, inherited);
+    log_outcomes(&outcomes);
+    bind(plan, outcomes, inherited.clone())
 }
 
 /// The command's environment, or everything that stands in its way.

@@ -30,7 +30,7 @@ fn long_options(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_long_option() {
     let documented = long_options(&documentation());
-    for command in ["exec", "plan", "check", "policy", "credential", "completions"] {
+    for command in ["exec", "plan", "check", "policy", "changed", "credential", "completions"] {
         let help = offline([command, "--help"]).output().expect(0).stdout();
         let options = long_options(&help);
         assert!(options.contains("--help"), "{command} --help has no options:\n{help}");
@@ -53,7 +53,7 @@ fn every_variable_exit_code_and_key() {
         Exit::Config,
     ];
     let exits = exits.map(|exit| format!("| {} | {} |", exit as u8, exit.name()));
-    let keys = "project environment separator scopes references pristine keep existing timeout region credentials role_arn external_id role_session_name key parameter \
+    let keys = "project environment separator scopes references pristine keep existing timeout last_good last_good_after region credentials role_arn external_id role_session_name key parameter \
                 secret optional default version label json list decode mode path recursive prefix case join template template_file private";
     for word in exits.iter().map(String::as_str).chain(OWN_VARIABLES) {
         assert!(documentation.contains(word), "README.md and docs/ say nothing of {word}");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use common::{Given, offline};
 
-const COMMANDS: [&str; 7] = ["exec", "plan", "check", "policy", "lock", "credential", "completions"];
+const COMMANDS: [&str; 8] = ["exec", "plan", "check", "policy", "lock", "changed", "credential", "completions"];
 
 fn page(name: &str) -> String {
     let path = format!("{}/packaging/man/{name}", env!("CARGO_MANIFEST_DIR"));

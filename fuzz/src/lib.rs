@@ -87,6 +87,7 @@ pub fn answers(data: &[u8]) {
                 name: format!("/x/{name}"),
                 version: 1,
                 version_id: None,
+                modified: None,
                 kind: Kind::SecureString,
                 value,
             });

@@ -10,7 +10,7 @@ use crate::answers::{Parameter, Reply};
 use crate::cli::Options;
 use crate::denied;
 use crate::environment::{Inherited, Target};
-use crate::error::{Exit, Failure, Failures};
+use crate::error::{Exit, Failure, Failures, printable};
 use crate::name::Selector;
 use crate::plan::{Pin, Plan, RequestId};
 use crate::spec::Spec;
@@ -42,6 +42,7 @@ pub fn check(file: &Path, options: Options, inherited: &Inherited) -> Result<Vec
         pristine: false,
         keep: Vec::new(),
         existing: None,
+        last_good: None,
         ..options.clone()
     };
     let (mut spec, fetch_options) = steps::begin(of_file, inherited)?;
@@ -141,8 +142,11 @@ fn going(locked: &Selector, latest: &Parameter) -> Option<String> {
     })
 }
 
+/// Which version it is, and since when.
 fn shown(latest: &Parameter) -> String {
-    latest.version_id.clone().map_or_else(|| latest.version.to_string(), |id| crate::error::printable(&id))
+    let version = latest.version_id.as_deref().map_or_else(|| latest.version.to_string(), printable);
+    let since = latest.modified.map(|modified| format!(" since {}", humantime::format_rfc3339_seconds(modified)));
+    version + &since.unwrap_or_default()
 }
 
 /// The variables that want it.

@@ -67,6 +67,7 @@ fn won(
         scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),
         version: parameter.version,
         version_id: parameter.version_id.clone(),
+        modified: parameter.modified,
         kind: parameter.kind,
         overrode: overrode(plan, &variable.candidates, candidate, replies),
     }))

@@ -30,6 +30,7 @@ pub fn fields(plan: &Plan, expansion: &Expansion, replies: &[Reply]) -> Result<O
             scope: candidate.scope.as_ref().map(|scope| scope.as_str().to_owned()),
             version: parameter.version,
             version_id: parameter.version_id.clone(),
+            modified: parameter.modified,
             kind: parameter.kind,
             overrode: overrode.clone(),
             value: Rc::new(value),

@@ -74,12 +74,13 @@ pub struct Brought {
 
 impl Brought {
     pub fn from_load(load: &Load, parameter: Parameter) -> Self {
-        let Parameter { name, version, version_id, kind, value } = parameter;
+        let Parameter { name, version, version_id, modified, kind, value } = parameter;
         let relative = name.strip_prefix(&load.path).unwrap_or(&name).trim_start_matches('/').to_owned();
         let label = load.label.as_ref().map(|label| format!(":{label}")).unwrap_or_default();
         let line = format!("parameter = {}", written::string(&format!("{name}{label}")));
         let scope = Some(load.path.clone());
-        let won = Won { parameter: name, field: None, scope, version, version_id, kind, overrode: Vec::new(), value };
+        let (field, overrode) = (None, Vec::new());
+        let won = Won { parameter: name, field, scope, version, version_id, modified, kind, overrode, value };
         Brought { relative, line, value: Ok(won) }
     }
 

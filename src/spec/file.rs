@@ -14,7 +14,7 @@ use super::{many, source};
 use crate::environment::Target;
 use crate::error::{Exit, Failure, Failures};
 use crate::name::EnvName;
-use crate::setting::{CredentialMode, Existing, Origin, Separator, duration};
+use crate::setting::{CredentialMode, Existing, Origin, Separator, age, duration};
 
 /// What a spec file says. An unset value is `None`, so that the next in the order of precedence speaks.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub struct File {
     pub keep: Option<Vec<EnvName>>,
     pub existing: Option<Existing>,
     pub timeout: Option<std::time::Duration>,
+    pub last_good: Option<std::time::Duration>,
+    pub last_good_after: Option<std::time::Duration>,
     pub region: Option<(String, Origin)>,
     pub credentials: Option<CredentialMode>,
     pub role: RoleSpec,
@@ -85,6 +87,8 @@ fn read(table: &mut Table<'_, '_>, beside: Beside<'_>, errors: &mut Vec<Failure>
         keep: keep(table, errors),
         existing: parsed(table, "existing", Existing::parse, errors),
         timeout: parsed(table, "timeout", duration, errors),
+        last_good: parsed(table, "last_good", age, errors),
+        last_good_after: parsed(table, "last_good_after", duration, errors),
         region: table.string("region", errors).map(place),
         credentials: parsed(table, "credentials", CredentialMode::parse, errors),
         role: RoleSpec::read(table, errors),

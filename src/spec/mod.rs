@@ -23,7 +23,7 @@ use crate::error::{Exit, Failure, Failures, printable};
 use crate::name::Segment;
 use crate::region;
 use crate::scope::Placeholders;
-use crate::setting::{self, Aws, CredentialMode, Origin, Separator};
+use crate::setting::{self, Aws, CredentialMode, LastGoodRule, Origin, Separator};
 use entry::{Entry, Expand, Load};
 use file::File;
 
@@ -44,6 +44,7 @@ pub struct Spec {
     pub references: bool,
     pub rules: EnvironmentRules,
     pub timeout: Duration,
+    pub last_good: Option<LastGoodRule>,
     pub aws: Aws,
 }
 
@@ -129,6 +130,10 @@ fn merge(options: Options, inherited: &Inherited, file: File, references: Option
             existing: options.existing.or(file.existing).unwrap_or_default(),
         },
         timeout: timeout.or(file.timeout).unwrap_or(TIMEOUT),
+        last_good: options
+            .last_good
+            .or(file.last_good)
+            .map(|max_age| LastGoodRule { max_age, after: file.last_good_after.unwrap_or(LastGoodRule::AFTER) }),
         aws: Aws {
             region: region.and_then(|region| checked_region(region, &mut errors)),
             endpoint_url: options.endpoint_url.filter(|url| !url.is_empty()),

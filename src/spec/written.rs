@@ -7,7 +7,7 @@ use crate::environment::Target;
 use crate::error::is_steering;
 use crate::name::Selector;
 use crate::secret::JsonPath;
-use crate::setting::{Aws, CredentialMode, Existing, spelled, spelled_duration};
+use crate::setting::{Aws, CredentialMode, Existing, LastGoodRule, spelled, spelled_duration};
 
 /// `VARIABLE = { … }` for `[env]` or `[files]`.
 pub fn entry(entry: &Entry) -> String {
@@ -61,11 +61,14 @@ pub fn settings(spec: &Spec, aws: &Aws) -> Vec<(&'static str, String)> {
     let rules = &spec.rules;
     let keep: Vec<String> = rules.keep.iter().map(|name| string(name.as_str())).collect();
     let role = aws.role.as_ref();
+    let after = spec.last_good.filter(|rule| rule.after != LastGoodRule::AFTER);
     let said = [
         ("pristine", rules.pristine.then(|| "true".to_owned())),
         ("keep", (!keep.is_empty()).then(|| format!("[{}]", keep.join(", ")))),
         ("existing", unless_default(&rules.existing, &Existing::WORDS)),
         ("timeout", (spec.timeout != TIMEOUT).then(|| string(&spelled_duration(spec.timeout)))),
+        ("last_good", spec.last_good.map(|rule| string(&spelled_duration(rule.max_age)))),
+        ("last_good_after", after.map(|rule| string(&spelled_duration(rule.after)))),
         ("region", aws.region.as_deref().map(string)),
         ("credentials", unless_default(&aws.credentials, &CredentialMode::WORDS)),
         ("role_arn", role.map(|role| string(&role.arn))),

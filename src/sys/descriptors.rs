@@ -101,13 +101,28 @@ pub fn wait_for(fd: RawFd, events: libc::c_short, limit: Option<Duration>) -> io
     }
 }
 
-/// Sealed memory that holds `content`, as an inherited descriptor of at least `lowest` (memfd_create(2)).
+/// The name by which sealed memory is shown: the kernel takes 249 bytes (memfd_create(2)).
+pub fn memory_name(name: &str) -> &str {
+    &name[..name.floor_char_boundary(200)]
+}
+
+/// Nobody changes it any more, not even its maker (F_ADD_SEALS in fcntl(2)).
+pub const SEALS: SealFlag =
+    SealFlag::F_SEAL_SEAL.union(SealFlag::F_SEAL_SHRINK).union(SealFlag::F_SEAL_GROW).union(SealFlag::F_SEAL_WRITE);
+
+/// Sealed memory that holds `content`, as an inherited descriptor of at least `lowest`.
 pub fn sealed_file(name: &str, content: &[u8], mode: u32, lowest: RawFd) -> Result<RawFd, Errno> {
+    // Without close-on-exec, so that the command inherits it.
+    fcntl(sealed_memory(name, content, mode)?, FcntlArg::F_DUPFD(lowest))
+}
+
+/// Sealed memory that holds `content` (memfd_create(2)).
+pub fn sealed_memory(name: &str, content: &[u8], mode: u32) -> Result<OwnedFd, Errno> {
     // The kernel would end the process by SIGXFSZ, without a word.
     if getrlimit(Resource::RLIMIT_FSIZE).is_ok_and(|(soft, _)| soft < content.len() as u64) {
         return Err(Errno::EFBIG);
     }
-    let name = CString::new(&name.as_bytes()[..name.len().min(200)]).map_err(|_| Errno::EINVAL)?;
+    let name = CString::new(memory_name(name)).map_err(|_| Errno::EINVAL)?;
     let base = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     // Linux 6.3 has MFD_NOEXEC_SEAL; older ones refuse the flag.
     let memory = memfd_create(name.as_c_str(), base | MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL));
@@ -117,8 +132,6 @@ pub fn sealed_file(name: &str, content: &[u8], mode: u32, lowest: RawFd) -> Resu
     file.write_all(content).map_err(os)?;
     file.seek(SeekFrom::Start(0)).map_err(os)?;
     fchmod(&file, Mode::from_bits_truncate(mode))?;
-    let seals = SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE;
-    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
-    // Without close-on-exec, so that the command inherits it.
-    fcntl(&file, FcntlArg::F_DUPFD(lowest))
+    fcntl(&file, FcntlArg::F_ADD_SEALS(SEALS))?;
+    Ok(file.into())
 }

@@ -113,7 +113,8 @@ for completion in bash:/usr/share/bash-completion/completions/stepzero zsh:/usr/
     fish:/usr/share/fish/vendor_completions.d/stepzero.fish; do
     inside stepzero completions "${completion%%:*}" | cmp -s - "$root/${completion#*:}" || fail "${completion%%:*} completions"
 done
-inside systemd-analyze verify stepzero-credential.socket stepzero-credential@x.service stepzero@web.service > "$work/verify" 2>&1 \
+inside systemd-analyze verify stepzero-credential.socket stepzero-credential@x.service stepzero@web.service \
+    stepzero-changed@web.service stepzero-changed@web.timer > "$work/verify" 2>&1 \
     && [ ! -s "$work/verify" ] || fail "the units: $(cat "$work/verify")"
 proven "the deb installs, its manual and completions are there, its units are sound"
 (cd "$work" && mkdir deb rpm && dpkg-deb -x "$deb" deb && rpm2cpio "$rpm" | (cd rpm && cpio -idm --quiet))
@@ -131,6 +132,8 @@ no_value() {
 
 # --- services -----------------------------------------------------------------------------------------------------
 source tests/homes/systemd/services.sh
+source tests/homes/systemd/changed.sh
+source tests/homes/systemd/last_good.sh
 source tests/homes/systemd/credentials.sh
 source tests/homes/systemd/story.sh
 

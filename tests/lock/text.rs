@@ -70,7 +70,9 @@ fn the_page_shows_what_is_written() {
     directory.file("web.lock.toml", text);
     (0..2).for_each(|_| _ = fake.put("projectA.production.database_password", "SecureString", "v"));
     let told = run(&["--check", "web.lock.toml"]).expect(1).stdout();
-    assert!(page.contains(&format!("```text\n{told}```\n")), "{told}");
+    let (told, since) = told.split_once(" since ").expect("the time of the new version");
+    assert!(page.contains(&format!("```text\n{told} since ")), "{told}");
+    assert!(since.ends_with("Z\n"), "{since}");
 }
 
 /// Those that flags said as well. What is as by default, and what has no place in a spec, is not written.
@@ -79,6 +81,8 @@ fn settings_are_kept() {
     let fake = article();
     let role = "arn:aws:iam::123456789012:role/reader";
     let flags = [
+        "--last-good",
+        "24h",
         "--pristine",
         "--keep",
         "HOME",
@@ -99,7 +103,7 @@ fn settings_are_kept() {
     let (command, settings) = top.split_once('\n').expect("a first line");
     assert!(command.contains("'A B'") && !command.contains("endpoint") && !command.contains("127.0.0.1"), "{command}");
     let want = format!(
-        "pristine = true\nkeep = [\"HOME\", \"A B\"]\nexisting = \"error\"\ntimeout = \"1.5s\"\nrole_arn = \"{role}\"\nexternal_id = \"customer/7\"\nrole_session_name = \"web@blue\""
+        "pristine = true\nkeep = [\"HOME\", \"A B\"]\nexisting = \"error\"\ntimeout = \"1.5s\"\nlast_good = \"24h\"\nrole_arn = \"{role}\"\nexternal_id = \"customer/7\"\nrole_session_name = \"web@blue\""
     );
     assert_eq!(settings, want);
     let plain = lock(

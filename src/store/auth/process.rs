@@ -1,4 +1,4 @@
-//! `credential_process` of a profile: a program that prints credentials. The only child that stepzero ever starts.
+//! `credential_process` of a profile: a program that prints credentials. The only child that a start has.
 //! Implemented here because the SDK's provider hands it the command's standard input, and reports its failures by its output.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
 

@@ -93,7 +93,8 @@ mod tests {
 
     fn item(name: &str, selector: Option<&str>, version: i64) -> Unmatched {
         let value = Rc::new(Secret::new("v".into()));
-        let parameter = Parameter { name: name.into(), version, version_id: None, kind: Kind::String, value };
+        let (version_id, modified) = (None, None);
+        let parameter = Parameter { name: name.into(), version, version_id, modified, kind: Kind::String, value };
         let arn = Some(format!("arn:aws:ssm:us-east-1:123456789012:parameter/{}", name.trim_start_matches('/')));
         Unmatched { arn, selector: selector.map(str::to_owned), parameter }
     }

@@ -104,8 +104,14 @@ fn item(item: client::Parameter) -> Option<Unmatched> {
         "SecureString" => Kind::SecureString,
         _ => return None,
     };
-    let (version, version_id) = (item.version.unwrap_or_default(), item.version_id);
-    let parameter = Parameter { name: item.name?, version, version_id, kind, value: Rc::new(item.value?) };
+    let parameter = Parameter {
+        name: item.name?,
+        version: item.version.unwrap_or_default(),
+        version_id: item.version_id,
+        modified: item.last_modified_date,
+        kind,
+        value: Rc::new(item.value?),
+    };
     let selector = item.selector.filter(|selector| !selector.is_empty());
     Some(Unmatched { arn: item.arn, selector, parameter })
 }

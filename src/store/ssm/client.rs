@@ -2,11 +2,14 @@
 //! SDK's; its client is not used, because it keeps copies of values, and is a quarter of the work of a start.
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
+use std::time::SystemTime;
+
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_async::time::TimeSource as _;
 use aws_smithy_runtime_api::client::identity::Identity;
+use aws_smithy_types::DateTime;
 use bytes::Bytes;
 use http::{Request, Response, Uri, header};
 use serde::Deserialize;
@@ -45,9 +48,18 @@ pub struct Parameter {
     pub version: Option<i64>,
     #[serde(default, rename = "SourceResult", deserialize_with = "version_id")]
     pub version_id: Option<String>,
+    #[serde(default, deserialize_with = "time")]
+    pub last_modified_date: Option<SystemTime>,
     pub selector: Option<String>,
     #[serde(rename = "ARN")]
     pub arn: Option<String>,
+}
+
+/// Seconds since 1970, with a fraction. What is no number is no time: an exec needs none.
+/// <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html#timestamp-formats>
+fn time<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SystemTime>, D::Error> {
+    let seconds = serde_json::Value::deserialize(from)?.as_f64();
+    Ok(seconds.and_then(|seconds| DateTime::from_secs_f64(seconds).try_into().ok()))
 }
 
 fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {

@@ -7,7 +7,8 @@ dropin() {
     cat > "$root/etc/systemd/system/$1.d/test.conf"
     inside systemctl daemon-reload
 }
-variable() { inside grep -zaoP "^$2=\K.*" "/proc/$(show "$1" MainPID)/environ" | tr -d '\0'; }
+# Fails while there is none.
+variable() { inside grep -zaoP "^$2=\K.*" "/proc/$(show "$1" MainPID)/environ" > "$work/variable" && tr -d '\0' < "$work/variable"; }
 
 cat > "$root/etc/stepzero/web.toml" <<'SPEC'
 project = "projectA"
@@ -24,6 +25,8 @@ for name in down denied; do ln -s web "$root/usr/bin/$name"; done
 # Type=exec: the template as it is.
 inside systemctl start stepzero@web.service
 same active "$(show stepzero@web.service ActiveState)" "stepzero@web"
+# With Type=exec it is active while stepzero still fetches.
+await 60 variable stepzero@web.service DATABASE_PASSWORD
 same "$password" "$(variable stepzero@web.service DATABASE_PASSWORD)" "DATABASE_PASSWORD"
 same db_user "$(variable stepzero@web.service DATABASE_USERNAME)" "DATABASE_USERNAME"
 same "$newrelic" "$(variable stepzero@web.service NEWRELIC_KEY)" "NEWRELIC_KEY"
