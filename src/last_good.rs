@@ -112,7 +112,9 @@ impl LastGood {
     /// Leaves them with systemd, in the place of older ones.
     pub fn leave(memory: &OwnedFd) {
         warn_unless(fd_store::leave(NAME, memory), "cannot be left with the service manager");
-        log::info(|| "the values were left with the service manager, for a start in an outage".to_owned());
+        log::info(|| {
+            ("the values were left with the service manager, for a start in an outage".to_owned(), Vec::new())
+        });
     }
 
     /// The answers of an earlier start and a line that says how old they are; `None` when there are none that may be used.

@@ -41,12 +41,16 @@ pub fn warn(text: Arguments<'_>) {
     }
 }
 
-/// With `-v`: what won. Described only then.
-pub fn info(text: impl FnOnce() -> String) {
+/// With `-v`: what won. Described only then; the fields are for the JSON format.
+pub fn info(text: impl FnOnce() -> (String, Vec<Field>)) {
     if hears(1) {
-        write("INFO", &text(), &[]);
+        let (text, fields) = text();
+        write("INFO", &text, &fields);
     }
 }
+
+/// A field of a message, which has no value of a parameter.
+pub type Field = (&'static str, Json);
 
 /// With `-vv`: what was tried.
 pub fn debug(text: Arguments<'_>) {
@@ -82,7 +86,7 @@ fn settings() -> Settings {
 }
 
 /// One write a message, so that parallel writers do not mix. `extra` is JSON, for the JSON format only.
-fn write(level: &str, text: &str, extra: &[(&str, Json)]) {
+fn write(level: &str, text: &str, extra: &[Field]) {
     let line = match settings().format {
         Format::Text if level == "ERROR" || level == "INFO" => format!("stepzero: {text}\n"),
         Format::Text => format!("stepzero: {}: {text}\n", level.to_lowercase()),

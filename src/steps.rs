@@ -174,11 +174,25 @@ fn names(parts: &[EnvName]) -> String {
 /// With `-v`: what won.
 pub fn log_outcomes(outcomes: &[Outcome]) {
     for outcome in outcomes {
+        let variable = || ("variable", outcome.variable.as_str().into());
         match &outcome.result {
-            Ok(Resolved::Fetched(won)) => log::info(|| format!("{} from {}", outcome.variable, won.describe())),
-            Ok(Resolved::Rendered(parts, _)) => {
-                log::info(|| format!("{} from a template of {}", outcome.variable, names(parts)));
-            }
+            Ok(Resolved::Fetched(won)) => log::info(|| {
+                let fields = [
+                    variable(),
+                    ("parameter", won.parameter.clone().into()),
+                    ("field", won.field.clone().into()),
+                    ("scope", won.scope.clone().into()),
+                    ("version", won.version.into()),
+                ];
+                (format!("{} from {}", outcome.variable, won.describe()), fields.to_vec())
+            }),
+            Ok(Resolved::Rendered(parts, _)) => log::info(|| {
+                let of: Vec<&str> = parts.iter().map(EnvName::as_str).collect();
+                (
+                    format!("{} from a template of {}", outcome.variable, names(parts)),
+                    vec![variable(), ("parts", of.into())],
+                )
+            }),
             _ => {}
         }
     }

@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use common::{Run, TempFile, offline, skip};
+use common::{Ran, Run, TempFile, offline, skip};
 use serde_json::{Value as Json, json};
 
 /// More than two calls' worth.
@@ -96,6 +96,27 @@ impl Moto {
 const ARTICLE: [&str; 10] =
     ["-p", "projectA", "-e", "production", "-k", "newrelic_key", "-k", "database_username", "-k", "database_password"];
 const ARTICLE_NAMES: [&str; 3] = ["NEWRELIC_KEY", "DATABASE_USERNAME", "DATABASE_PASSWORD"];
+
+#[test]
+fn the_application_is_named_as_by_botocore() {
+    let Some(_) = moto() else { return };
+    let python = std::env::var_os("STEPZERO_TEST_MOTO").expect("moto runs by it");
+    for name in ["web", "my app", "a/b:c@d", "#$%&'*+-.^_`|~,!", "(x)[y]{z}\\"] {
+        let script = "import sys, botocore.session, botocore.config as c, botocore.useragent as u\n\
+                      s = botocore.session.get_session()\n\
+                      print(u.sanitize_user_agent_string_component(raw_str=s.get_config_variable('user_agent_appid'), allow_hash=True))";
+        let botocore = Command::new(&python).args(["-c", script]).env("AWS_SDK_UA_APP_ID", name).output();
+        let botocore = Ran::from(botocore.expect("it is there")).expect(0).stdout();
+        let fake = fake_aws::Fake::start();
+        fake.put("app.key", "String", "value");
+        let run = common::stepzero(&fake, ["exec", "--parameter", "KEY=app.key", "--", "true"])
+            .env("AWS_SDK_UA_APP_ID", name);
+        run.output().expect(0);
+        let agent = fake.calls("GetParameters")[0].user_agent.clone();
+        let application = agent.split(' ').find_map(|part| part.strip_prefix("app/"));
+        assert_eq!(application, Some(botocore.trim_end()), "{agent}");
+    }
+}
 
 #[test]
 fn the_article_with_both_separators() {

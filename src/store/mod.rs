@@ -66,7 +66,8 @@ async fn answers(
     let settings = config::settings::Settings::load(aws, retrier.deadline()).await.map_err(AttemptError::Fatal)?;
     let anchors = settings.trust_anchors().map_err(AttemptError::Fatal)?;
     let tls = Tls::new(anchors, settings.key_exchange().map_err(AttemptError::Fatal)?);
-    let http = Http::new(Connector::new(tls), Routes::new(settings.direct_authorities()));
+    let user_agent = config::user_agent::user_agent(settings.application().as_deref());
+    let http = Http::new(Connector::new(tls), Routes::new(settings.direct_authorities()), user_agent);
     crate::sys::lock_memory().iter().for_each(|missing| crate::log::debug(format_args!("{missing}")));
     ssm::fetch::all(&settings, &http, retrier, request, accepts).await
 }

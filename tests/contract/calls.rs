@@ -31,6 +31,37 @@ fn ten_names_a_call() {
     }
 }
 
+/// CloudTrail shows it.
+#[test]
+fn the_user_agent_names_the_application_as_the_sdks_do() {
+    let fake = store(&[("app.key", "value")]);
+    let config = TempFile::config("[default]\nsdk_ua_app_id = of-the-profile\n[profile other]\nregion = us-east-1\n");
+    let path = config.arg();
+    let own = concat!("stepzero/", env!("CARGO_PKG_VERSION"));
+    let long = "x".repeat(60);
+    for (env, want) in [
+        (&[][..], own.to_owned()),
+        (&[("AWS_SDK_UA_APP_ID", "web")], format!("{own} app/web")),
+        (&[("AWS_CONFIG_FILE", &path)], format!("{own} app/of-the-profile")),
+        (&[("AWS_CONFIG_FILE", &path), ("AWS_PROFILE", "other")], own.to_owned()),
+        (&[("AWS_CONFIG_FILE", &path), ("AWS_SDK_UA_APP_ID", "web")], format!("{own} app/web")),
+        (&[("AWS_SDK_UA_APP_ID", "")], own.to_owned()),
+        (&[("AWS_SDK_UA_APP_ID", "a b/c\u{e9}#,d")], format!("{own} app/a-b-c-#,d")),
+        (&[("AWS_SDK_UA_APP_ID", &long)], format!("{own} app/{}", &long[..50])),
+    ] {
+        fake.clear_log();
+        Given::args(&["--parameter", "KEY=app.key"]).and_env(env).exec(&fake).expect(0);
+        // Of every request: Parameter Store and IMDS.
+        let agents: Vec<String> = fake.log().into_iter().map(|call| call.user_agent).collect();
+        assert!(agents.len() >= 3, "{agents:?}");
+        for agent in agents {
+            // The tests can run under a service.
+            let agent = agent.split(" md/unit#").next().unwrap_or_default();
+            assert_eq!(agent, want, "{env:?}");
+        }
+    }
+}
+
 #[test]
 fn the_calls_are_in_parallel() {
     let fake = Fake::start();

@@ -168,6 +168,10 @@ fn json_logs_are_one_object_a_line() {
     let won = lines(&ran.stderr());
     assert_eq!(won.len(), 3);
     assert!(won.iter().all(|line| line["level"] == "INFO" && line["message"].is_string() && line["time"].is_string()));
+    let password = won.iter().find(|line| line["variable"] == "DATABASE_PASSWORD").expect("a line each");
+    let (parameter, scope) = ("projectA.production.database_password", "projectA.production");
+    assert_eq!((&password["parameter"], &password["scope"]), (&json!(parameter), &json!(scope)));
+    assert_eq!((&password["version"], &password["field"]), (&json!(1), &Value::Null));
 
     let args = [HOME.to_vec(), vec!["-k", "nope", "--log-format", "json"]].concat();
     let ran = Given::args(&args).exec(&fake).expect(66);

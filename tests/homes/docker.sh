@@ -23,7 +23,7 @@ work=$(mktemp -d)
 clean() {
     docker rm --force $(docker ps --all --quiet --filter label=stepzero-test) > /dev/null 2>&1 || true
     docker network rm stepzero-test > /dev/null 2>&1 || true
-    docker image rm --force stepzero-test stepzero-test-app stepzero-test-copied stepzero-test-fake > /dev/null 2>&1 || true
+    docker image rm --force stepzero-test stepzero-test-app stepzero-test-checked stepzero-test-copied stepzero-test-fake > /dev/null 2>&1 || true
     stop_docker "$work"
     rm -rf "$work"
 }
@@ -148,5 +148,31 @@ same "$password" "$(docker run --rm "${hardened[@]}" --env STEPZERO_SPEC=/spec/s
     stepzero-test-app /bin/sh -c 'cat "$PASSWORD"')" "a sealed file in a read-only container"
 proven "[files] works on a read-only root"
 
+# The documented health check, with an interval for this test.
+{
+    printf 'FROM stepzero-test-app\n'
+    documented containers dockerfile 2 | sed 's/--interval=5m/--interval=1s/; s/"30m"/"1ms"/; s/"15s"/"2s"/'
+} > "$work/Dockerfile"
+image --tag stepzero-test-checked --file "$work/Dockerfile" "$work/image"
+app=$(docker run --detach "${hardened[@]}" "${reference[@]}" stepzero-test-checked /bin/sh -c \
+    'echo started; while :; do read -t 1 -r x < /dev/zero || :; done')
+health() { [ "$(docker inspect --format '{{.State.Health.Status}}' "$app")" = "$1" ]; }
+checked() { docker inspect --format '{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}{{end}}' "$app" > "$work/health" && grep -q "$1" "$work/health"; }
+await 60 health healthy
+checked '0 nothing changed: 1 variable' || fail "the health check says: $(cat "$work/health")"
+control down
+await 60 checked 'gave up on Parameter Store'
+health healthy || fail "an outage makes the container unhealthy"
+control up
+await 60 checked 'nothing changed'
+control put '{"name": "projectA.production.database_password", "value": "a rotated one", "type": "SecureString"}' > /dev/null
+await 60 health unhealthy
+checked '1 DATABASE_PASSWORD: projectA.production.database_password version 2' || fail "it says: $(cat "$work/health")"
+! grep -q -e 'a rotated one' -e "$password" "$work/health" || fail "a value is in the health check's output"
+control put "{\"name\": \"projectA.production.database_password\", \"value\": \"$password\", \"type\": \"SecureString\"}" > /dev/null
+await 60 health healthy
+docker kill "$app" > /dev/null
+proven "docs/containers.md: the health check is unhealthy after a rotation, and healthy in an outage"
+
 "$venv/bin/python" tests/homes/examples.py || fail "the examples for ECS and Kubernetes"
-proven "the ECS task definition and the Kubernetes pod are such, and start what the image has"
+proven "the ECS task definition, the Kubernetes pod and its liveness probe are such, and start what the image has"

@@ -27,6 +27,13 @@ def main():
     pod = yaml.safe_load((HERE / "kubernetes-pod.yaml").read_text())
     for version in ("1.30", kubernetes_validate.latest_version()):
         kubernetes_validate.validate(pod, version, strict=True)
+    # With the liveness probe that the documentation has.
+    page = (HERE.parents[1] / "docs/containers.md").read_text()
+    probe = yaml.safe_load(re.search(r"```yaml\n(livenessProbe:.*?)```", page, re.S)[1])
+    pod["spec"]["containers"][0].update(probe)
+    kubernetes_validate.validate(pod, "1.30", strict=True)
+    healthcheck = re.search(r"^HEALTHCHECK .*?CMD (\[.*?\])$", page, re.M | re.S)[1]
+    assert probe["livenessProbe"]["exec"]["command"] == json.loads(healthcheck), probe
     entrypoint = json.loads(re.search(r"^ENTRYPOINT (.*)$", (HERE / "Dockerfile").read_text(), re.M)[1])
     [container] = task["containerDefinitions"]
     [in_pod] = pod["spec"]["containers"]

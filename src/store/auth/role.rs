@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use aws_sdk_sts::config::{AppName, BehaviorVersion, IdentityCache, Region, SharedAsyncSleep};
+use aws_sdk_sts::config::{BehaviorVersion, IdentityCache, Region, SharedAsyncSleep};
 use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use aws_sdk_sts::{Client, Config};
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -38,7 +38,7 @@ impl AssumedRole {
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::disabled());
-        sts.set_endpoint_url(settings.endpoint_url_of("STS")).set_app_name(AppName::new("stepzero").ok());
+        sts.set_endpoint_url(settings.endpoint_url_of("STS"));
         Some(AssumedRole { role, sts: sts.build() })
     }
 

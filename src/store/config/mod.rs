@@ -5,3 +5,4 @@ pub mod clock;
 pub mod endpoint;
 pub mod files;
 pub mod settings;
+pub mod user_agent;

@@ -82,6 +82,13 @@ impl Settings {
         self.setting(service, "AWS_ENDPOINT_URL", "endpoint_url").filter(|_| !ignored())
     }
 
+    /// The application's name for the User-Agent, as every SDK has it.
+    pub fn application(&self) -> Option<String> {
+        let (name, key) = ("AWS_SDK_UA_APP_ID", "sdk_ua_app_id");
+        let named = variable(name).map(|(_, value)| value);
+        named.or_else(|| self.profiles.get(key).map(str::to_owned)).filter(|value| !value.is_empty())
+    }
+
     pub fn uses_fips(&self) -> bool {
         self.is_on("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")
     }

@@ -21,14 +21,15 @@ pub type Sender = SendRequest<Full<Bytes>>;
 pub struct Connection {
     connector: Arc<Connector>,
     pub route: Route,
+    user_agent: HeaderValue,
     /// While it is open and no request is under way.
     pub idle: Option<Sender>,
 }
 
 impl Connection {
     /// Opens nothing yet.
-    pub fn new(connector: Arc<Connector>, route: Route) -> Self {
-        Connection { connector, route, idle: None }
+    pub fn new(connector: Arc<Connector>, route: Route, user_agent: HeaderValue) -> Self {
+        Connection { connector, route, user_agent, idle: None }
     }
 
     /// Opens it ahead of its first request.
@@ -80,6 +81,7 @@ impl Connection {
             let host = HeaderValue::from_str(&self.route.authority);
             parts.headers.insert(header::HOST, host.map_err(|_| HttpError::Malformed("the host".into()))?);
         }
+        parts.headers.insert(header::USER_AGENT, self.user_agent.clone());
         match self.route.forwarding_proxy() {
             None => {
                 let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -143,7 +145,7 @@ mod tests {
         let uri: http::Uri = format!("http://{address}/").parse().expect("an address");
         let connector = Connector::new(Tls::new(None, crate::setting::KeyExchange::Hybrid));
         // Direct: whatever proxy the environment names.
-        let http = Http::new(connector, Routes::new(HashSet::from([address])));
+        let http = Http::new(connector, Routes::new(HashSet::from([address])), HeaderValue::from_static("test"));
         let mut connection = http.connection(http.route(&uri).expect("it has a host"));
         let accepted = Cell::new(0);
         tokio::select! {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 
 use crate::store::net::connect::Connector;
 use crate::store::net::connection::{Connection, Sender};
@@ -20,13 +20,15 @@ pub struct Http(Arc<Shared>);
 struct Shared {
     connector: Arc<Connector>,
     routes: Routes,
+    user_agent: HeaderValue,
     /// One idle connection of each origin, by [`Route::key`].
     kept: Mutex<HashMap<String, Sender>>,
 }
 
 impl Http {
-    pub fn new(connector: Connector, routes: Routes) -> Self {
-        Http(Arc::new(Shared { connector: Arc::new(connector), routes, kept: Mutex::default() }))
+    /// `user_agent` is sent with every request.
+    pub fn new(connector: Connector, routes: Routes, user_agent: HeaderValue) -> Self {
+        Http(Arc::new(Shared { connector: Arc::new(connector), routes, user_agent, kept: Mutex::default() }))
     }
 
     /// Sends one request on the kept connection of its origin, or on a new one while that is busy. Reads the whole answer.
@@ -44,7 +46,7 @@ impl Http {
 
     /// One that nobody else uses.
     pub fn connection(&self, route: Route) -> Connection {
-        Connection::new(self.0.connector.clone(), route)
+        Connection::new(self.0.connector.clone(), route, self.0.user_agent.clone())
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<String, Sender>> {

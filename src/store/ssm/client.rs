@@ -91,7 +91,6 @@ impl Client {
     fn signed(&self, credentials: &Credentials, operation: Operation, body: String) -> Option<Request<Bytes>> {
         let mut request = Request::post(&self.endpoint)
             .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
-            .header(header::USER_AGENT, concat!("stepzero/", env!("CARGO_PKG_VERSION")))
             .header("x-amz-target", format!("AmazonSSM.{}", operation.name()))
             .body(Bytes::from(body))
             .ok()?;

@@ -114,7 +114,7 @@ proven "an unknown, missing or denied credential and a wrong spec fail the unit,
 # The documentation's own steps, with a service that knows nothing of stepzero.
 printf '[Service]\nExecStart=/usr/bin/web\n' > "$root/etc/systemd/system/web.service"
 documented systemd toml 1 > "$root/etc/stepzero/units/web.toml"
-documented systemd ini 2 | dropin web.service
+documented systemd ini 3 | dropin web.service
 put projectA.production.tls_key "$(printf 'not\0text' | base64)"
 inside systemctl start web.service
 kept() { inside sh -c "cat /run/credentials/web.service/$1 | od -An -c"; }

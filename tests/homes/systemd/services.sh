@@ -32,6 +32,8 @@ same db_user "$(variable stepzero@web.service DATABASE_USERNAME)" "DATABASE_USER
 same "$newrelic" "$(variable stepzero@web.service NEWRELIC_KEY)" "NEWRELIC_KEY"
 pid=$(show stepzero@web.service MainPID)
 same "/usr/bin/python3 /usr/bin/web " "$(inside tr '\0' ' ' < "/proc/$(leader)/root/proc/$pid/cmdline")" "the main PID's command"
+log > "$work/seen"
+grep -q 'md/unit#stepzero-web.service' "$work/seen" || fail "AWS is not told the unit: $(cat "$work/seen")"
 ! inside pgrep -x stepzero > /dev/null || fail "stepzero is still there"
 [ "$(inside awk '/^Uid/ {print $2}' "/proc/$pid/status")" -ge 61184 ] || fail "no dynamic user"
 same 1 "$(inside awk '/^NoNewPrivs/ {print $2}' "/proc/$pid/status")" "NoNewPrivs"
