@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use crate::answers::{Answers, Denial, Kind, LoadReply};
+use crate::answers::{Answers, Denial, Kind, LoadReply, Parameter};
 use crate::environment::Target;
 use crate::environment::{Binding, Inherited, Value};
 use crate::error::{Exit, Failure, count, escaped, printable};
@@ -20,6 +20,7 @@ use crate::name::EnvName;
 use crate::plan::Plan;
 use crate::secret::Secret;
 use crate::setting::Existing;
+use crate::spec::entry::Load;
 use loaded::{Brought, Group, Loaded};
 
 /// What became of one variable.
@@ -110,23 +111,15 @@ pub fn outcomes(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Out
     let mut found = Vec::new();
     for (index, (load, reply)) in plan.loads.iter().zip(loads).enumerate() {
         let group = Group::of_load(index, load);
-        let unmet = match reply {
-            LoadReply::Found(parameters) if parameters.is_empty() && !load.optional => {
-                Unmet::Failure(loaded::empty(load))
-            }
-            LoadReply::Found(parameters) => {
+        match parameters(load, reply) {
+            Ok(parameters) => {
                 for parameter in parameters {
                     loaded.add(&group, Brought::from_load(load, parameter), is_set);
                 }
                 found.push((group, format!("under {}", printable(&load.path))));
-                continue;
             }
-            LoadReply::TooMany(pages) => Unmet::Failure(loaded::too_many(load, pages)),
-            LoadReply::Denied(denial) => Unmet::Denied(vec![denial]),
-            LoadReply::GaveUp(failure) => Unmet::Failure(failure),
-            LoadReply::NotFetched => Unmet::NotFetched,
-        };
-        loaded.fail(&group, unmet);
+            Err(unmet) => loaded.fail(&group, unmet),
+        }
     }
     for (index, expansion) in plan.expansions.iter().enumerate() {
         let group = Group::of_expansion(index, expansion);
@@ -144,6 +137,20 @@ pub fn outcomes(plan: &Plan, answers: Answers, inherited: &Inherited) -> Vec<Out
     }
     outcomes.extend(loaded.outcomes);
     outcomes
+}
+
+/// What stands under a path, or why nothing can be taken from there.
+fn parameters(load: &Load, reply: LoadReply) -> Result<Vec<Parameter>, Unmet> {
+    match reply {
+        LoadReply::Found(parameters) if parameters.is_empty() && !load.optional => {
+            Err(Unmet::Failure(loaded::empty(load)))
+        }
+        LoadReply::Found(parameters) => Ok(parameters),
+        LoadReply::TooMany(pages) => Err(Unmet::Failure(loaded::too_many(load, pages))),
+        LoadReply::Denied(denial) => Err(Unmet::Denied(vec![denial])),
+        LoadReply::GaveUp(failure) => Err(Unmet::Failure(failure)),
+        LoadReply::NotFetched => Err(Unmet::NotFetched),
+    }
 }
 
 /// The bindings, and everything that keeps there from being more. What is missing comes as one failure.
