@@ -169,8 +169,9 @@ fn unlocked(entry: &Entry) -> Option<&'static str> {
 }
 
 impl Lock {
-    /// As a spec. The first line is the command that made it.
-    pub fn text(&self, typed: &[OsString]) -> String {
+    /// As a spec. The first line is the command that made it. CONFIG when it would be larger than a spec that is read: the
+    /// templates of all files stand in it.
+    pub fn text(&self, typed: &[OsString]) -> Result<String, Failure> {
         let mut text = format!("# {}\n", command(typed));
         for (key, value) in &self.settings {
             text += &format!("{key} = {value}\n");
@@ -189,7 +190,11 @@ impl Lock {
                 text += &format!("{}\n", written::entry(entry));
             }
         }
-        text
+        if u64::try_from(text.len()).is_ok_and(|length| length <= steps::SPEC_LIMIT) {
+            return Ok(text);
+        }
+        let what = format!("the lock is larger than a spec can be: {} bytes", text.len());
+        Err(Failure::new(Exit::Config, what).help("make a lock for each of several specs"))
     }
 
     fn warn(&self) {
