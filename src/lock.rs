@@ -9,6 +9,7 @@ pub use check::check;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::cli::Options;
 use crate::environment::{Inherited, Target};
@@ -35,7 +36,13 @@ pub struct Lock {
 /// Fetches as `exec` would, and fails as it would: there is no lock of a part. What this machine's environment has is
 /// not what the command's will have, so no variable counts as kept.
 pub fn make(options: Options, inherited: &Inherited) -> Result<Lock, Failures> {
-    let (spec, fetch_options) = steps::begin(options, inherited)?;
+    make_after(Duration::ZERO, options, inherited)
+}
+
+/// The same, when so much of the one deadline is spent already.
+fn make_after(spent: Duration, options: Options, inherited: &Inherited) -> Result<Lock, Failures> {
+    let (spec, mut fetch_options) = steps::begin(options, inherited)?;
+    fetch_options.timeout = fetch_options.timeout.saturating_sub(spent);
     let (settings, existing) = (written::settings(&spec, &fetch_options.aws), spec.rules.existing);
     let plan = Rc::new(steps::plan(replacing(spec), &fetch_options, inherited)?);
     references(&plan, existing)?;
