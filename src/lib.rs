@@ -99,7 +99,7 @@ fn dispatch(inheritance: &sys::Inheritance, arguments: &[OsString]) -> Result<Ve
         Command::Policy { options, policy } => write_policy(*options, &policy, &inherited),
         Command::Lock { options, check: None } => {
             let lock = lock::make(*options, &inherited)?;
-            print(&lock.text(arguments))
+            print(&lock.text(arguments)?)
         }
         Command::Lock { options, check: Some(file) } => return check_lock(*options, &file, &inherited),
         Command::Credential { options, units } => credential::serve(armed, *options, &units, &inherited),

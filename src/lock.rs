@@ -9,6 +9,7 @@ pub use check::check;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::cli::Options;
 use crate::environment::{Inherited, Target};
@@ -35,7 +36,13 @@ pub struct Lock {
 /// Fetches as `exec` would, and fails as it would: there is no lock of a part. What this machine's environment has is
 /// not what the command's will have, so no variable counts as kept.
 pub fn make(options: Options, inherited: &Inherited) -> Result<Lock, Failures> {
-    let (spec, fetch_options) = steps::begin(options, inherited)?;
+    make_after(Duration::ZERO, options, inherited)
+}
+
+/// The same, when so much of the one deadline is spent already.
+fn make_after(spent: Duration, options: Options, inherited: &Inherited) -> Result<Lock, Failures> {
+    let (spec, mut fetch_options) = steps::begin(options, inherited)?;
+    fetch_options.timeout = fetch_options.timeout.saturating_sub(spent);
     let (settings, existing) = (written::settings(&spec, &fetch_options.aws), spec.rules.existing);
     let plan = Rc::new(steps::plan(replacing(spec), &fetch_options, inherited)?);
     references(&plan, existing)?;
@@ -169,8 +176,9 @@ fn unlocked(entry: &Entry) -> Option<&'static str> {
 }
 
 impl Lock {
-    /// As a spec. The first line is the command that made it.
-    pub fn text(&self, typed: &[OsString]) -> String {
+    /// As a spec. The first line is the command that made it. CONFIG when it would be larger than a spec that is read: the
+    /// templates of all files stand in it.
+    pub fn text(&self, typed: &[OsString]) -> Result<String, Failure> {
         let mut text = format!("# {}\n", command(typed));
         for (key, value) in &self.settings {
             text += &format!("{key} = {value}\n");
@@ -189,7 +197,11 @@ impl Lock {
                 text += &format!("{}\n", written::entry(entry));
             }
         }
-        text
+        if u64::try_from(text.len()).is_ok_and(|length| length <= steps::SPEC_LIMIT) {
+            return Ok(text);
+        }
+        let what = format!("the lock is larger than a spec can be: {} bytes", text.len());
+        Err(Failure::new(Exit::Config, what).help("make a lock for each of several specs"))
     }
 
     fn warn(&self) {

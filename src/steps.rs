@@ -22,7 +22,7 @@ use crate::store::{self, FetchRequest, Fetched, OnDenial, Stopped};
 use crate::{denied, last_good, log, sys};
 
 /// A spec is written by hand; a file that is larger is not one.
-const SPEC_LIMIT: u64 = 1024 * 1024;
+pub const SPEC_LIMIT: u64 = 1024 * 1024;
 
 /// What the fetch needs beside the plan.
 pub struct FetchOptions {

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use stepzero::answers::{Answers, Kind, LoadReply, Parameter};
 use stepzero::cli::Options;
-use stepzero::environment::{EnvironmentRules, Inherited};
-use stepzero::error::{Failure, printable};
+use stepzero::environment::{EnvironmentRules, Inherited, Target};
+use stepzero::error::{Failure, Failures, printable};
 use stepzero::name::Naming;
 use stepzero::parameter::Request;
 use stepzero::plan::Plan;
@@ -15,20 +15,40 @@ use stepzero::refused;
 use stepzero::resolve;
 use stepzero::secret::{JsonPath, Secret};
 use stepzero::setting::Origin;
-use stepzero::spec::Spec;
-use stepzero::spec::entry::Load;
+use stepzero::spec::entry::{Entry, Load};
 use stepzero::spec::filter::Filter;
+use stepzero::spec::{Spec, written};
 
 /// A spec file, through to the plan.
 pub fn spec(data: &[u8]) {
-    let options = Options { spec: Some("spec.toml".into()), ..Options::default() };
     let inherited = Inherited::new(vec![b"PATH=/bin".to_vec()]);
-    let planned =
-        Spec::new(options, &inherited, |_, _, _| Ok(data.to_vec())).and_then(|spec| Plan::new(spec, &inherited));
-    match planned {
+    let read = read_spec(data, &inherited);
+    read.iter().for_each(|spec| written_back(spec, &inherited));
+    match read.and_then(|spec| Plan::new(spec, &inherited)) {
         Ok(plan) => round_trip(&plan),
         Err(failures) => calm(failures.iter()),
     }
+}
+
+fn read_spec(data: &[u8], inherited: &Inherited) -> Result<Spec, Failures> {
+    let options = Options { spec: Some("spec.toml".into()), ..Options::default() };
+    Spec::new(options, inherited, |_, _, _| Ok(data.to_vec()))
+}
+
+/// Its settings and variables, written as a lock has them, are read back as the same.
+fn written_back(spec: &Spec, inherited: &Inherited) {
+    let is_file = |entry: &&Entry| matches!(entry.target, Target::File { .. });
+    let written = |spec: &Spec| {
+        let settings = written::settings(spec, &spec.aws).into_iter().map(|(key, value)| format!("{key} = {value}\n"));
+        let (files, env): (Vec<&Entry>, Vec<&Entry>) = spec.entries.iter().partition(is_file);
+        let lines =
+            |entries: Vec<&Entry>| entries.into_iter().map(|entry| written::entry(entry) + "\n").collect::<String>();
+        format!("{}[env]\n{}[files]\n{}", settings.collect::<String>(), lines(env), lines(files))
+    };
+    let text = written(spec);
+    let again = read_spec(text.as_bytes(), inherited);
+    let again = again.unwrap_or_else(|failures| panic!("{:?} of\n{text}", failures.iter().collect::<Vec<_>>()));
+    assert_eq!(written(&again), text);
 }
 
 /// An inherited environment, its entries separated by NUL bytes.

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Instant;
 
 use super::{Lock, replacing};
 use crate::answers::{Parameter, Reply};
@@ -32,7 +33,7 @@ const OLDEST: u64 = 10;
 /// Options that name something make a new lock, and the two are compared whole. Then a newer version counts only where the
 /// new lock takes it: a label may hold an older one.
 pub fn check(file: &Path, options: Options, inherited: &Inherited) -> Result<Vec<String>, Failures> {
-    let compares = !options.ask_for_nothing();
+    let (begun, compares) = (Instant::now(), !options.ask_for_nothing());
     let of_file = Options {
         spec: Some(file.to_owned()),
         key: Vec::new(),
@@ -51,7 +52,7 @@ pub fn check(file: &Path, options: Options, inherited: &Inherited) -> Result<Vec
     let lock = Lock { settings: written::settings(&spec, &fetch_options.aws), entries: spec.entries.clone() };
     let mut lines = beside_latest(spec, fetch_options, inherited, !compares)?;
     if compares {
-        lines.extend(lock.differences(&super::make(options, inherited)?));
+        lines.extend(lock.differences(&super::make_after(begun.elapsed(), options, inherited)?));
     }
     Ok(lines)
 }

@@ -1,8 +1,10 @@
 //! `lock --check`: 0 when the store would give the same, 1 when not, and a code of its own when that cannot be known.
 
+use std::time::Duration;
+
 use fake_aws::{Fake, Put, Secret};
 
-use crate::common::{Given, HOME, ROLE, Ran, TempFile, allowing, denying, parameter, store};
+use crate::common::{Given, HOME, KEYS, ROLE, Ran, TempFile, USER, allowing, denying, keyed, parameter, store};
 use crate::lock;
 
 /// The lines of a check, and its exit code.
@@ -103,6 +105,20 @@ fn added_removed_and_changed() {
     assert_eq!((code, lines), (1, want.map(str::to_owned).to_vec()));
     let flags = [&HOME[..], &["--scope", "shared", "-k", "a"]].concat();
     assert_eq!(check(&fake, &lock(Given::args(&flags), &fake), &flags), (0, vec![]));
+}
+
+/// One deadline over both: each answer comes in time, and two of them do not.
+#[test]
+fn one_deadline_for_the_lock_and_a_new_one() {
+    let fake = versions("/a", 1);
+    let text = lock(Given::args(&["--parameter", "/a"]), &fake);
+    fake.static_credentials(KEYS[0].1, KEYS[1].1, USER);
+    fake.delay(Duration::from_secs(3));
+    let file = TempFile::spec(&text);
+    let check =
+        |more: &[&str]| keyed(&fake, [&["lock", "--timeout", "5s", "--check", &file.arg()], more].concat()).output();
+    check(&[]).expect(0);
+    check(&["--parameter", "/a"]).refused(75, &[]);
 }
 
 /// What cannot be known is no difference.

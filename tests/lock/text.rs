@@ -177,6 +177,10 @@ fn what_exec_could_not_start_is_not_locked() {
     ] {
         Given::spec(spec).run(&fake, "lock", &[]).refused(code, words);
     }
+    let directory = Directory::new();
+    directory.file("long.tmpl", "\n".repeat(600_000));
+    let long = directory.file("long.toml", "[files]\nA = { template_file = \"long.tmpl\" }\n");
+    stepzero(&fake, ["lock", "-s", &long]).output().refused(78, &["larger than a spec can be"]);
     Given::default().run(&fake, "lock", &[]).refused(64, &["nothing to do"]);
     fake.policy(ROLE, denying(&["ssm:GetParameters"], &[parameter("projectA.shared.*")]));
     let args = [&HOME[..], &["-k", "newrelic_key"]].concat();
@@ -209,6 +213,10 @@ fn its_policy_is_as_narrow_as_can_be() {
     let mut wanted = names.to_vec();
     wanted.sort();
     assert_eq!(resources, wanted);
+    let plan = Given::spec(&text).plan(&fake);
+    let nobody = &plan["variables"][2];
+    assert_eq!((&nobody["source"], &nobody["candidates"]), (&json!("absent"), &json!([])), "{plan:#}");
+    Given::spec(&text).run(&fake, "check", &[]).expect(0).shows(&["NOBODY    default"]);
     fake.policy(ROLE, policy);
     Given::spec(&text).exec(&fake).has(&[("KEY", ARTICLE[0].1), ("PW", ARTICLE[2].1), ("A", "a"), ("NOBODY", "d")]);
 }
