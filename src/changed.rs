@@ -23,6 +23,8 @@ pub struct Source {
     /// The parameter as it is asked for, with the field of its JSON object where that was expanded.
     pub parameter: String,
     pub version: i64,
+    /// Of a secret, whose versions have no numbers.
+    pub version_id: Option<String>,
     /// When this version was made, where the store says so.
     pub modified: Option<SystemTime>,
 }
@@ -43,7 +45,8 @@ pub fn sources(outcomes: &[Outcome]) -> HashMap<EnvName, Source> {
     let mut sources: HashMap<EnvName, Source> = HashMap::new();
     for outcome in outcomes {
         if let Ok(Resolved::Fetched(won)) = &outcome.result {
-            let source = Source { parameter: won.shown(), version: won.version, modified: won.modified };
+            let (parameter, version, version_id) = (won.shown(), won.version, won.version_id.clone());
+            let source = Source { parameter, version, version_id, modified: won.modified };
             sources.insert(outcome.variable.clone(), source);
         }
     }

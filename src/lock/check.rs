@@ -57,8 +57,13 @@ pub fn check(file: &Path, options: Options, inherited: &Inherited) -> Result<Vec
     Ok(lines)
 }
 
-/// CONFIG for a spec that leaves to the store what there is: nothing of it is locked.
+/// CONFIG for a spec that leaves to the store what there is, and for one that names nothing, as a shell leaves a file behind a
+/// `>` when the command failed: nothing of it is locked.
 fn is_lock(spec: &Spec) -> Result<(), Failures> {
+    if spec.entries.is_empty() && spec.loads.is_empty() && spec.expands.is_empty() {
+        let failure = Failure::new(Exit::Config, "the file is no lock: it names no variable");
+        return Err(failure.help("make it anew by `stepzero lock`, into another file first").into());
+    }
     let is_open = |entry: &&Entry| matches!(entry.source, ValueSource::Stored(Source::Key(_)));
     let keys = spec.entries.iter().filter(is_open).map(|entry| (&entry.origin, "a key"));
     let loads = spec.loads.iter().map(|load| (&load.origin, "a load"));

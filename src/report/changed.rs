@@ -37,7 +37,8 @@ fn text(comparison: &Comparison) -> String {
 
 fn described(source: &Source) -> String {
     let since = source.modified.map(|modified| format!(" since {}", time(modified))).unwrap_or_default();
-    format!("{} version {}{since}", source.parameter, source.version)
+    let version = source.version_id.clone().unwrap_or_else(|| source.version.to_string());
+    format!("{} version {version}{since}", source.parameter)
 }
 
 /// In UTC, to the second (RFC 3339).
@@ -47,8 +48,9 @@ fn time(time: SystemTime) -> String {
 
 fn json(comparison: &Comparison) -> Json {
     let source = |(name, source): (&EnvName, &Source)| {
+        let version = source.version_id.clone().map_or_else(|| source.version.into(), Json::from);
         json!({
-            "variable": name.as_str(), "parameter": source.parameter, "version": source.version,
+            "variable": name.as_str(), "parameter": source.parameter, "version": version,
             "since": source.modified.map(time), "why": OTHER_VALUE,
         })
     };

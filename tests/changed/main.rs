@@ -137,6 +137,8 @@ prefix = "RDS_"
     assert_eq!(service.names(1, "changed"), ["PLAIN", "HOST", "LIST", "URL", "FILE", "BYTES", "ONE", "RDS_USER"]);
     let line = service.changed(&[]).expect(1).stdout();
     assert!(line.contains("URL: app.plain version 2 since"), "the part of the template: {line}");
+    let secret = line.lines().find(|line| line.starts_with("RDS_USER: ")).expect("it changed");
+    assert!(!secret.contains("version 0 "), "a secret has no numbers: {secret}");
 }
 
 #[test]

@@ -36,7 +36,6 @@ fn the_same_is_0_and_says_nothing() {
     let spec = "[env]\nA = { parameter = \"/a\" }\nC = { parameter = \"/nobody\", default = \"d\" }\nT = { template = \"{A}\" }\n[[load]]\npath = \"/nothing\"\noptional = true\n";
     let text = lock(Given::spec(spec), &fake);
     assert_eq!(check(&fake, &text, &[]), (0, vec![]));
-    assert_eq!(check(&fake, "", &[]), (0, vec![]), "a lock of nothing");
 }
 
 #[test]
@@ -131,6 +130,7 @@ fn codes_of_their_own() {
         ("project = \"p\"\nenvironment = \"e\"\n[env]\nA = \"a\"\n", 78, &["is no lock", ":4:1: a key"][..]),
         ("[[load]]\npath = \"/a\"\n", 78, &["is no lock", "a load"]),
         ("[[expand]]\nsecret = \"x\"\n", 78, &["is no lock", "an expansion"]),
+        ("# a command that failed\n", 78, &["is no lock", "names no variable"]),
         ("not TOML", 78, &["not TOML"]),
     ] {
         ran(&fake, text, &[]).refused(code, words);
