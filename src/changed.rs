@@ -13,6 +13,7 @@ use crate::environment::Binding;
 use crate::error::{Exit, Failure, Failures, count, printable};
 use crate::name::EnvName;
 use crate::resolve::{Outcome, Resolved};
+use crate::setting::Existing;
 
 pub use process::Started;
 pub use spread::Spread;
@@ -64,6 +65,7 @@ pub fn sources(outcomes: &[Outcome]) -> HashMap<EnvName, Source> {
 /// Compares. `now` is for the spread.
 pub fn compare(
     bindings: &[Binding],
+    existing: Existing,
     sources: &HashMap<EnvName, Source>,
     started: &Started,
     spread: Option<&Spread>,
@@ -76,6 +78,9 @@ pub fn compare(
             (Ok(false), _) => comparison.unchanged.push(name),
             (Err(why), _) => comparison.unknown.push((name, why)),
             (Ok(true), None) => comparison.unknown.push((name, DEFAULT)),
+            (Ok(true), _) if existing == Existing::Keep && !binding.replaces_itself => {
+                comparison.unknown.push((name, KEPT));
+            }
             (Ok(true), Some(source)) => match spread.and_then(|spread| spread.due(source.modified, now)) {
                 Some(due) => comparison.waiting.push((name, source.clone(), due)),
                 None => comparison.changed.push((name, source.clone())),
@@ -84,6 +89,9 @@ pub fn compare(
     }
     comparison
 }
+
+/// A change would be reported again and again.
+const KEPT: &str = "`existing` is keep: the process can have inherited its value, and would keep it in another start";
 
 const DEFAULT: &str = "nobody has a value for it now, and the process has another one than the default: it inherited that, or the \
                        parameter was deleted since";

@@ -178,7 +178,8 @@ fn compare(options: Options, wanted: &ChangedOptions, inherited: &Inherited) -> 
     let (bindings, errors) = resolve::bindings(&plan, outcomes);
     Failures::check(errors)?;
     let spread = wanted.spread.map(|span| changed::Spread::new(span, wanted.process.unit.as_deref()));
-    let comparison = changed::compare(&bindings, &sources, &started, spread.as_ref(), SystemTime::now());
+    let comparison =
+        changed::compare(&bindings, plan.rules.existing, &sources, &started, spread.as_ref(), SystemTime::now());
     print(&report::changed(&comparison, wanted.format))?;
     comparison.check()?;
     Ok(if comparison.changed.is_empty() { Verdict::Same } else { Verdict::Different })

@@ -205,6 +205,24 @@ fn a_default_that_is_not_what_the_process_has_cannot_be_told() {
     service.changed(&[]).expect(71).says(&["LEVEL", "the parameter was deleted since"]);
 }
 
+/// A restart would keep it again, and the next one, and so on.
+#[test]
+fn what_the_process_may_have_inherited_cannot_be_told() {
+    let fake = Fake::start();
+    put(&fake, "app.password", "fetched");
+    let spec = TempFile::spec(format!("existing = \"keep\"\n{ONE}"));
+    let path = spec.arg();
+    let line = [&["exec", "-s", &path, "--"], &RUNNING[..]].concat();
+    let mut process = Guard(stepzero(&fake, line).env("DATABASE_PASSWORD", "inherited").spawn());
+    let mut ready = [0];
+    process.0.stdout.as_mut().expect("it is piped").read_exact(&mut ready).expect("it says that it runs");
+    let pid = process.0.id().to_string();
+    let changed = stepzero(&fake, ["changed", "-s", &path, "--pid", &pid]);
+    changed.output().expect(71).says(&["DATABASE_PASSWORD: `existing` is keep"]);
+    // In the same environment it is known.
+    changed.env("DATABASE_PASSWORD", "inherited").output().prints("nothing changed: 0 variables\n");
+}
+
 #[test]
 fn which_process_it_is() {
     let (fake, service) = one();

@@ -46,7 +46,9 @@ impl Fake {
     }
 
     pub fn secret_with(&self, secret: Secret) {
-        self.0.shared.state().secrets.put(secret);
+        let mut state = self.0.shared.state();
+        let now = state.clock.now();
+        state.secrets.put(secret, now);
     }
 
     /// The ARN of a key given by alias or id. Keys come into being when named.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 /// One version of a secret. Made by `Secret::new`; the newest carries `AWSCURRENT`.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +18,9 @@ pub struct Secret {
     pub(crate) stages: Vec<String>,
     #[serde(default)]
     pub(crate) key: Option<String>,
+    /// Set when it is put.
+    #[serde(skip)]
+    pub(crate) created: Option<OffsetDateTime>,
 }
 
 fn current() -> Vec<String> {
@@ -26,7 +30,7 @@ fn current() -> Vec<String> {
 impl Secret {
     pub fn new(id: &str, value: &str) -> Self {
         let (id, value) = (id.to_owned(), value.to_owned());
-        Self { id, value, version_id: None, stages: current(), key: None }
+        Self { id, value, version_id: None, stages: current(), key: None, created: None }
     }
 
     pub fn version_id(mut self, version_id: &str) -> Self {
@@ -53,7 +57,8 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    pub fn put(&mut self, mut secret: Secret) {
+    pub fn put(&mut self, mut secret: Secret, now: OffsetDateTime) {
+        secret.created = Some(now);
         let versions = self.versions.entry(secret.id.clone()).or_default();
         let number = versions.len() + 1;
         secret.version_id.get_or_insert_with(|| format!("00000000-0000-4000-8000-{number:012}"));
@@ -93,8 +98,8 @@ mod tests {
     #[test]
     fn stages_move_to_the_newest() {
         let mut secrets = Secrets::default();
-        secrets.put(Secret::new("db", "old").version_id("v1"));
-        secrets.put(Secret::new("db", "new").version_id("v2"));
+        secrets.put(Secret::new("db", "old").version_id("v1"), OffsetDateTime::UNIX_EPOCH);
+        secrets.put(Secret::new("db", "new").version_id("v2"), OffsetDateTime::UNIX_EPOCH);
         let value = |selector| secrets.look_up("db", selector).map(|secret| secret.value.as_str());
         assert_eq!(value(None), Some("new"));
         assert_eq!(value(Some("AWSCURRENT")), Some("new"));

@@ -107,14 +107,15 @@ impl Context<'_> {
             let context = [("kms:EncryptionContext:SecretARN", arn.as_str())];
             self.use_key("kms:Decrypt", &key, &context, "secretsmanager")?;
         }
-        let now = self.state.clock.now();
+        // Of the version, as AWS's example of such a reference has both.
+        let created = secret.created.unwrap_or_else(|| self.state.clock.now());
         let mut shown = json!({
             "Name": format!("/{}", reference.folded),
             "Type": SECURE,
             "Value": secret.value,
             "Version": 0,
-            "SourceResult": secret.source_result(&arn, &clock::iso(now)).to_string(),
-            "LastModifiedDate": clock::epoch(now),
+            "SourceResult": secret.source_result(&arn, &clock::iso(created)).to_string(),
+            "LastModifiedDate": clock::epoch(created),
             "ARN": arn,
             "DataType": "text",
         });
