@@ -116,7 +116,8 @@ fn fingerprint(plan: &Plan, aws: &Aws, inherited: &Inherited) -> String {
 pub fn in_outage(failures: Failures, last_good: Option<LastGood>) -> Result<(Answers, String), Failures> {
     let usable = last_good.filter(|_| failures.exit() == Exit::TempFail).and_then(LastGood::into_answers);
     let (answers, status) = usable.ok_or_else(|| failures.clone())?;
-    failures.iter().for_each(|failure| log::warn(format_args!("{failure}")));
+    // Without the way out, which is about a start that fails.
+    failures.iter().for_each(|failure| log::warn(format_args!("{}", failure.what())));
     log::warn(format_args!("{status}"));
     Ok((answers, status))
 }
