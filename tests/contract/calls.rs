@@ -39,25 +39,29 @@ fn the_user_agent_names_the_application_as_the_sdks_do() {
     let path = config.arg();
     let own = concat!("stepzero/", env!("CARGO_PKG_VERSION"));
     let long = "x".repeat(60);
-    for (env, want) in [
-        (&[][..], own.to_owned()),
-        (&[("AWS_SDK_UA_APP_ID", "web")], format!("{own} app/web")),
-        (&[("AWS_CONFIG_FILE", &path)], format!("{own} app/of-the-profile")),
-        (&[("AWS_CONFIG_FILE", &path), ("AWS_PROFILE", "other")], own.to_owned()),
-        (&[("AWS_CONFIG_FILE", &path), ("AWS_SDK_UA_APP_ID", "web")], format!("{own} app/web")),
-        (&[("AWS_SDK_UA_APP_ID", "")], own.to_owned()),
-        (&[("AWS_SDK_UA_APP_ID", "a b/c\u{e9}#,d")], format!("{own} app/a-b-c-#,d")),
-        (&[("AWS_SDK_UA_APP_ID", &long)], format!("{own} app/{}", &long[..50])),
+    let (fits, cannot) = (false, true);
+    for (env, want, warns) in [
+        (&[][..], own.to_owned(), fits),
+        (&[("AWS_SDK_UA_APP_ID", "web")], format!("{own} app/web"), fits),
+        (&[("AWS_CONFIG_FILE", &path)], format!("{own} app/of-the-profile"), fits),
+        (&[("AWS_CONFIG_FILE", &path), ("AWS_PROFILE", "other")], own.to_owned(), fits),
+        (&[("AWS_CONFIG_FILE", &path), ("AWS_SDK_UA_APP_ID", "web")], format!("{own} app/web"), fits),
+        (&[("AWS_SDK_UA_APP_ID", "")], own.to_owned(), fits),
+        (&[("AWS_SDK_UA_APP_ID", "a b/c\u{e9}#,d")], format!("{own} app/a-b-c-#,d"), cannot),
+        (&[("AWS_SDK_UA_APP_ID", &long[..50])], format!("{own} app/{}", &long[..50]), fits),
+        (&[("AWS_SDK_UA_APP_ID", &long)], format!("{own} app/{}", &long[..50]), cannot),
     ] {
         fake.clear_log();
-        Given::args(&["--parameter", "KEY=app.key"]).and_env(env).exec(&fake).expect(0);
-        // Of every request: Parameter Store and IMDS.
-        let agents: Vec<String> = fake.log().into_iter().map(|call| call.user_agent).collect();
-        assert!(agents.len() >= 3, "{agents:?}");
-        for agent in agents {
+        let args = ["--parameter", "KEY=app.key", "--role-arn", "arn:aws:iam::123456789012:role/reader"];
+        let ran = Given::args(&args).and_env(env).exec(&fake).expect(0);
+        assert_eq!(ran.stderr().contains("AWS is told the application"), warns, "{env:?}: {}", ran.stderr());
+        for operation in ["GetRole", "AssumeRole", "GetParameters"] {
+            assert!(!fake.calls(operation).is_empty(), "{operation}: {:?}", fake.log());
+        }
+        for call in fake.log() {
             // The tests can run under a service.
-            let agent = agent.split(" md/unit#").next().unwrap_or_default();
-            assert_eq!(agent, want, "{env:?}");
+            let agent = call.user_agent.split(" md/unit#").next().unwrap_or_default();
+            assert_eq!(agent, want, "{}: {env:?}", call.operation);
         }
     }
 }

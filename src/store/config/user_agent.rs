@@ -3,21 +3,32 @@
 
 use http::HeaderValue;
 
+use crate::log;
+
 /// The most that AWS's guide allows for an application.
 const LONGEST: usize = 50;
 
-/// The header of every request. `application` is what `AWS_SDK_UA_APP_ID` or the profile says.
+/// The header of every request. `application` is what `AWS_SDK_UA_APP_ID` or the profile says. The SDKs warn of one that cannot be
+/// sent, and so does this; it is no reason not to start.
 pub fn user_agent(application: Option<&str>) -> HeaderValue {
+    let sent = application.map(|application| token(application, LONGEST));
+    if let Some(sent) = sent.as_deref().filter(|&sent| application != Some(sent)) {
+        log::warn(format_args!(
+            "AWS is told the application `{sent}`: what AWS_SDK_UA_APP_ID or sdk_ua_app_id says is longer than {LONGEST} characters, \
+             or has one that a User-Agent cannot have"
+        ));
+    }
     let unit = std::fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| unit(&text));
     // It is made of visible ASCII alone.
-    HeaderValue::from_str(&line(application, unit.as_deref()))
+    HeaderValue::from_str(&line(sent.as_deref(), unit.as_deref()))
         .unwrap_or(HeaderValue::from_static(concat!("stepzero/", env!("CARGO_PKG_VERSION"))))
 }
 
+/// `application` is a token already.
 fn line(application: Option<&str>, unit: Option<&str>) -> String {
     let mut line = concat!("stepzero/", env!("CARGO_PKG_VERSION")).to_owned();
     if let Some(application) = application {
-        line += &format!(" app/{}", token(application, LONGEST));
+        line += &format!(" app/{application}");
     }
     if let Some(unit) = unit {
         // A unit has at most 255 characters (systemd.unit(5)).
@@ -32,19 +43,16 @@ fn token(text: &str, longest: usize) -> String {
     text.chars().take(longest).map(|c| if is_allowed(c) { c } else { '-' }).collect()
 }
 
-/// The service that the process belongs to (cgroups(7)): the innermost unit, if that is a service. A session or a container is a
-/// scope, and may be inside the service of its manager.
+/// The service that the process belongs to (cgroups(7)), if its own group is that of a service. A group below that is another
+/// one's: a container of `containerd.service`, or a session of `user@1000.service`.
 fn unit(cgroup: &str) -> Option<String> {
     let path = |line: &str| {
         let mut fields = line.splitn(3, ':').skip(1);
         let (controller, path) = (fields.next()?, fields.next()?);
         matches!(controller, "" | "name=systemd").then(|| path.to_owned())
     };
-    let path = cgroup.lines().find_map(path).filter(|path| path != "/")?;
-    let is_unit =
-        |name: &&str| [".service", ".scope", ".slice", ".socket", ".mount"].iter().any(|kind| name.ends_with(kind));
-    let innermost = path.rsplit('/').find(is_unit)?;
-    innermost.ends_with(".service").then(|| innermost.to_owned())
+    let path = cgroup.lines().find_map(path)?;
+    path.rsplit('/').next().filter(|name| name.ends_with(".service")).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -52,18 +60,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_unit_is_the_innermost_service() {
+    fn the_unit_is_the_service_of_the_process_itself() {
         for (cgroup, want) in [
             ("0::/system.slice/web.service\n", Some("web.service")),
             ("0::/system.slice/system-stepzero.slice/stepzero@web.service\n", Some("stepzero@web.service")),
-            ("0::/system.slice/web.service/payload\n", Some("web.service")),
+            ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n", Some("web.service")),
             (
                 "12:cpu,cpuacct:/x\n1:name=systemd:/system.slice/web.service\n0::/system.slice/web.service\n",
                 Some("web.service"),
             ),
             ("0::/user.slice/user-0.slice/session-1.scope\n", None),
             ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/run-1.scope\n", None),
+            ("0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", None),
+            // Containers that see the groups of their machine.
             ("0::/system.slice/docker-0123.scope\n", None),
+            ("1:name=systemd:/docker/0123\n", None),
+            ("1:name=systemd:/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:0123\n", None),
+            ("0::/system.slice/docker.service/docker/0123\n", None),
             ("0::/\n", None),
             ("", None),
             ("rubbish", None),
@@ -76,9 +89,9 @@ mod tests {
     fn a_line_of_tokens() {
         let own = concat!("stepzero/", env!("CARGO_PKG_VERSION"));
         assert_eq!(line(None, None), own);
-        let both = line(Some("my app/é@#1"), Some(r"stepzero@a\x2db.service"));
+        let both = line(Some(&token("my app/é@#1", LONGEST)), Some(r"stepzero@a\x2db.service"));
         assert_eq!(both, format!(r"{own} app/my-app---#1 md/unit#stepzero-a-x2db.service"));
-        assert_eq!(line(Some(&"x".repeat(99)), None), format!("{own} app/{}", "x".repeat(50)));
-        assert_eq!(line(Some("a\r\nHost: b"), None), format!("{own} app/a--Host--b"));
+        assert_eq!(token(&"x".repeat(99), LONGEST), "x".repeat(50));
+        assert_eq!(token("a\r\nHost: b", LONGEST), "a--Host--b");
     }
 }
