@@ -1,21 +1,21 @@
 """Deploys packaging/cloudformation/rotation-*.yaml on moto, and looks at what came of it: which events of Parameter Store start it
 (by moto's own matching), what the state machine then does (its calls exist in botocore's models), and that the roles may do that
-and nothing else."""
+and nothing else. Writes the commands that Run Command gets into FILE. usage: rotation.py FILE"""
 
 import ast
 import json
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 
 import boto3
 import botocore.session
 from moto import mock_aws
 from moto.events.models import EventPattern
+from story import REGION, deploy
 
-HERE = pathlib.Path(__file__).resolve().parents[2] / "packaging/cloudformation"
-REGION = "us-east-1"
 # As the User Guide of Systems Manager shows one.
 EVENT = {
     "version": "0",
@@ -30,17 +30,21 @@ EVENT = {
 }
 
 
+INSTANCES = {
+    "Project": "projectA",
+    "Environment": "production",
+    "Unit": "stepzero@web",
+    "Options": "--spec /etc/stepzero/web.toml",
+    "Group": "web-Group-1",
+}
+
+
 def event(name, operation="Update"):
     return {**EVENT, "detail": {**EVENT["detail"], "name": name, "operation": operation}}
 
 
-def deploy(name, parameters):
-    client = boto3.client("cloudformation", region_name=REGION)
-    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
-    text = (HERE / name).read_text()
-    client.create_stack(StackName="rotation", TemplateBody=text, Parameters=given, Capabilities=["CAPABILITY_IAM"])
-    resources = client.describe_stack_resources(StackName="rotation")["StackResources"]
-    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+def stack(template, parameters):
+    return deploy(boto3.client("cloudformation", region_name=REGION), "rotation", template, parameters)
 
 
 def rule(made):
@@ -84,33 +88,57 @@ def task(made):
     return f"{service}:{action[0].upper()}{action[1:]}", state["Parameters"]
 
 
-def allowed(role):
+def statements(role):
+    """Of its one policy."""
     client = boto3.client("iam", region_name=REGION)
     [policy] = client.list_role_policies(RoleName=role)["PolicyNames"]
     document = client.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
-    # moto gives back what it was given by CloudFormation: a Python dictionary as text.
-    document = ast.literal_eval(document) if isinstance(document, str) else document
-    return {(one["Action"], one["Resource"]) for one in document["Statement"]}
+    # moto gives back what it was given by CloudFormation: a Python dictionary as text, or JSON.
+    if isinstance(document, str):
+        document = json.loads(document) if '"Statement"' in document else ast.literal_eval(document)
+    return document["Statement"]
 
 
-@mock_aws
+def allowed(role):
+    return {(one["Action"], one["Resource"]) for one in statements(role)}
+
+
+@mock_aws(config={"iam": {"load_aws_managed_policies": True}})
 def instances():
-    given = {"Project": "projectA", "Environment": "production", "Unit": "stepzero@web", "Group": "web-Group-1"}
-    made = deploy("rotation-instances.yaml", given)
+    iam = boto3.client("iam", region_name=REGION)
+    iam.create_role(RoleName="web-Role-1", AssumeRolePolicyDocument="{}")
+    made = stack("rotation-instances.yaml", {**INSTANCES, "Role": "web-Role-1"})
     rule(made)
     action, arguments = task(made)
     assert action == "ssm:SendCommand" and (arguments["MaxConcurrency"], arguments["MaxErrors"]) == ("10%", "0")
-    account = "arn:aws:ec2:us-east-1:123456789012:instance/*"
+    instances = "arn:aws:ec2:us-east-1:123456789012:instance/*"
     assert allowed(made["RestartRole"]) == {
         ("ssm:SendCommand", "arn:aws:ssm:us-east-1::document/AWS-RunShellScript"),
-        ("ssm:SendCommand", account),
+        ("ssm:SendCommand", instances),
     }
+    [condition] = [one["Condition"] for one in statements(made["RestartRole"]) if one["Resource"] == instances]
+    assert condition == {"StringEquals": {"ssm:resourceTag/aws:autoscaling:groupName": INSTANCES["Group"]}}, condition
+    # What AWS's own policy allows the agent, without the right to read parameters.
+    core = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+    version = iam.get_policy(PolicyArn=core)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=core, VersionId=version)["PolicyVersion"]["Document"]
+    known = {action for one in document["Statement"] for action in one["Action"]}
+    [agent] = statements("web-Role-1")
+    assert "ssm:GetParameters" in known and set(agent["Action"]) < known, agent
+    assert {one for one in agent["Action"] if one.startswith("ssm:")} == {"ssm:UpdateInstanceInformation"}, agent
     return arguments["Parameters"]["commands"]
 
 
 @mock_aws
+def instances_with_an_agent_of_their_own():
+    """With the options of service.yaml."""
+    options = "-p projectA -e production -k newrelic_key -k DB_PASSWORD=database_password"
+    assert "AgentPolicy" not in stack("rotation-instances.yaml", {**INSTANCES, "Unit": "app", "Options": options})
+
+
+@mock_aws
 def ecs():
-    made = deploy("rotation-ecs.yaml", {"Project": "projectA", "Environment": "production", "Cluster": "c", "Service": "web"})
+    made = stack("rotation-ecs.yaml", {"Project": "projectA", "Environment": "production", "Cluster": "c", "Service": "web"})
     rule(made)
     action, arguments = task(made)
     assert action == "ecs:UpdateService" and arguments["ForceNewDeployment"] is True, arguments
@@ -134,13 +162,15 @@ def run(commands, changed, active=0):
         return code, (pathlib.Path(place) / "called").read_text().splitlines()
 
 
-def main():
+def main(file):
     commands = instances()
+    instances_with_an_agent_of_their_own()
     ecs()
     asked = "stepzero changed --credentials instance-profile --spec /etc/stepzero/web.toml --unit stepzero@web.service"
     restarted = [asked, "systemctl try-restart stepzero@web.service", "systemctl is-active stepzero@web.service"]
     for changed, active, want in [(0, 0, (0, [asked])), (75, 0, (75, [asked])), (1, 0, (0, restarted)), (1, 3, (3, restarted))]:
         assert run(commands, changed, active) == want, (changed, active, run(commands, changed, active))
+    pathlib.Path(file).write_text("\n".join(commands) + "\n")
 
 
-main()
+main(sys.argv[1])

@@ -23,13 +23,34 @@ dropin $changed.service <<< $'[Unit]\nStartLimitIntervalSec=0\n[Service]\nEnviro
 told() { inside journalctl --no-pager --quiet --unit=$changed.service --output=cat > "$work/told" && grep -q -- "$1" "$work/told"; }
 holds() { [ "$(variable stepzero@web.service DATABASE_PASSWORD)" = "$1" ]; }
 
+# What EventBridge's event makes Run Command do, as the agent does it: as root, by sh, and without the timer.
+AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x "$venv/bin/python" -B tests/homes/rotation.py "$root/usr/bin/run-command" \
+    || fail "the rotation stacks on moto"
+proven "the rotation stacks: the events of a service's parameters start what they may do, and nothing else"
+run_command() { inside env AWS_CA_BUNDLE=/etc/fake-ca.pem sh /usr/bin/run-command > "$work/command" 2>&1; }
+inside systemctl start stepzero@web.service
+pid=$(show stepzero@web.service MainPID)
+run_command || fail "Run Command, where nothing changed: $(cat "$work/command")"
+same "$pid" "$(show stepzero@web.service MainPID)" "the main process after a Run Command for nothing"
+put projectA.production.database_password 'a value by command'
+run_command || fail "Run Command: $(cat "$work/command")"
+holds 'a value by command' || fail "the service has the old value: $(cat "$work/command")"
+! grep -qF 'a value by command' "$work/command" || fail "the value is in the output of Run Command"
+put projectA.production.database_password 'of no use'
+! run_command || fail "Run Command does not fail with a service that does not stay up: $(cat "$work/command")"
+# So that the next command goes no further either.
+! run_command || fail "Run Command takes a service that failed for unchanged: $(cat "$work/command")"
+proven "the commands of the rotation stack restart a service whose parameter changed, and fail where it does not stay up"
+put projectA.production.database_password "$password"
+inside systemctl reset-failed stepzero@web.service
+
 inside systemctl start stepzero@web.service $changed.timer
 await 60 holds "$password"
 await 60 told 'nothing changed: 2 variables'
 same 0 "$(show stepzero@web.service NRestarts)" "restarts while nothing changed"
 put projectA.production.database_password 'a rotated password'
 await 60 holds 'a rotated password'
-told 'DATABASE_PASSWORD: projectA.production.database_password version 2 since .*, the process has another value' \
+told 'DATABASE_PASSWORD: projectA.production.database_password version 5 since .*, the process has another value' \
     || fail "the journal does not say which: $(cat "$work/told")"
 proven "a rotated parameter reaches its service by the timer, and the journal says which"
 
@@ -62,7 +83,7 @@ proven "a restart that failed is not repeated"
 
 inside systemctl stop $changed.timer $changed.service
 inside systemctl reset-failed
-rm -r "$root"/etc/systemd/system/stepzero* "$root/usr/bin/picky" "$root"/etc/stepzero/*.toml
+rm -r "$root"/etc/systemd/system/stepzero* "$root"/usr/bin/{picky,run-command} "$root"/etc/stepzero/*.toml
 inside systemctl daemon-reload
 put projectA.production.database_password "$password"
 put projectA.shared.database_username db_user
