@@ -40,7 +40,7 @@ pub fn take(inherited: &mut Inherited) -> Passed {
         passed.is_there = true;
         match taken.and_then(|memory| sys::kept_memory(&memory, NAME)) {
             Ok(Some(content)) => passed.content = Some(content),
-            Ok(None) => log::debug(format_args!("a descriptor named {NAME} is none of ours, and is closed")),
+            Ok(None) => log::debug(format_args!("memory named {NAME} is not sealed, and is closed")),
             Err(error) => log::warn(format_args!("the last good values cannot be read: {}", io_text(&error))),
         }
     }
@@ -53,7 +53,9 @@ fn position(inherited: &Inherited) -> Option<(usize, Vec<String>)> {
     let names: Vec<String> = inherited.value("LISTEN_FDNAMES")?.to_str()?.split(':').map(str::to_owned).collect();
     let is_for_us =
         number("LISTEN_PID")? == usize::try_from(std::process::id()).ok()? && number("LISTEN_FDS")? == names.len();
-    let index = names.iter().position(|name| name == NAME).filter(|_| is_for_us)?;
+    let mut ours =
+        names.iter().enumerate().filter(|(index, name)| *name == NAME && sys::is_passed_memory(*index, NAME));
+    let index = ours.find_map(|(index, _)| is_for_us.then_some(index))?;
     Some((index, names))
 }
 

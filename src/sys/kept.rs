@@ -40,14 +40,38 @@ fn secret_memory(content: &[u8]) -> Result<OwnedFd, Errno> {
     Ok(memory)
 }
 
+/// Whether a passed descriptor is memory of either kind, and no socket that somebody has named like it.
+pub fn is_passed_memory(index: usize, name: &str) -> bool {
+    kind(number(index), name).is_ok_and(|kind| kind != Kind::Other)
+}
+
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Secret,
+    Sealable,
+    Other,
+}
+
+/// By what /proc calls it: another process has made it.
+fn kind(descriptor: RawFd, name: &str) -> io::Result<Kind> {
+    let link = std::fs::read_link(format!("/proc/self/fd/{descriptor}"))?;
+    let link = link.to_string_lossy();
+    if link.starts_with("/secretmem") {
+        return Ok(Kind::Secret);
+    }
+    let is_memfd = link.starts_with(&format!("/memfd:{}", memory_name(name)));
+    Ok(if is_memfd { Kind::Sealable } else { Kind::Other })
+}
+
 /// What such memory holds; `None` when it is something else.
 pub fn kept_memory(memory: &OwnedFd, name: &str) -> io::Result<Option<Secret>> {
-    let link = std::fs::read_link(format!("/proc/self/fd/{}", memory.as_raw_fd()))?;
-    let link = link.to_string_lossy();
     let is_sealed =
         || fcntl(memory, FcntlArg::F_GET_SEALS).is_ok_and(|seals| SealFlag::from_bits_retain(seals).contains(SEALS));
-    let is_ours =
-        link.starts_with("/secretmem") || link.starts_with(&format!("/memfd:{}", memory_name(name))) && is_sealed();
+    let is_ours = match kind(memory.as_raw_fd(), name)? {
+        Kind::Secret => true,
+        Kind::Sealable => is_sealed(),
+        Kind::Other => false,
+    };
     let size = nix::sys::stat::fstat(memory)?.st_size;
     if !is_ours || !(1..=LIMIT).contains(&size) {
         return Ok(None);
@@ -71,9 +95,13 @@ fn mapped<T>(memory: &OwnedFd, size: usize, how: ProtFlags, with: impl FnOnce(No
     Ok(result)
 }
 
+/// The number of a passed descriptor.
+fn number(index: usize) -> RawFd {
+    FIRST + RawFd::try_from(index).unwrap_or(RawFd::MAX - FIRST)
+}
+
 /// Takes one of `count` passed descriptors out. Those behind it move down, so that the command finds them without a gap.
 pub fn take_passed(index: usize, count: usize) -> io::Result<OwnedFd> {
-    let number = |index: usize| FIRST + RawFd::try_from(index).unwrap_or(RawFd::MAX - FIRST);
     // SAFETY: it is only copied here; fcntl(2) fails for a number that is no descriptor.
     let taken = fcntl(unsafe { BorrowedFd::borrow_raw(number(index)) }, FcntlArg::F_DUPFD_CLOEXEC(number(count)))?;
     for behind in index + 1..count {

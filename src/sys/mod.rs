@@ -15,7 +15,7 @@ pub use children::{children, end_children_but};
 pub use connection::{accepted_connection, keep_at_exit, peer_name, peer_uid, refuse, refuse_at_exit};
 pub use descriptors::{refused_call, sealed_file, spare_descriptors, wait_for, write_stdout};
 pub use inspect::Process;
-pub use kept::{kept_memory, memory_to_keep, take_passed};
+pub use kept::{is_passed_memory, kept_memory, memory_to_keep, take_passed};
 pub use memory::lock_memory;
 pub use process::{arguments, environment, executable, execve, forget_empty_settings, is_root, read_file, stack_limit};
 pub use signals::{Inheritance, ignore_sigpipe};

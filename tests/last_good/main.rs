@@ -204,6 +204,11 @@ fn the_command_sees_nothing_of_it() {
     manager.run(&run, &[]).prints("\n");
     manager.sockets = vec![socket(&one, "web"), socket(&two, "tls")];
     manager.run(&run, &[]).prints("2 web:tls\n/dev/zero\n/dev/full\n");
+    // A socket that happens to have that name is the command's.
+    let mut named = Manager::start(1);
+    named.sockets = vec![socket(&one, "stepzero"), socket(&two, "tls")];
+    named.run(&run, &[]).prints("2 stepzero:tls\n/dev/zero\n/dev/full\n");
+    named.run(&run, &[]).prints("2 stepzero:tls\n/dev/zero\n/dev/full\n");
     // In the middle: what the command itself has left stands behind.
     let kept = Manager::start(2);
     kept.replace("before", two.try_clone().expect("room").into());
