@@ -53,9 +53,11 @@ fn position(inherited: &Inherited) -> Option<(usize, Vec<String>)> {
     let names: Vec<String> = inherited.value("LISTEN_FDNAMES")?.to_str()?.split(':').map(str::to_owned).collect();
     let is_for_us =
         number("LISTEN_PID")? == usize::try_from(std::process::id()).ok()? && number("LISTEN_FDS")? == names.len();
-    let mut ours =
-        names.iter().enumerate().filter(|(index, name)| *name == NAME && sys::is_passed_memory(*index, NAME));
-    let index = ours.find_map(|(index, _)| is_for_us.then_some(index))?;
+    if !is_for_us {
+        return None;
+    }
+    let is_ours = |index: &usize| names[*index] == NAME && sys::is_passed_memory(*index, NAME);
+    let index = (0..names.len()).find(is_ours)?;
     Some((index, names))
 }
 
