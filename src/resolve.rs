@@ -253,6 +253,16 @@ impl Won {
             0 => String::new(),
             n => format!(", over {}", count(n, "less specific parameter")),
         };
-        format!("{} version {} ({}){overrode}", escaped(&self.shown()), self.version, self.kind.name())
+        format!(
+            "{} version {} ({}){overrode}",
+            escaped(&self.shown()),
+            escaped(&self.shown_version()),
+            self.kind.name()
+        )
+    }
+
+    /// The number of its version; of a secret, whose versions have none, the id.
+    pub fn shown_version(&self) -> String {
+        self.version_id.clone().unwrap_or_else(|| self.version.to_string())
     }
 }

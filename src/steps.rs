@@ -6,6 +6,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value as Json;
+
 use crate::answers::Answers;
 use crate::cli::Options;
 use crate::environment::{self, Environment, Inherited};
@@ -183,7 +185,8 @@ pub fn log_outcomes(outcomes: &[Outcome]) {
                     ("parameter", won.parameter.clone().into()),
                     ("field", won.field.clone().into()),
                     ("scope", won.scope.clone().into()),
-                    ("version", won.version.into()),
+                    ("version", won.version_id.clone().map_or_else(|| won.version.into(), Json::from)),
+                    ("type", won.kind.name().into()),
                 ];
                 (format!("{} from {}", outcome.variable, won.describe()), fields.to_vec())
             }),

@@ -34,7 +34,7 @@ fn check_text(outcomes: &[Outcome]) -> String {
         match &outcome.result {
             Ok(Resolved::Fetched(won)) => {
                 let (scope, overrode) = (won.scope.clone().unwrap_or_default(), won.overrode.join(", "));
-                let (version, kind) = (won.version.to_string(), won.kind.name().to_owned());
+                let (version, kind) = (won.shown_version(), won.kind.name().to_owned());
                 rows.push(vec![name, status(word(outcome)), won.shown(), scope, version, kind, overrode]);
             }
             Ok(Resolved::Rendered(parts, _)) => {
@@ -120,7 +120,7 @@ fn outcome_json(outcome: &Outcome) -> Json {
                 json["field"] = field.clone().into();
             }
             json["scope"] = won.scope.clone().into();
-            json["version"] = won.version.into();
+            json["version"] = won.version_id.clone().map_or_else(|| won.version.into(), Json::from);
             json["type"] = won.kind.name().into();
             ("overrode", won.overrode.clone().into())
         }

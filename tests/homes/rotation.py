@@ -168,7 +168,13 @@ def main(file):
     ecs()
     asked = "stepzero changed --credentials instance-profile --spec /etc/stepzero/web.toml --unit stepzero@web.service"
     restarted = [asked, "systemctl try-restart stepzero@web.service", "systemctl is-active stepzero@web.service"]
-    for changed, active, want in [(0, 0, (0, [asked])), (75, 0, (75, [asked])), (1, 0, (0, restarted)), (1, 3, (3, restarted))]:
+    for changed, active, want in [
+        (0, 0, (0, [asked])),
+        (71, 0, (71, [asked] * 6)),
+        (75, 0, (75, [asked])),
+        (1, 0, (0, restarted)),
+        (1, 3, (3, restarted)),
+    ]:
         assert run(commands, changed, active) == want, (changed, active, run(commands, changed, active))
     pathlib.Path(file).write_text("\n".join(commands) + "\n")
 

@@ -1,6 +1,7 @@
 //! Secrets Manager, and what is done to a value: a JSON field, a list, base64.
 
 use fake_aws::{Fake, Put, Secret};
+use serde_json::{Value, json};
 
 use crate::common::{Given, ROLE, Ran, allowing, map, store};
 
@@ -28,6 +29,15 @@ fn a_version_id_and_a_stage() {
     ))
     .exec(&fake);
     ran.has(&[("NOW", "now"), ("ID", "before"), ("STAGE", "before"), ("BLUE", "now")]);
+    // Its number is 0 to Parameter Store, whichever version it is.
+    let db = Given::spec("[env]\nA = { secret = \"db\" }\n");
+    let checked: Value =
+        serde_json::from_str(&db.run(&fake, "check", &["--format", "json"]).expect(0).stdout()).expect("JSON");
+    assert_eq!(checked["variables"][0]["version"], json!("v2"));
+    let logged = db.run(&fake, "exec", &["-v", "--log-format", "json", "true"]).expect(0).stderr();
+    let logged: Value = serde_json::from_str(&logged).expect("one line");
+    assert_eq!((&logged["version"], &logged["type"]), (&json!("v2"), &json!("SecureString")));
+    db.run(&fake, "exec", &["-v", "true"]).says(&["A from /aws/reference/secretsmanager/db version v2 (SecureString)"]);
     Given::spec("[env]\nA = { secret = \"db\", version = 3 }\n").fails(&fake, 78, &["the id of a secret's version"]);
 }
 
