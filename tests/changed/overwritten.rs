@@ -149,9 +149,9 @@ fn nginx_cannot_be_told() {
         "user root; pid {pid}; error_log stderr;\nevents {{}}\nhttp {{ access_log off; server {{ listen unix:{socket}; }} }}\n"
     );
     let config = directory.file("nginx.conf", config);
-    // It says that it runs once the pid file is there, which its master process writes after the title.
+    // Before its title it has written the pid file. Until it is started, the command line is that of this script.
     let script = format!(
-        "/usr/sbin/nginx -c {config} -g 'daemon off;' & while ! grep -q master /proc/$!/cmdline; do :; done; echo; wait"
+        "/usr/sbin/nginx -c {config} -g 'daemon off;' & while ! grep -q '^nginx: master' /proc/$!/cmdline; do :; done; echo; wait"
     );
     let service = Service::start_as(&furnished(), SPEC, &["bash", "-c", &script]);
     let master = Server(read_to_string(&pid).expect("nginx writes it").trim().to_owned());
