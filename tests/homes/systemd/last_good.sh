@@ -5,8 +5,8 @@ cat > "$root/etc/stepzero/web.toml" <<'SPEC'
 project = "projectA"
 environment = "production"
 last_good = "1h"
-last_good_after = "1s"
-timeout = "5s"
+last_good_after = "4s"
+timeout = "9s"
 [env]
 DATABASE_PASSWORD = "database_password"
 [files]
