@@ -40,7 +40,7 @@ fn the_user_agent_names_the_application_as_the_sdks_do() {
     let own = concat!("stepzero/", env!("CARGO_PKG_VERSION"));
     let long = "x".repeat(60);
     let (fits, cannot) = (false, true);
-    for (env, want, warns) in [
+    for (env, want, tells) in [
         (&[][..], own.to_owned(), fits),
         (&[("AWS_SDK_UA_APP_ID", "web")], format!("{own} app/web"), fits),
         (&[("AWS_CONFIG_FILE", &path)], format!("{own} app/of-the-profile"), fits),
@@ -52,9 +52,9 @@ fn the_user_agent_names_the_application_as_the_sdks_do() {
         (&[("AWS_SDK_UA_APP_ID", &long)], format!("{own} app/{}", &long[..50]), cannot),
     ] {
         fake.clear_log();
-        let args = ["--parameter", "KEY=app.key", "--role-arn", "arn:aws:iam::123456789012:role/reader"];
+        let args = ["-vv", "--parameter", "KEY=app.key", "--role-arn", "arn:aws:iam::123456789012:role/reader"];
         let ran = Given::args(&args).and_env(env).exec(&fake).expect(0);
-        assert_eq!(ran.stderr().contains("AWS is told the application"), warns, "{env:?}: {}", ran.stderr());
+        assert_eq!(ran.stderr().contains("AWS is told the application"), tells, "{env:?}: {}", ran.stderr());
         for operation in ["GetRole", "AssumeRole", "GetParameters"] {
             assert!(!fake.calls(operation).is_empty(), "{operation}: {:?}", fake.log());
         }

@@ -8,12 +8,12 @@ use crate::log;
 /// The most that AWS's guide allows for an application.
 const LONGEST: usize = 50;
 
-/// The header of every request. `application` is what `AWS_SDK_UA_APP_ID` or the profile says. The SDKs warn of one that cannot be
-/// sent, and so does this; it is no reason not to start.
+/// The header of every request. `application` is what `AWS_SDK_UA_APP_ID` or the profile says. One that cannot be
+/// sent as it is changes nothing else, and is told with `-vv`.
 pub fn user_agent(application: Option<&str>) -> HeaderValue {
     let sent = application.map(|application| token(application, LONGEST));
     if let Some(sent) = sent.as_deref().filter(|&sent| application != Some(sent)) {
-        log::warn(format_args!(
+        log::debug(format_args!(
             "AWS is told the application `{sent}`: what AWS_SDK_UA_APP_ID or sdk_ua_app_id says is longer than {LONGEST} characters, \
              or has one that a User-Agent cannot have"
         ));
